@@ -128,20 +128,20 @@ fn text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap_or_default()
 }
 
-/// The approval that a call waits for.
+/// Returns the approval that a call waits for.
 fn held_for(result: &Value) -> String {
     assert_eq!(result["isError"], true, "it ran: {result}");
     result["_meta"]["agenttrust/denial"]["approval_id"].as_str().expect("it is held").to_string()
 }
 
-/// What another team might run: an MCP server with two tools.
+/// An MCP server with two tools, as another team might run it.
 #[derive(Clone)]
 struct CodeTools;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(crate = "rmcp::schemars")]
 struct Code {
-    /// What it is written in.
+    /// The programming language of the code.
     language: String,
     /// The code itself.
     code: String,

@@ -118,7 +118,7 @@ fn blocking(client: blocking::AgentTrustClient) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-/// What was fetched, which is the task of this id.
+/// Returns what was fetched, which is the task of this id.
 fn is_of(task_id: &str, asked: Option<InboxTask>) -> InboxTask {
     let asked = asked.expect("the task is in the inbox");
     assert_eq!(asked.task.id, task_id);

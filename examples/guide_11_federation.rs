@@ -12,7 +12,7 @@ use agenttrust::{
 use agenttrust_examples::{Issuer, bot};
 use serde_json::json;
 
-/// Whom tokens have to be for, so that one for somebody else is worth nothing here.
+/// The audience of tokens, so that a token for another server is worth nothing here.
 const AUDIENCE: &str = "https://guardian.example.com";
 
 fn main() -> anyhow::Result<()> {
@@ -115,7 +115,7 @@ fn workforce(issuer: &Issuer) -> RegisterFederationProviderRequest {
     }
 }
 
-/// Whoever is in the group `agents` is this agent, and may read.
+/// Returns the rules: an agent of the group `agents` is this agent, and may read.
 fn rules(agent_id: &str) -> RegisterFederationProviderOptions {
     let rule = FederationRule::new(agent_id).claim("groups", "agents").scope("files:read");
     RegisterFederationProviderOptions::default().audience(AUDIENCE).rule(rule)

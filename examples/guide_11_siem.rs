@@ -126,7 +126,7 @@ fn until_delivered(delivery: &SiemDelivery) -> bool {
     delivery.status != "success"
 }
 
-/// What the collector was told of this agent's calls. Events are of OCSF, the class API Activity.
+/// Returns the events of this agent's calls that came to the collector. Events are of OCSF, the class API Activity.
 fn told_of(collector: &Collector, agent_id: &str) -> Vec<String> {
     let events = collector.events();
     let of_agent = events.iter().filter(|event| event["unmapped"]["agent_id"] == agent_id);
@@ -139,7 +139,7 @@ fn told_of(collector: &Collector, agent_id: &str) -> Vec<String> {
         .collect()
 }
 
-/// The agent has no capability for it.
+/// Returns a call that the agent has no capability for.
 fn deletion(agent_id: &str) -> ActionCheckRequest {
     ActionCheckRequest {
         agent_id: agent_id.to_string(),

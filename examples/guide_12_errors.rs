@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client with a key that no Guardian knows.
+/// Returns a client with a key that no Guardian knows.
 fn at(url: &str) -> Result<AgentTrustClient, AgentTrustError> {
     AgentTrustClient::builder().base_url(url).api_key("sk_live_wrong").build()
 }
@@ -87,7 +87,7 @@ fn blocking(
     Ok(())
 }
 
-/// The guide's match, one arm a variant; says which arm it took.
+/// Returns the guide's match, one arm a variant; says which arm it took.
 fn explain(outcome: Result<(), AgentTrustError>) -> &'static str {
     match outcome {
         Ok(()) => {

@@ -44,7 +44,7 @@ fn blocking(url: &str, key: &str) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-/// `AGENTTRUST_URL`, else `AGENTTRUST_BASE_URL`, else this machine; empty is unset.
+/// Returns `AGENTTRUST_URL`, else `AGENTTRUST_BASE_URL`, else this machine; empty is unset.
 fn url_of_the_environment() -> String {
     let set = |name| std::env::var(name).ok().filter(|url: &String| !url.is_empty());
     let url = set("AGENTTRUST_URL").or_else(|| set("AGENTTRUST_BASE_URL"));

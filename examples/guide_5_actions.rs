@@ -59,7 +59,7 @@ fn search(agent_id: &str) -> agenttrust::ActionCheckRequest {
     }
 }
 
-/// No effect is given: "the backend auto-classifies based on the tool name".
+/// Returns a call without an effect: "the backend auto-classifies based on the tool name".
 fn drop_table(agent_id: &str) -> agenttrust::ActionCheckRequest {
     agenttrust::ActionCheckRequest {
         agent_id: agent_id.to_string(),

@@ -65,7 +65,8 @@ fn blocking(client: blocking::AgentTrustClient) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-/// "Approvals are created automatically by Guardian when an action requires elevation."
+/// Returns the id of the approval that a check was held for: "Approvals are created automatically
+/// by Guardian when an action requires elevation."
 fn approval_of(check: Result<(), AgentTrustError>) -> String {
     match check {
         Err(AgentTrustError::ElevationRequired { approval_id, .. }) => approval_id,

@@ -88,7 +88,7 @@ fn blocking(client: blocking::AgentTrustClient) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-/// May the agent call this tool on this file?
+/// Returns the question whether the agent may call this tool on this file.
 fn may(agent_id: &str, tool: &str, file: &str) -> AccessEvaluation {
     AccessEvaluation::new(
         AccessSubject::agent(agent_id),

@@ -2,7 +2,8 @@
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
 
-/// Nothing of this body runs before the Guardian has allowed it, for this order and this amount.
+/// Nothing of this body runs before the Guardian has allowed it, for this order
+/// and this amount.
 #[guarded(effect = "destructive")]
 async fn refund(order: &str, cents: u64) -> Result<String, AgentTrustError> {
     Ok(format!("{order}: {cents} cents are on their way back"))

@@ -20,7 +20,7 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # How long a server may take to be there, and to be gone.
-PATIENCE = 60
+STEP_TIMEOUT = 60
 
 # What is asked: our tool, and their action on a resource of the kind `files`.
 KINDS = {"read": ("files_read", "read"), "mutating": ("files_write", "write")}
@@ -106,7 +106,7 @@ class Server:
 
     def wait_for(self, ready):
         """Waits until `ready` returns something, and returns that."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + STEP_TIMEOUT
         while time.monotonic() < until:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 found = ready()
@@ -125,7 +125,7 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(PATIENCE)
+                self.process.wait(STEP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -223,7 +223,7 @@ class OnPostgres(Agenttrust):
 
     def sql(self, statement, database=None):
         command = ["psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-c", statement, database or self.url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=STEP_TIMEOUT)
         if done.returncode:
             raise Failed(f"PostgreSQL did not do {statement!r}: {done.stderr.strip()}")
         return done.stdout.strip()

@@ -17,29 +17,29 @@ use crate::guardian::Guardian;
 use crate::policy::PolicySet;
 use crate::store::Database;
 
-/// How long an approval may be pending, unless the builder says otherwise.
+/// The time that an approval may be pending, unless the builder says otherwise.
 const APPROVAL_TTL: Duration = Duration::from_secs(5 * 60);
-/// How long an issued session lives that no token bounds.
+/// The time that an issued session lives which no token bounds.
 const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long a check may take, all of its steps together: shorter than a guard waits for it.
+/// The time that a check may take, all of its steps together: shorter than a guard waits for it.
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// The shortest and the longest of these times that is taken.
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
 
-/// How long an MCP server may take until it answers, and may be silent in the middle of an answer.
-const MCP_PATIENCE: Duration = Duration::from_secs(120);
+/// The time that an MCP server may take until it answers, and may be silent in the middle of an answer.
+const MCP_TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest of that which is taken, and the shortest.
-const MCP_PATIENCES: RangeInclusive<Duration> =
+const MCP_TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(3_600);
 /// The longest that a held call of an MCP tool waits.
 const MCP_HOLD_MOST: Duration = Duration::from_secs(600);
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
-/// The defaults are those of a served Guardian: the built-in policies, nobody approves their own
-/// request, an approval lapses after five minutes. Only the database is in memory.
+/// The defaults are those of a served Guardian: the built-in policies, no requester approves its own request, an
+/// approval lapses after five minutes. Only the database is in memory.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct GuardianBuilder {
@@ -47,7 +47,7 @@ pub struct GuardianBuilder {
     replica: String,
     policies: Source,
     admin_keys: Vec<Secret>,
-    /// Whether a key that everybody knows may be an admin key.
+    /// Whether a key that is publicly known may be an admin key.
     development: bool,
     allow_self_approval: bool,
     approval_ttl: Duration,
@@ -71,7 +71,7 @@ pub struct GuardianBuilder {
     audit: AuditFiles,
 }
 
-/// Where the audit is signed by and noted, outside of the database.
+/// The files of the audit's key and checkpoints, outside of the database, and how long rows are kept.
 #[derive(Clone, Default)]
 struct AuditFiles {
     key: Option<PathBuf>,
@@ -104,7 +104,7 @@ impl Default for GuardianBuilder {
             siem_files: Vec::new(),
             secret_key: None,
             max_requests: limits::REQUESTS,
-            mcp: McpSettings { hold: Duration::ZERO, patience: MCP_PATIENCE },
+            mcp: McpSettings { hold: Duration::ZERO, timeout: MCP_TIMEOUT },
             public_urls: Vec::new(),
             trust_domain: None,
             dpop_nonces: false,
@@ -115,12 +115,12 @@ impl Default for GuardianBuilder {
 }
 
 impl Guardian {
-    /// Settings of a new Guardian.
+    /// Returns settings of a new Guardian.
     pub fn builder() -> GuardianBuilder {
         GuardianBuilder::default()
     }
 
-    /// A Guardian with the builder's defaults: in memory, and as strict as a served one.
+    /// Creates a Guardian with the builder's defaults: in memory, and as strict as a served one.
     ///
     /// # Errors
     ///
@@ -135,29 +135,29 @@ impl Guardian {
 }
 
 impl GuardianBuilder {
-    /// The database: `memory` (the default), `sqlite://PATH` or a path, or
-    /// `postgres://USER@HOST/NAME` for several Guardians that act as one. What is none of these is refused when
-    /// the Guardian is built, without being repeated: it may hold a password.
+    /// Sets the database: `memory` (the default), `sqlite://PATH` or a path, or `postgres://USER@HOST/NAME` for
+    /// several Guardians that act as one. Any other text is refused when the Guardian is built, without being
+    /// repeated: it may hold a password.
     pub fn database(mut self, url: impl Into<String>) -> Self {
         self.database = url.into();
         self
     }
 
-    /// The name of this Guardian among those on one PostgreSQL; `replica` unless it is said. Each
-    /// name has an audit log of its own, which a Guardian that is started again goes on with.
+    /// Sets the name of this Guardian among those on one PostgreSQL; `replica` by default. Each name has an audit log
+    /// of its own, which a Guardian that is started again goes on with.
     pub fn replica(mut self, name: impl Into<String>) -> Self {
         self.replica = name.into();
         self
     }
 
-    /// A folder of Cedar policies instead of the built-in ones. It is looked at twice a second; what changes
+    /// Sets a folder of Cedar policies instead of the built-in ones. It is looked at twice a second; what changes
     /// there is in force about a second later, unless it is not valid.
     pub fn policies(mut self, folder: impl Into<PathBuf>) -> Self {
         self.policies = Source::Folder(folder.into());
         self
     }
 
-    /// A set of policies instead of the built-in ones, until the API is told of another one.
+    /// Sets a set of policies instead of the built-in ones, until the API puts another one in force.
     pub fn policy_set(mut self, set: PolicySet) -> Self {
         self.policies = Source::Set(set);
         self
@@ -169,33 +169,34 @@ impl GuardianBuilder {
         self
     }
 
-    /// For trying things out: an admin key that everybody knows, which may decide what it asked for.
+    /// Sets up a Guardian for trying things out, with an admin key that is publicly known and may decide what it asked
+    /// for.
     #[cfg(feature = "cli")]
     pub(crate) fn development(mut self, key: &str) -> Self {
         self.development = true;
         self.admin_key(key).allow_self_approval(true).allow_private_targets(true)
     }
 
-    /// Whether a key that asked may decide its own request; off by default. Where it is on, each
+    /// Sets whether a key that asked may decide its own request; off by default. Where it is on, each
     /// such decision says so in the audit.
     pub fn allow_self_approval(mut self, allow: bool) -> Self {
         self.allow_self_approval = allow;
         self
     }
 
-    /// How long an approval may be pending; five minutes by default.
+    /// Sets how long an approval may be pending; five minutes by default.
     pub fn approval_ttl(mut self, ttl: Duration) -> Self {
         self.approval_ttl = ttl;
         self
     }
 
-    /// How long an issued session lives that no token bounds; a day by default.
+    /// Sets how long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
         self
     }
 
-    /// How long a check may take, all of its steps together; 2 seconds by default. One that is not decided
+    /// Sets how long a check may take, all of its steps together; 2 seconds by default. One that is not decided
     /// by then is answered that it was not, and may be asked again.
     ///
     /// From 10 milliseconds to 30 seconds, and shorter than the time-out of the guards that ask (5 seconds
@@ -205,7 +206,7 @@ impl GuardianBuilder {
         self
     }
 
-    /// Whether the Guardian may call this machine and private networks, for webhooks say; off by default.
+    /// Sets whether the Guardian may call this machine and private networks, for webhooks say; off by default.
     /// Where it is on, this machine may be called without TLS.
     pub fn allow_private_targets(mut self, allow: bool) -> Self {
         self.allow_private_targets = allow;
@@ -224,8 +225,8 @@ impl GuardianBuilder {
         self
     }
 
-    /// A file of certificates in PEM, of authorities that calls by TLS trust beside those of the platform: webhooks, MCP
-    /// servers, issuers of tokens, and where events are sent. It is read when the Guardian is built.
+    /// Sets a file of certificates in PEM, of authorities that calls by TLS trust beside those of the platform:
+    /// webhooks, MCP servers, issuers of tokens, and where events are sent. It is read when the Guardian is built.
     ///
     /// What is no file of certificates is refused then.
     pub fn outbound_ca(mut self, file: impl Into<PathBuf>) -> Self {
@@ -234,14 +235,14 @@ impl GuardianBuilder {
     }
 
     /// Opens a folder to destinations of events that are files: a file in this folder may be written, one in a folder
-    /// below may not, and without this, none. May be given several times. The folder is named by its absolute path and has
-    /// to be there when the Guardian is built.
+    /// below may not, and without this, none. May be given several times. The folder is named by its absolute path and
+    /// has to be there when the Guardian is built.
     pub fn siem_files(mut self, folder: impl Into<PathBuf>) -> Self {
         self.siem_files.push(folder.into());
         self
     }
 
-    /// The key by which secrets that are to be sent again (of webhooks, of MCP servers) are kept sealed in the
+    /// Sets the key by which secrets that are to be sent again (of webhooks, of MCP servers) are kept sealed in the
     /// database: 64 hexadecimal digits. Several are separated by commas, of which the first one seals and all of
     /// them open; what an earlier one sealed is sealed by the first one when the Guardian starts.
     ///
@@ -253,8 +254,9 @@ impl GuardianBuilder {
         self
     }
 
-    /// How many requests may be under way at once, from 16 to 1,000,000; 4,096 by default. A key has a quarter of that, but never
-    /// less than the smaller of 512 and a half. A request beyond is answered 429 or 503 with `Retry-After`.
+    /// Sets how many requests may be under way at once, from 16 to 1,000,000; 4,096 by default. A key has a quarter of
+    /// that, but never less than the smaller of 512 and a half. A request beyond is answered 429 or 503 with
+    /// `Retry-After`.
     ///
     /// Requests of [`Guardian::client`] and [`Guardian::client_with_key`] do not count, and no limit on bodies,
     /// waiting callers and streams holds for them: the program that makes them bounds its own.
@@ -263,66 +265,66 @@ impl GuardianBuilder {
         self
     }
 
-    /// How long a held call of an MCP tool waits for its approval before it is answered that it is held, at most 10
-    /// minutes; not at all by default. A client that gave a progress token hears meanwhile that it waits.
+    /// Sets how long a held call of an MCP tool waits for its approval before it is answered that it is held, at most
+    /// 10 minutes; not at all by default. A client that gave a progress token hears meanwhile that it waits.
     pub fn mcp_hold(mut self, hold: Duration) -> Self {
         self.mcp.hold = hold;
         self
     }
 
-    /// How long an MCP server may take until it begins to answer, and may be silent in the middle of an answer, from
-    /// 100 milliseconds to an hour; two minutes by default.
-    pub fn mcp_timeout(mut self, patience: Duration) -> Self {
-        self.mcp.patience = patience;
+    /// Sets how long an MCP server may take until it begins to answer, and may be silent in the middle of an answer,
+    /// from 100 milliseconds to an hour; two minutes by default.
+    pub fn mcp_timeout(mut self, timeout: Duration) -> Self {
+        self.mcp.timeout = timeout;
         self
     }
 
-    /// The URL under which others reach this Guardian, such as `https://guardian.example`: the base of every absolute
-    /// URL that it gives out. Unless it is said, that is what a request was asked under, without TLS. Said again, it is
-    /// another one: the first stays the base, and proofs of possession may be made for each.
+    /// Sets the URL under which others reach this Guardian, such as `https://guardian.example`: the base of every
+    /// absolute URL that it gives out. By default, that is the address that a request was sent to, without TLS. A
+    /// second call adds another URL: the first stays the base, and proofs of possession may be made for each.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_urls.push(url.into());
         self
     }
 
-    /// The trust domain of workloads: what their ids begin with, `spiffe://…`. Letters in lower case, digits, `.`, `-` and
-    /// `_`. Unless it is said, it is the host of the first public URL, else `agenttrust.local`.
+    /// Sets the trust domain of workloads: the beginning of their ids, `spiffe://…`. Letters in lower case, digits,
+    /// `.`, `-` and `_`. By default, it is the host of the first public URL, else `agenttrust.local`.
     pub fn trust_domain(mut self, trust_domain: impl Into<String>) -> Self {
         self.trust_domain = Some(trust_domain.into());
         self
     }
 
-    /// Whether proofs on checks (RFC 9449) must hold a nonce that this Guardian gave out, which it does where one comes
-    /// without; by default they need none.
+    /// Sets whether proofs on checks (RFC 9449) must hold a nonce that this Guardian gave out, which it does where one
+    /// comes without; by default they need none.
     pub fn dpop_nonces(mut self, needed: bool) -> Self {
         self.dpop_nonces = needed;
         self
     }
 
-    /// It is asked over TLS.
+    /// Sets that the Guardian is reached over TLS.
     #[cfg(feature = "cli")]
     pub(crate) fn over_tls(mut self) -> Self {
         self.scheme = "https";
         self
     }
 
-    /// The file of the Ed25519 key that signs checkpoints of the audit; it is made when it is not there.
-    /// Unless it is said, that is a file beside an SQLite database (`agenttrust.db.audit-key`), and else a
-    /// key that ends with this Guardian. Replicas on one PostgreSQL should have the same one.
+    /// Sets the file of the Ed25519 key that signs checkpoints of the audit; it is made when it is not there. By
+    /// default, that is a file beside an SQLite database (`agenttrust.db.audit-key`), and else a key that ends with
+    /// this Guardian. Replicas on one PostgreSQL should have the same one.
     pub fn audit_key(mut self, file: impl Into<PathBuf>) -> Self {
         self.audit.key = Some(file.into());
         self
     }
 
-    /// The file in which checkpoints of the audit are noted outside of the database, one a line. Unless it
-    /// is said, that is a file beside an SQLite database (`agenttrust.db.checkpoints`), and else none.
+    /// Sets the file in which checkpoints of the audit are noted outside of the database, one a line. By default, that
+    /// is a file beside an SQLite database (`agenttrust.db.checkpoints`), and there is no file for other databases.
     /// Each Guardian has a file of its own.
     pub fn audit_checkpoints(mut self, file: impl Into<PathBuf>) -> Self {
         self.audit.checkpoints = Some(file.into());
         self
     }
 
-    /// How long rows of this Guardian's audit log are kept at least; for good by default. Older ones are let go
+    /// Sets how long rows of this Guardian's audit log are kept at least; for good by default. Older ones are let go
     /// from the first one on, and a signed cut takes their place.
     pub fn audit_retention(mut self, keep: Duration) -> Self {
         self.audit.retention = Some(keep);
@@ -346,7 +348,7 @@ impl GuardianBuilder {
             .map_err(|_| GuardianError::Unavailable("starting the Guardian panicked".to_owned()))?
     }
 
-    /// [`build`](Self::build) for a thread that may wait.
+    /// Builds the Guardian as [`build`](Self::build) does, on a thread that may wait.
     ///
     /// # Errors
     ///

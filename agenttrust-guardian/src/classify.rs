@@ -3,11 +3,11 @@
 //! The effect that an operator or admin set is final. Otherwise the strongest of what the caller hinted,
 //! what an operator's or admin's manifest or an MCP annotation says, what the manifest of an agent's key
 //! raised it to, and what the strongest known verb in the tool's name says. So a hint never lowers what other
-//! evidence says; where there is none, the hint alone decides, and a `frobnicate` that is hinted to read,
+//! evidence says; without any, the hint alone decides, and a `frobnicate` that is hinted to read,
 //! reads. With nothing at all: mutating.
 //!
-//! What an agent's key says of a tool is taken only where it raises what is found without it, and makes
-//! nobody surer than a hint does.
+//! What an agent's key says of a tool is taken only where it raises what is found without it, and never makes
+//! the Guardian surer than a hint does.
 //!
 //! | what the effect rests on | confidence |
 //! |---|---|
@@ -41,7 +41,7 @@
 //! | money and execution | buy charge eval evaluate exec execute pay payout purchase refund reimburse remit sell spend transfer withdraw |
 //! | runs a program | aws az bash cli cmd code command commands gcloud javascript kubectl migration migrations powershell process processes python script scripts shell sql terminal |
 //! | rights | access acl acls config configuration iam permission permissions policies policy privilege privileges rbac role roles |
-//! | begins anew | also and or plus then to |
+//! | begins again | also and or plus then to |
 //! | two words: read | docker logs, docker ps, git blame, git log, git status, kubectl logs, kubectl top |
 //! | two words: mutating | check in, check off, check out, git fetch |
 //! | two words: destructive | kubectl apply, run container, run query, terraform apply, tofu apply, write query |
@@ -54,7 +54,7 @@
 //! - One that may be **an event** counts unless that read is one of the first row, which are no nouns, or a
 //!   `list` that opens the part and another word follows: `query_run` and `scan_start` run and start,
 //!   `get_run` and `list_workflow_run_jobs` read.
-//! - A word that **begins anew** takes away what stands before it: `get_user_and_email` sends.
+//! - A word that **begins again** takes away what stands before it: `get_user_and_email` sends.
 //! - A verb of **money and execution** is destructive where no read stands before it in its part and nothing
 //!   else than the name says an effect, and mutating at least where something does: a hint, a manifest or an
 //!   annotation. So is a **program** behind apply, call, complete, interact, invoke, launch, run, spawn or start
@@ -87,15 +87,15 @@ use agenttrust::Effect;
 pub struct Evidence<'a> {
     /// The tool's name, as it was checked.
     pub tool: &'a str,
-    /// What an operator or admin set for the tool.
+    /// The effect that an operator or admin set for the tool.
     pub operator: Option<Effect>,
-    /// What the caller of this check says.
+    /// The effect that the caller of this check hints.
     pub hint: Option<Effect>,
-    /// What the manifest of an operator or admin says.
+    /// The effect that the manifest of an operator or admin declares.
     pub manifest: Option<Effect>,
-    /// What the manifest of an agent's key raised it to.
+    /// The effect that the manifest of an agent's key raised it to.
     pub raised: Option<Effect>,
-    /// What an MCP annotation that is present says.
+    /// The effect that an MCP annotation says, where one is present.
     pub annotation: Option<Effect>,
 }
 
@@ -111,11 +111,11 @@ impl<'a> Evidence<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Classification {
-    /// What the call does.
+    /// The effect of the call.
     pub effect: Effect,
-    /// How sure that is, from 0 to 1.
+    /// The confidence, from 0 to 1.
     pub confidence: f64,
-    /// What it rests on.
+    /// The evidence that the classification rests on.
     pub basis: ClassificationSource,
 }
 
@@ -129,12 +129,12 @@ pub enum ClassificationSource {
     Hinted,
     /// The tool's name.
     Name,
-    /// Nothing.
+    /// No evidence: the default applies.
     Default,
 }
 
 impl ClassificationSource {
-    /// The word for the audit: `registered`, `hinted`, `name` or `default`.
+    /// Returns the word for the audit: `registered`, `hinted`, `name` or `default`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -191,7 +191,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
     Classification { effect, confidence: basis.confidence(), basis }
 }
 
-/// The method of an HTTP tool, `http/{METHOD}/{template}`; `None` for every other tool, those of an MCP
+/// Returns the method of an HTTP tool, `http/{METHOD}/{template}`; `None` for every other tool, those of an MCP
 /// server that is named `http` among them.
 pub(crate) fn http_method(tool: &str) -> Option<&str> {
     let (method, _template) = tool.strip_prefix("http/")?.split_once('/')?;

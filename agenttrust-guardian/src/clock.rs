@@ -17,7 +17,7 @@ pub(crate) struct Clock {
     source: Source,
     /// The most that the system's clock was ever ahead of the steady one, in microseconds.
     lead: AtomicI64,
-    /// What the lead was when time was first asked for that nobody can set.
+    /// The lead at the time when [`undisturbed`](Self::undisturbed) was first called.
     first_lead: OnceLock<i64>,
 }
 
@@ -32,7 +32,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The present: never before one that was given before, whichever way the system's clock is set.
+    /// Returns the present: never before one that was given before, whichever way the system's clock is set.
     pub(crate) fn now(&self) -> Timestamp {
         // The system's clock first: a thread that is held up between the two readings then reads a lead
         // that is too small, which is ignored, and not one that is too large, which would stay.
@@ -43,8 +43,8 @@ impl Clock {
         point_in_time(steady.saturating_add(lead))
     }
 
-    /// The present, had nobody set the system's clock since this was first called: what must not end early
-    /// is measured by it. Only a Guardian that is started again takes the clock as it is then set.
+    /// Returns the present as if the system's clock had not been set since this was first called: what must not end
+    /// early is measured by it. Only a Guardian that is started again takes the clock as it is then set.
     pub(crate) fn undisturbed(&self) -> Timestamp {
         let steady = self.source.steady();
         let first = self
@@ -53,20 +53,20 @@ impl Clock {
         point_in_time(steady.saturating_add(*first))
     }
 
-    /// Never gives a present before `at` from here on: what was written down has happened.
+    /// Keeps the clock from giving a present before `at` from here on: what was written down has happened.
     pub(crate) fn not_before(&self, at: Timestamp) {
         let lead = at.unix_micros().saturating_sub(self.source.steady());
         self.lead.fetch_max(lead, Ordering::AcqRel);
     }
 
-    /// By how much the present is ahead of what the system's clock says.
+    /// Returns by how much the present is ahead of what the system's clock says.
     pub(crate) fn ahead(&self) -> Duration {
         let system = self.source.system();
         point_in_time(system).until(self.now())
     }
 }
 
-/// Beyond the calendar is its end, where everything is over.
+/// Returns the point in time, or the end of the calendar for one beyond it, where everything is over.
 fn point_in_time(micros: i64) -> Timestamp {
     Timestamp::from_unix_micros(micros)
         .unwrap_or_else(|| Timestamp::now().saturating_add(Duration::MAX))
@@ -91,7 +91,7 @@ impl Default for Source {
 }
 
 impl Source {
-    /// What the system says that the time is, since 1970.
+    /// Returns what the system says that the time is, since 1970.
     fn system(&self) -> i64 {
         let now = Timestamp::now().unix_micros();
         #[cfg(test)]
@@ -99,7 +99,7 @@ impl Source {
         now
     }
 
-    /// How long this clock has run; nobody can set it.
+    /// Returns how long this clock has run, which setting the system's clock does not change.
     fn steady(&self) -> i64 {
         let run = i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX);
         #[cfg(test)]
@@ -108,7 +108,7 @@ impl Source {
     }
 }
 
-/// The time that is so long before `now`.
+/// Returns the time that is so long before `now`.
 pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
     let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_unix_micros(now.unix_micros().saturating_sub(by)).unwrap_or(now)

@@ -55,13 +55,13 @@ impl Guardian {
         Ok(Self { engine, router, client })
     }
 
-    /// A client with an admin key of this process, which speaks to the Guardian without a socket.
+    /// Returns a client with an admin key of this process, which speaks to the Guardian without a socket.
     #[must_use]
     pub fn client(&self) -> AgentTrustClient {
         self.client.clone()
     }
 
-    /// A client with this key, which speaks to the Guardian without a socket.
+    /// Returns a client with this key, which speaks to the Guardian without a socket.
     ///
     /// # Errors
     ///
@@ -70,36 +70,36 @@ impl Guardian {
         client_of(&self.router, key, &self.engine)
     }
 
-    /// The Guardian as an axum router, to serve it or to nest it.
+    /// Returns the Guardian as an axum router, to serve it or to nest it.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
-    /// The same, which answers under these names alone.
+    /// Returns the same, which answers under these names alone.
     #[cfg(feature = "cli")]
     pub(crate) fn named_router(&self, hosts: Hosts) -> Router {
         http::named_router(self.router(), Arc::clone(&self.engine), hosts)
     }
 
-    /// The OpenAPI document.
+    /// Returns the OpenAPI document.
     #[cfg(feature = "cli")]
     pub(crate) fn openapi() -> String {
         http::openapi::text()
     }
 
-    /// The numbers of this Guardian alone, for whoever can reach them.
+    /// Returns the router of this Guardian's metrics alone, for every caller that reaches it.
     #[cfg(feature = "cli")]
     pub(crate) fn metrics_router(&self) -> Router {
         http::metrics_router(Arc::clone(&self.engine))
     }
 
-    /// What is answered where there is no room for another connection.
+    /// Returns what is answered where there is no room for another connection.
     #[cfg(feature = "cli")]
     pub(crate) fn full_router() -> Router {
         http::full_router()
     }
 
-    /// The counters of connections, for the listener.
+    /// Returns the counters of connections, for the listener.
     #[cfg(feature = "cli")]
     pub(crate) fn connection_numbers(&self) -> ConnectionNumbers {
         self.engine.metrics.connections.clone()
@@ -120,8 +120,8 @@ impl Guardian {
         self.create_key_in(DEFAULT_ORG, role, agents).await
     }
 
-    /// [`create_key`](Self::create_key) for another organisation than `org_default`. There is nothing
-    /// else to an organisation: it begins with its first key, and its keys reach nothing of any other.
+    /// Creates a key as [`create_key`](Self::create_key) does, for another organisation than `org_default`. An
+    /// organisation has no record of its own: it begins with its first key, and its keys reach nothing of any other.
     ///
     /// # Errors
     ///
@@ -144,8 +144,8 @@ impl Guardian {
         Ok(secret.expose().to_owned())
     }
 
-    /// Whether this agent could call a tool of an MCP server at present, with an approval or without. Nothing is
-    /// recorded: what is called is checked.
+    /// Returns whether this agent could call a tool of an MCP server at present, with an approval or without. Nothing
+    /// is recorded: what is called is checked.
     #[cfg(feature = "cli")]
     pub(crate) fn may_see(&self, agent_id: &str, tool: String, hint: Option<Effect>) -> bool {
         let own = self.engine.registry.keys.own();
@@ -166,7 +166,7 @@ impl Guardian {
         Ok((row.id, secret))
     }
 
-    /// Whether the database holds an admin key that works.
+    /// Returns whether the database holds an admin key that works.
     #[cfg(feature = "cli")]
     pub(crate) async fn has_admin_key(&self) -> Result<bool, GuardianError> {
         let keys = self.engine.store.keys().await?;
@@ -174,9 +174,9 @@ impl Guardian {
         Ok(keys.iter().filter(works).any(|key| key.role == Role::Admin))
     }
 
-    /// Tells requests that wait to answer now, because the Guardian is about to close.
+    /// Begins to shut the Guardian down: requests that wait are answered now.
     #[cfg(feature = "cli")]
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn begin_shutdown(&self) {
         self.engine.closing.send_replace(true);
     }
 

@@ -6,15 +6,15 @@ use agenttrust_testkit::ADMIN;
 
 use crate::{Guardian, GuardianBuilder};
 
-/// How long a check may take, so that a busy machine decides what is asked; a test of the deadline sets its own.
-const PATIENT: Duration = Duration::from_secs(30);
+/// The time that a check may take, so that a busy machine decides what is asked; a test of the deadline sets its own.
+const CHECK_DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) type Api = agenttrust_testkit::Api<Guardian>;
 pub(crate) type Harness = agenttrust_testkit::Harness<Guardian>;
 
-/// A Guardian with these settings.
+/// Returns a Guardian with these settings.
 pub(crate) async fn open_with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Api {
-    let builder = Guardian::builder().admin_key(ADMIN).check_deadline(PATIENT);
+    let builder = Guardian::builder().admin_key(ADMIN).check_deadline(CHECK_DEADLINE);
     let guardian = settings(builder).build().await.unwrap();
     Api::new(guardian, Guardian::router)
 }

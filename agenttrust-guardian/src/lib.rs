@@ -1,23 +1,6 @@
-//! The AgentTrust Guardian: decides whether an agent may run a tool, embedded in a program or served.
+#![doc = include_str!("../README.md")]
 //!
-//! ```
-//! use agenttrust_guardian::Guardian;
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let guardian = Guardian::in_memory().await?;
-//! let client = guardian.client();
-//! let agent = client
-//!     .agents()
-//!     .create(&agenttrust::CreateAgentRequest {
-//!         name: "librarian".to_string(),
-//!         capabilities: vec!["files:read".to_string()],
-//!         ..Default::default()
-//!     })
-//!     .await?;
-//! assert_eq!(agent.name, "librarian");
-//! # Ok(())
-//! # }
-//! ```
+//! # Embedded and served
 //!
 //! Embedded and served are the same thing: the Guardian is an axum router
 //! ([`Guardian::router`]), and [`Guardian::client`] speaks the same HTTP to it without a socket. What differs: limits
@@ -36,6 +19,7 @@
 //! static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg_attr(
     test,

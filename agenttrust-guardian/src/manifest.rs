@@ -1,13 +1,13 @@
 //! What is known of an organisation's tools, and what changes it.
 //!
-//! Three words about one tool are kept apart, so that nobody overwrites another's:
+//! Three words about one tool are kept apart, so that no key overwrites another's:
 //!
 //! - the effect that an operator or admin *set*: final;
 //! - what an operator or admin *declared*: the latest declaration replaces the one before;
 //! - the effect that each agent's keys *raised* it to: it only ever rises, and for that agent alone. A program that
 //!   calls its own `frobnicate` a read is no more than a hint, and so is kept as nothing.
 //!
-//! Every change is a list of [`Change`]s: the database keeps it, memory takes it over, the audit tells
+//! Every change is a list of [`ToolChange`]s: the database keeps it, memory takes it over, the audit tells
 //! of it.
 
 mod legible;
@@ -27,28 +27,29 @@ use serde_json::value::RawValue;
 
 pub(crate) use self::legible::without_illegible;
 pub(crate) use self::observed::{
-    Extent, KeptTool, Mark, News, Observed, PINNED_MAX_BYTES, observe, read_list, read_page,
+    Extent, KeptTool, Mark, Observed, PINNED_MAX_BYTES, ToolListChanges, observe, read_list,
+    read_page,
 };
 pub(crate) use self::pinned::{ListedTool, PinnedTool, effect_hint};
 pub(crate) use self::raised::Raised;
 pub(crate) use self::read::{Sent, Tool, parse_tools};
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 
-/// How many tools operators and admins have declared in one organisation at most ...
+/// The largest number of tools that operators and admins have declared in one organisation ...
 const DECLARED_MOST: usize = 10_000;
 /// ... and how many bytes all of them have. They are in memory, and one answer lists them all.
 const BYTES_MOST: usize = 6 << 20;
-/// How many tools the keys of one agent have raised at most ...
+/// The largest number of tools that the keys of one agent have raised ...
 const RAISED_BY_AGENT: usize = 1_000;
 /// ... and those of all agents of one organisation, and of all organisations of a Guardian. They are in memory.
 const RAISED_IN_ORGANISATION: usize = 20_000;
 const RAISED_IN_ALL: usize = 100_000;
 
-/// What an operator or admin declared of one tool.
+/// The declaration of one tool by an operator or admin.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Declared {
     pub(crate) effect: Option<Effect>,
-    /// Ordered, none twice.
+    /// The scopes, ordered, none twice.
     pub(crate) scopes: Vec<String>,
     pub(crate) arguments: Json,
     pub(crate) places: Json,
@@ -60,7 +61,7 @@ impl Declared {
         tool.len() + scopes + self.arguments.as_str().len() + self.places.as_str().len()
     }
 
-    /// Whether arguments and places are the same, which are for people who read them.
+    /// Returns whether arguments and places are the same, which people read.
     fn describes_as(&self, other: &Self) -> bool {
         self.arguments == other.arguments && self.places == other.places
     }
@@ -72,7 +73,7 @@ impl Declared {
 pub(crate) struct Json(Box<RawValue>);
 
 impl Json {
-    /// This text, if it is JSON.
+    /// Returns this text, if it is JSON.
     pub(crate) fn parse(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(Self)
     }
@@ -92,33 +93,33 @@ impl PartialEq for Json {
     }
 }
 
-/// What is known of one tool.
+/// The facts about one tool: the effect that was set, and what was declared of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Known {
+pub(crate) struct ToolFacts {
     /// The effect that an operator or admin set.
     pub(crate) set: Option<Effect>,
-    /// What an operator or admin declared.
+    /// The declaration of an operator or admin.
     pub(crate) declared: Option<Arc<Declared>>,
     /// The effects that agents' keys raised it to.
     pub(crate) raised: Raised,
 }
 
-/// What the key of some agents says of one tool.
+/// The effect that a key of some agents says one tool has.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
     pub(crate) tool: String,
     pub(crate) effect: Effect,
-    /// Those of them that may use it.
+    /// The agents that may use it.
     pub(crate) agents: Vec<Arc<str>>,
 }
 
-impl Known {
-    /// The scopes that a check needs beside its own.
+impl ToolFacts {
+    /// Returns the scopes that a check needs beside its own.
     pub(crate) fn scopes(&self) -> &[String] {
         self.declared.as_ref().map_or(&[], |declared| &declared.scopes)
     }
 
-    /// What a call of `tool` by this agent does, when its caller hints this.
+    /// Returns what a call of `tool` by this agent does, when its caller hints this.
     pub(crate) fn classify(&self, tool: &str, agent: &str, hint: Option<Effect>) -> Classification {
         self.classify_raised(tool, self.raised.of(agent), hint)
     }
@@ -139,8 +140,8 @@ impl Known {
         })
     }
 
-    /// What a call of `tool` counts as when its caller says nothing, as far as anything does: one by that of these
-    /// agents for which it is most, or by an agent of which nothing is known.
+    /// Returns what a call of `tool` counts as when its caller says nothing, as far as anything does: one by that of
+    /// these agents for which it is most, or by an agent of which nothing is known.
     pub(crate) fn in_force(&self, tool: &str, agents: &[Arc<str>]) -> Option<Effect> {
         let raised = agents.iter().filter_map(|agent| self.raised.by(agent));
         let raised = raised.max().max(self.raised.for_everybody());
@@ -148,12 +149,12 @@ impl Known {
         (found.basis != ClassificationSource::Default).then_some(found.effect)
     }
 
-    /// Whether `GET /api/v1/tools` lists it: an effect that was only set is no declaration.
+    /// Returns whether `GET /api/v1/tools` lists it: an effect that was only set is no declaration.
     pub(crate) fn is_listed(&self) -> bool {
         self.declared.is_some() || !self.raised.is_empty()
     }
 
-    /// Whether `effect` says more than what a call by this agent counts as whose caller hints that it reads.
+    /// Returns whether `effect` says more than what a call by this agent counts as whose caller hints that it reads.
     fn is_raised_by(&self, tool: &str, agent: &str, effect: Effect) -> bool {
         // Under an effect that was set, which may be taken back.
         let found = Self { set: None, ..self.clone() }.classify(tool, agent, Some(Effect::Read));
@@ -161,17 +162,17 @@ impl Known {
     }
 }
 
-/// One tool of which something else is known from now on.
+/// A change of the facts about one tool.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub(crate) struct ToolChange {
     pub(crate) tool: String,
-    pub(crate) before: Known,
-    pub(crate) after: Known,
+    pub(crate) before: ToolFacts,
+    pub(crate) after: ToolFacts,
 }
 
-impl Change {
-    /// What calls of the tool count as by now, each with the other effect that such a call would have. A caller may
-    /// hint anything, and hints count where no effect is set.
+impl ToolChange {
+    /// Returns what calls of the tool count as by now, each with the other effect that such a call would have. A caller
+    /// may hint anything, and hints count where no effect is set.
     ///
     /// A stronger one only where an operator or admin says something else: agents' keys may raise what is theirs.
     pub(crate) fn moved(&self) -> Vec<(Effect, Effect)> {
@@ -193,12 +194,12 @@ impl Change {
         moved
     }
 
-    /// What was declared of the tool, before and after.
+    /// Returns what was declared of the tool, before and after.
     pub(crate) fn declared(&self) -> (Option<&Declared>, Option<&Declared>) {
         (self.before.declared.as_deref(), self.after.declared.as_deref())
     }
 
-    /// Whether arguments or places changed.
+    /// Returns whether arguments or places changed.
     pub(crate) fn describes_anew(&self) -> bool {
         match self.declared() {
             (Some(before), Some(after)) => !before.describes_as(after),
@@ -210,25 +211,25 @@ impl Change {
     }
 }
 
-/// What is known of one organisation's tools, by name.
+/// The tools of one organisation and what is known of each, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Manifest {
-    tools: BTreeMap<String, Known>,
+    tools: BTreeMap<String, ToolFacts>,
 }
 
 impl Manifest {
-    /// What is known of this tool.
-    pub(crate) fn get(&self, tool: &str) -> Known {
+    /// Returns what is known of this tool.
+    pub(crate) fn get(&self, tool: &str) -> ToolFacts {
         self.tools.get(tool).cloned().unwrap_or_default()
     }
 
-    /// Every tool of which anything is known, ordered by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Known)> {
+    /// Returns every tool of which anything is known, ordered by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &ToolFacts)> {
         self.tools.iter()
     }
 
-    /// What changes when an operator or admin declares these tools, each of them once.
-    pub(crate) fn declare(&self, sent: Vec<Sent>) -> Result<Vec<Change>, Full> {
+    /// Returns what changes when an operator or admin declares these tools, each of them once.
+    pub(crate) fn declare(&self, sent: Vec<Sent>) -> Result<Vec<ToolChange>, Full> {
         let (mut tools, mut bytes) = (0, 0);
         for (tool, known) in &self.tools {
             if let Some(declared) = &known.declared {
@@ -244,8 +245,8 @@ impl Manifest {
             bytes += declared.bytes(&tool);
             bytes -= before.declared.as_ref().map_or(0, |declared| declared.bytes(&tool));
             if before.declared.as_deref() != Some(&declared) {
-                let after = Known { declared: Some(Arc::new(declared)), ..before.clone() };
-                changes.push(Change { tool, before, after });
+                let after = ToolFacts { declared: Some(Arc::new(declared)), ..before.clone() };
+                changes.push(ToolChange { tool, before, after });
             }
         }
         // What is there already may always change to less.
@@ -258,9 +259,9 @@ impl Manifest {
         Ok(changes)
     }
 
-    /// What changes when the key of some agents says what these tools, each of them once, do: for each of these agents
-    /// and no other. All organisations together have raised so many tools, these among them.
-    pub(crate) fn raise(&self, said: Vec<Said>, in_all: usize) -> Result<Vec<Change>, Full> {
+    /// Returns what changes when the key of some agents says what these tools, each of them once, do: for each of these
+    /// agents and no other. All organisations together have raised so many tools, these among them.
+    pub(crate) fn raise(&self, said: Vec<Said>, in_all: usize) -> Result<Vec<ToolChange>, Full> {
         let mut of_agents: HashMap<Arc<str>, usize> = HashMap::new();
         let (mut new, mut grown) = (0, HashMap::new());
         for (agent, _) in self.tools.values().flat_map(|known| known.raised.by_agents()) {
@@ -282,7 +283,7 @@ impl Manifest {
                 after.raised.raise(agent, effect);
             }
             if after != before {
-                changes.push(Change { tool, before, after });
+                changes.push(ToolChange { tool, before, after });
             }
         }
         let of_agent = |agent: &Arc<str>| of_agents.get(agent).copied().unwrap_or(0);
@@ -296,7 +297,7 @@ impl Manifest {
         Ok(changes)
     }
 
-    /// How many tools agents have raised, each counted by its own.
+    /// Returns how many tools agents have raised, each counted by its own.
     pub(crate) fn raised(&self) -> usize {
         self.tools.values().map(|known| known.raised.iter().count()).sum()
     }
@@ -311,22 +312,22 @@ impl Manifest {
         forgotten
     }
 
-    /// What changes when everything that was declared of a tool is forgotten; `None` when nothing was.
-    pub(crate) fn remove(&self, tool: &str) -> Option<Change> {
+    /// Returns what changes when everything that was declared of a tool is forgotten; `None` when nothing was.
+    pub(crate) fn remove(&self, tool: &str) -> Option<ToolChange> {
         let before = self.get(tool);
-        let after = Known { set: before.set, ..Known::default() };
-        before.is_listed().then(|| Change { tool: tool.to_owned(), before, after })
+        let after = ToolFacts { set: before.set, ..ToolFacts::default() };
+        before.is_listed().then(|| ToolChange { tool: tool.to_owned(), before, after })
     }
 
-    /// What changes when an operator or admin sets the effect of a tool, or takes it back.
-    pub(crate) fn set(&self, tool: &str, effect: Option<Effect>) -> Change {
+    /// Returns what changes when an operator or admin sets the effect of a tool, or takes it back.
+    pub(crate) fn set(&self, tool: &str, effect: Option<Effect>) -> ToolChange {
         let before = self.get(tool);
-        let after = Known { set: effect, ..before.clone() };
-        Change { tool: tool.to_owned(), before, after }
+        let after = ToolFacts { set: effect, ..before.clone() };
+        ToolChange { tool: tool.to_owned(), before, after }
     }
 
     /// Takes in one more word about a tool.
-    pub(crate) fn join(&mut self, tool: String, more: Known) {
+    pub(crate) fn join(&mut self, tool: String, more: ToolFacts) {
         let known = self.tools.entry(tool).or_default();
         known.set = known.set.or(more.set);
         known.declared = known.declared.take().or(more.declared);
@@ -334,7 +335,7 @@ impl Manifest {
     }
 }
 
-/// Why what is declared does not fit beside what is there already.
+/// The reason why a declaration does not fit beside those that are there already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
     #[error(

@@ -33,13 +33,13 @@ pub(crate) use self::webhooks::{WebhookResult, Webhooks};
 use crate::domain::limits::Limits;
 use crate::domain::{Answer, DecisionKind};
 
-/// What [`Metrics::render`] writes.
+/// The content type of what [`Metrics::render`] writes.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// One label and its value.
+/// A label and its value.
 type Label = (&'static str, &'static str);
 
-/// Everything that is counted. Counting a check is a few atomic additions.
+/// The counters of a Guardian. Counting a check is a few atomic additions.
 pub(crate) struct Metrics {
     registry: Registry,
     checks: ByDecision,
@@ -65,7 +65,7 @@ pub(crate) struct Metrics {
     not_stored: Gauge,
 }
 
-/// Every counter by decision and effect.
+/// The counters by decision and effect.
 type ByDecision = [[Counter; Effect::ALL.len()]; DecisionKind::ALL.len()];
 
 /// The registry while the numbers are put into it, in the order in which they are shown.
@@ -110,7 +110,7 @@ impl Registered<'_> {
     }
 }
 
-/// How things are when the numbers are asked for.
+/// The state of the Guardian when the metrics are asked for.
 #[derive(Debug)]
 pub(crate) struct Present<'a> {
     pub(crate) limits: &'a Limits,
@@ -120,13 +120,13 @@ pub(crate) struct Present<'a> {
     pub(crate) audit_waiting: usize,
     pub(crate) denial_bursts: u64,
     pub(crate) reports_waiting: usize,
-    /// What was taken back and could not be stored yet.
+    /// The number of changes that took something back and could not be stored yet.
     pub(crate) not_stored: usize,
     pub(crate) policies: usize,
     pub(crate) siem: SiemNumbers,
 }
 
-/// What is counted of events that were reported; clones count together.
+/// The counters of reported events; clones count together.
 #[derive(Clone, Debug)]
 pub(crate) struct Reported {
     verified: Counter,
@@ -234,7 +234,7 @@ impl Metrics {
         self.budgets_exhausted.inc();
     }
 
-    /// Everything as text, with how things are at present.
+    /// Returns everything as text, with how things are at present.
     pub(crate) fn render(&self, present: &Present<'_>) -> Result<String, fmt::Error> {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.limits.take_over(present.limits);

@@ -22,8 +22,8 @@ use crate::domain::{GuardianError, Trace};
 /// The name of this service, unless `OTEL_SERVICE_NAME` is set.
 const SERVICE: &str = "agenttrust-guardian";
 
-/// How long the collector may take, as OpenTelemetry has it by default.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the collector may take, as OpenTelemetry has it by default.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends spans until it is closed.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter for the Guardian of this name.
+    /// Creates an exporter for the Guardian of this name.
     pub(crate) fn start(replica: &str) -> Result<Self, GuardianError> {
         let exporter = exporter().map_err(|error| {
             GuardianError::Invalid(format!(
@@ -54,7 +54,7 @@ impl Exporter {
         Ok(Self { provider })
     }
 
-    /// What hands the spans of checks over, and no others.
+    /// Returns what hands the spans of checks over, and no others.
     pub(crate) fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer(SERVICE))
@@ -75,7 +75,7 @@ impl Exporter {
     }
 }
 
-/// What sends spans. The client that OpenTelemetry makes needs the certificates of authorities, also where the
+/// Returns what sends spans. The client that OpenTelemetry makes needs the certificates of authorities, also where the
 /// collector is asked without TLS: there, one without them does.
 fn exporter() -> Result<SpanExporter, ExporterBuildError> {
     let refused = match SpanExporter::builder().with_http().build() {
@@ -83,7 +83,7 @@ fn exporter() -> Result<SpanExporter, ExporterBuildError> {
         built => return built,
     };
     let made = std::thread::spawn(|| {
-        let builder = reqwest::blocking::Client::builder().timeout(PATIENCE);
+        let builder = reqwest::blocking::Client::builder().timeout(EXPORT_TIMEOUT);
         builder.tls_certs_only([]).build()
     });
     match made.join() {
@@ -92,7 +92,7 @@ fn exporter() -> Result<SpanExporter, ExporterBuildError> {
     }
 }
 
-/// Whether the collector is at an address that begins with `https`.
+/// Returns whether the collector is at an address that begins with `https`.
 fn asks_over_tls() -> bool {
     ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
         .into_iter()
@@ -100,7 +100,7 @@ fn asks_over_tls() -> bool {
         .is_some_and(|endpoint| endpoint.to_ascii_lowercase().starts_with("https:"))
 }
 
-/// An error without what OpenTelemetry's variables say: an endpoint may hold a password, and headers a key.
+/// Returns an error without what OpenTelemetry's variables say: an endpoint may hold a password, and headers a key.
 fn without_values(error: &str, variables: impl Iterator<Item = (String, String)>) -> String {
     let ours = variables.filter(|(name, value)| name.starts_with("OTEL_") && !value.is_empty());
     let mut told = error.to_owned();

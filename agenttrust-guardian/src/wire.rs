@@ -11,15 +11,16 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
 
-/// How much is handed on at once. A connection takes the next piece when it has written most of the one before.
+/// The number of bytes that are handed on at once. A connection takes the next piece when it has written most of the
+/// one before.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// A message of JSON-RPC as an answer.
+/// Returns a message of JSON-RPC as an answer.
 pub(crate) fn json(status: StatusCode, text: String) -> Response {
     json_of(status, Body::from(text))
 }
 
-/// A message of JSON-RPC as an answer that holds something until its last piece was taken.
+/// Returns a message of JSON-RPC as an answer that holds something until its last piece was taken.
 pub(crate) fn held_json<H: Send + Unpin + 'static>(
     status: StatusCode,
     text: String,
@@ -37,7 +38,7 @@ fn json_of(status: StatusCode, body: Body) -> Response {
     response
 }
 
-/// A stream of events as an answer.
+/// Returns a stream of events as an answer.
 pub(crate) fn events(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -48,7 +49,7 @@ pub(crate) fn events(body: Body) -> Response {
     response
 }
 
-/// A body of these bytes that is handed on piece by piece, and holds something until its last piece was taken.
+/// Returns a body of these bytes that is handed on piece by piece, and holds something until its last piece was taken.
 pub(crate) fn in_pieces<H: Send + Unpin + 'static>(bytes: Bytes, held: H) -> Body {
     Body::new(Pieces { bytes, _held: held })
 }

@@ -12,11 +12,12 @@ use crate::expand::{Expansion, allow_underscore};
 use crate::input::{Demand, Field, Generic, Input};
 use crate::known::serializes;
 
-/// How long `on_elevation = "wait"` waits without a `wait`: as long as an approval is open by default.
+/// The longest time that `on_elevation = "wait"` waits without a `wait`, in seconds: as long as an approval is open by
+/// default.
 const DEFAULT_WAIT_SECONDS: u64 = 300;
 
 impl Expansion {
-    /// The call as an `Action`, with its input captured.
+    /// Returns the call as an `Action`, with its input captured.
     pub(crate) fn action(&self) -> TokenStream {
         let private = &self.private;
         let scopes = self.scopes();
@@ -38,7 +39,7 @@ impl Expansion {
         }
     }
 
-    /// The effect that the user set, as a path.
+    /// Returns the effect that the user set, as a path.
     pub(crate) fn effect(&self) -> Option<TokenStream> {
         let private = &self.private;
         self.guarded.attr.effect.map(|effect| {
@@ -52,18 +53,18 @@ impl Expansion {
         })
     }
 
-    /// The scopes that the user set.
+    /// Returns the scopes that the user set.
     pub(crate) fn scopes(&self) -> &[LitStr] {
         self.guarded.attr.scopes.as_deref().unwrap_or_default()
     }
 
-    /// Whether anything of the call is captured.
+    /// Returns whether anything of the call is captured.
     pub(crate) fn captures(&self) -> bool {
         let Input { fields, generics, .. } = &self.guarded.input;
         !fields.is_empty() || !generics.is_empty()
     }
 
-    /// Whether what was checked is compared with what is about to run: an argument may change meanwhile,
+    /// Returns whether what was checked is compared with what is about to run: an argument may change meanwhile,
     /// and what a function is generic over cannot.
     pub(crate) fn compares(&self) -> bool {
         !self.guarded.input.fields.is_empty()
@@ -82,14 +83,14 @@ impl Expansion {
         })
     }
 
-    /// The tool's name: a literal as it is, a constant expression checked while the program is built.
+    /// Returns the tool's name: a literal as it is, a constant expression checked while the program is built.
     fn tool(&self) -> TokenStream {
         self.tool_name(&quote_spanned! {Span::mixed_site()=>
             const _: () = ::core::assert!(!AGENTTRUST_TOOL.is_empty(), "the name of a tool is empty");
         })
     }
 
-    /// The tool's name, as an expression that is constant; `check` may speak of it as `AGENTTRUST_TOOL`.
+    /// Returns the tool's name, as an expression that is constant; `check` may speak of it as `AGENTTRUST_TOOL`.
     pub(crate) fn tool_name(&self, check: &TokenStream) -> TokenStream {
         match &self.guarded.attr.tool {
             None => {

@@ -15,16 +15,16 @@ use syn::{
 
 use crate::mention::find_word;
 
-/// One parameter other than `self`.
+/// A parameter of the function other than `self`.
 pub(crate) struct Argument {
     pub(crate) bindings: Vec<Binding>,
-    /// As it is written: what it is, only the compiler knows.
+    /// The parameter's type as it is written: only the compiler knows which type that is.
     pub(crate) ty: Type,
-    /// Where the pattern binds names that cannot be seen from here.
+    /// The place in the pattern where it binds names that cannot be seen from here.
     pub(crate) opaque: Option<Span>,
 }
 
-/// One name that a parameter's pattern gives to the body.
+/// A name that a parameter's pattern gives to the body.
 pub(crate) struct Binding {
     pub(crate) ident: Ident,
     pub(crate) mutability: Option<Token![mut]>,
@@ -37,13 +37,13 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// The name without `r#`, as it is captured.
+    /// Returns the name without `r#`, as it is captured.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
 }
 
-/// Every parameter but `self`, in order.
+/// Returns every parameter but `self`, in order.
 pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
     sig.inputs
         .iter()
@@ -117,14 +117,14 @@ impl Names {
     }
 }
 
-/// `T` of `Parameters(request): Parameters<T>`, and of the extractors that are made the same way.
+/// Returns `T` of `Parameters(request): Parameters<T>`, and of the extractors that are made the same way.
 fn extracted<'a>(ty: &'a Type, pat: &PatTupleStruct) -> Option<&'a Type> {
     let (extractor, inner) = extractor(ty)?;
     let is_itself = pat.path.segments.last().is_some_and(|last| last.ident == *extractor);
     (is_itself && pat.elems.len() == 1).then_some(inner)
 }
 
-/// The name of an extractor, and what it extracts: `Json` and `File` of `Json<File>`.
+/// Returns the name of an extractor, and what it extracts: `Json` and `File` of `Json<File>`.
 pub(crate) fn extractor(ty: &Type) -> Option<(&Ident, &Type)> {
     const EXTRACTORS: [&str; 5] = ["Parameters", "Json", "Path", "Query", "Form"];
     let Type::Path(ty) = ty else { return None };
@@ -138,7 +138,7 @@ pub(crate) fn extractor(ty: &Type) -> Option<(&Ident, &Type)> {
     }
 }
 
-/// `cfg`, and a `cfg_attr` that may become one.
+/// Returns `cfg`, and a `cfg_attr` that may become one.
 fn cfgs_of(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| is_or_becomes(attr, "cfg")).cloned().collect()
 }
@@ -178,7 +178,7 @@ impl VisitMut for DropMut {
     fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
 }
 
-/// The types and constants that something is generic over.
+/// Returns the types and constants that something is generic over.
 pub(crate) fn generics(generics: &Generics) -> Vec<Ident> {
     generics
         .params
@@ -191,17 +191,17 @@ pub(crate) fn generics(generics: &Generics) -> Vec<Ident> {
         .collect()
 }
 
-/// Whether a signature has a `self`, or says `Self`: whether it stands in an `impl` block or a trait.
+/// Returns whether a signature has a `self`, or says `Self`: whether it stands in an `impl` block or a trait.
 pub(crate) fn speaks_of_self(sig: &Signature) -> bool {
     find_word(sig.to_token_stream(), &|word| word == "self" || word == "Self").is_some()
 }
 
-/// Where the attribute `name` is among `attrs`, or one that may become it.
+/// Returns where the attribute `name` is among `attrs`, or one that may become it.
 pub(crate) fn find_attribute(attrs: &[Attribute], name: &str) -> Option<Span> {
     attrs.iter().find(|attr| is_or_becomes(attr, name)).map(|attr| attr.path().span())
 }
 
-/// Whether `attr` is `name`, or a `cfg_attr` that may become it.
+/// Returns whether `attr` is `name`, or a `cfg_attr` that may become it.
 pub(crate) fn is_or_becomes(attr: &Attribute, name: &str) -> bool {
     match &attr.meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => {

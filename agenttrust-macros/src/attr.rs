@@ -38,7 +38,7 @@ pub(crate) enum Effect {
     Admin,
 }
 
-/// What happens while an approval is pending.
+/// The answer to a call whose approval is pending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnElevation {
     Fail,
@@ -60,7 +60,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Whether `name` is in the list, raw or not.
+    /// Returns whether `name` is in the list, raw or not.
     pub(crate) fn contains(&self, name: &Ident) -> bool {
         self.idents.iter().any(|ident| ident.unraw() == name.unraw())
     }
@@ -93,12 +93,12 @@ impl Effect {
         ))
     }
 
-    /// The word the user writes.
+    /// Returns the word the user writes.
     pub(crate) fn as_str(self) -> &'static str {
         Self::NAMES.iter().find(|(_, effect)| *effect == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether an approval for this effect must bind every argument.
+    /// Returns whether an approval for this effect must bind every argument.
     pub(crate) fn binds_every_argument(self) -> bool {
         matches!(self, Self::Destructive | Self::Admin)
     }

@@ -23,7 +23,7 @@ use crate::valid::validate;
 
 /// An `impl` block, taken apart as far as its functions.
 struct Block {
-    /// Everything before the brace.
+    /// The tokens before the brace.
     head: TokenStream,
     inner_attrs: Vec<Attribute>,
     items: Vec<Item>,
@@ -35,11 +35,11 @@ struct Block {
 enum Item {
     /// Behind the check, with the keys that the method sets itself.
     Guarded(Box<Function>, Box<Attr>),
-    /// As it was written.
+    /// A function that stays as it was written.
     Plain(TokenStream),
 }
 
-/// Whether `item` is an `impl` block.
+/// Returns whether `item` is an `impl` block.
 pub(crate) fn is_block(item: &TokenStream) -> bool {
     let starts_block = |input: ParseStream<'_>| {
         input.call(Attribute::parse_outer)?;
@@ -57,7 +57,7 @@ pub(crate) fn is_block(item: &TokenStream) -> bool {
 //     impl Files { fn list(..) { body } #[guarded(skip)] fn new() -> Self { body } }
 // after:
 //     impl Files { fn list(..) { checked body } fn new() -> Self { body } }
-/// The block with its methods guarded, or the errors and the block without any guard.
+/// Returns the block with its methods guarded, or the errors and the block without any guard.
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let ctxt = Ctxt::new();
     let keys = Attr::parse(&ctxt, arguments);
@@ -200,14 +200,14 @@ fn read_method(ctxt: &Ctxt, block: &Attr, mut function: Function) -> Item {
     Item::Guarded(Box::new(function), Box::new(own))
 }
 
-/// `#[guarded(skip)]`, and nothing else in it.
+/// Returns whether these keys are `skip` and nothing else, as in `#[guarded(skip)]`.
 fn is_skip(keys: &TokenStream) -> bool {
     let mut keys = keys.clone().into_iter();
     let first = keys.next();
     keys.next().is_none() && matches!(first, Some(TokenTree::Ident(word)) if word == "skip")
 }
 
-/// Whether the attribute is plainly ours: `#[guarded]`, `#[agenttrust::guarded]`, or by the way that
+/// Returns whether the attribute is plainly ours: `#[guarded]`, `#[agenttrust::guarded]`, or by the way that
 /// `crate = ..` of the block names. A `#[cfg_attr(..)]` is told apart later.
 fn is_ours(attr: &Attribute, block: &Attr) -> bool {
     let path = words(attr.path());
@@ -218,8 +218,8 @@ fn is_ours(attr: &Attribute, block: &Attr) -> bool {
     matches!(path.as_slice(), [_]) || path == ["agenttrust", "guarded"] || by_crate
 }
 
-/// What `#[tool_router]` or `#[prompt_router]` adds to the block when it stands above: it lists the
-/// tools and runs none. Nobody writes all of that path by hand.
+/// Returns whether this is the method that `#[tool_router]` or `#[prompt_router]` adds to the block when it stands
+/// above: it lists the tools and runs none. All of that path is only ever written by those macros.
 fn makes_the_router(sig: &Signature) -> bool {
     let ReturnType::Type(_, output) = &sig.output else { return false };
     let Type::Path(output) = peel(output) else { return false };
@@ -233,7 +233,7 @@ fn words(path: &Path) -> Vec<String> {
     path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }
 
-/// The block as it was, but for the methods' own `#[guarded(..)]`, which would be expanded next and
+/// Returns the block as it was, but for the methods' own `#[guarded(..)]`, which would be expanded next and
 /// complain of what was already said.
 fn without_guards(item: TokenStream) -> TokenStream {
     let Ok(mut block) = syn::parse2::<ItemImpl>(item.clone()) else { return item };

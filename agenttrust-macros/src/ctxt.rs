@@ -19,7 +19,7 @@ pub(crate) struct Ctxt {
 }
 
 impl Ctxt {
-    /// A context without errors, which must be checked all the same.
+    /// Creates a context without errors, which must be checked all the same.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -34,7 +34,7 @@ impl Ctxt {
         self.errors.borrow_mut().push(error);
     }
 
-    /// All errors as one, if there are any.
+    /// Fails with all errors as one, if there are any.
     pub(crate) fn check(self) -> Result<(), Error> {
         self.checked.set(true);
         let errors = self.errors.take();

@@ -8,7 +8,8 @@ use crate::guarded::guarded;
 
 const PAGE: &str = include_str!("lib.rs");
 
-/// The code block after `heading` that follows ```` ```kind ````, without the comment signs.
+/// Returns the code block after `heading` that follows ````
+/// ```kind ````, without the comment signs.
 fn code_block(heading: &str, kind: &str) -> String {
     let (_, section) =
         PAGE.split_once(&format!("/// {heading}\n")).expect("the page has the section");
@@ -25,7 +26,7 @@ fn code_block(heading: &str, kind: &str) -> String {
     })
 }
 
-/// What the macro makes of a function with its attribute.
+/// Returns what the macro makes of a function with its attribute.
 fn expansion(source: &str) -> TokenStream {
     let split = |input: ParseStream<'_>| {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -37,8 +38,8 @@ fn expansion(source: &str) -> TokenStream {
     guarded(keys.tokens.clone(), item)
 }
 
-/// The tokens as the page shows them: without the paths that lead to what is named, and without the
-/// prefix of our own names. How they are spaced is nobody's business.
+/// Returns the tokens as the page shows them: without the paths that lead to what is named, and
+/// without the prefix of our own names. The spacing may differ.
 fn as_shown(tokens: TokenStream) -> String {
     let words = tokens.to_string();
     let words = words.replace(":: agenttrust :: __private :: ", "").replace("agenttrust_", "");

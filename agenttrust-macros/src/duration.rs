@@ -5,7 +5,7 @@ const UNITS: [(char, u64); 3] = [('h', 3600), ('m', 60), ('s', 1)];
 
 const EXPECTED: &str = "expected a duration such as \"30s\", \"5m\", \"1h\" or \"1m30s\"";
 
-/// The duration in seconds, or a sentence that says what is wrong with it.
+/// Returns the duration in seconds, or a sentence that says what is wrong with it.
 pub(crate) fn parse_seconds(text: &str) -> Result<u64, String> {
     let mut rest = text;
     let mut total: u64 = 0;

@@ -17,7 +17,7 @@ use crate::mention::{mentions, uses};
 use crate::shape::{Shape, nameable};
 use crate::valid::{Guarded, validate};
 
-/// The guarded function, or what is wrong with it.
+/// Returns the guarded function, or what is wrong with it.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let ctxt = Ctxt::new();
     let attr = Attr::parse(&ctxt, arguments);
@@ -32,7 +32,7 @@ pub(crate) struct Expansion {
     pub(crate) guarded: Guarded,
     /// `::agenttrust::__private`, or where `crate = ..` says it is.
     pub(crate) private: TokenStream,
-    /// How many of the arguments reach an async body as they are.
+    /// The number of arguments that reach an async body as they are.
     captured_as_they_are: usize,
 }
 
@@ -136,7 +136,8 @@ impl Expansion {
         }
     }
 
-    /// May the call run? In a block of its own, so that nothing of the asking is kept while it runs.
+    /// Returns the block that asks whether the call may run: one of its own, so that nothing of the asking is kept
+    /// while it runs.
     fn decision(&self) -> TokenStream {
         let private = &self.private;
         let action = self.action();
@@ -174,7 +175,7 @@ impl Expansion {
         }
     }
 
-    /// The body, run.
+    /// Returns the body, run.
     fn run(&self) -> TokenStream {
         match self.guarded.returns.shape {
             Shape::Sync => self.run_sync(),
@@ -269,7 +270,7 @@ impl Expansion {
         }
     }
 
-    /// An argument of which only `guard = ..` or `on_denied = ..` speaks is not an unused one.
+    /// Returns an argument of which only `guard = ..` or `on_denied = ..` speaks is not an unused one.
     fn used_before(&self, binding: &Binding) -> Option<TokenStream> {
         let Attr { guard, on_denied, .. } = &self.guarded.attr;
         let Binding { ident, cfgs, .. } = binding;
@@ -313,7 +314,7 @@ impl Expansion {
         quote_spanned!(place=> <#output as #private::FromDenial>::from_denial(#error))
     }
 
-    /// Where the return type is written, for what the compiler has to say about it.
+    /// Returns where the return type is written, for what the compiler has to say about it.
     fn output_place(&self) -> Span {
         let Guarded { returns, function, .. } = &self.guarded;
         Span::mixed_site().located_at(returns.output_span(&function.sig))
@@ -341,7 +342,7 @@ impl Expansion {
     }
 }
 
-/// How many of the arguments reach the body as they are: the first ones, as far as the body speaks of
+/// Returns how many of the arguments reach the body as they are: the first ones, as far as the body speaks of
 /// them. An async body keeps them in its future already, and a second binding would keep them there
 /// twice. The others are bound again, all that follow, so that they are dropped in the order of
 /// parameters.
@@ -380,7 +381,7 @@ fn rebind(argument: &Argument) -> impl Iterator<Item = TokenStream> {
     })
 }
 
-/// Clippy minds the use of a name with an underscore, and ours is not the user's.
+/// Returns what quiets Clippy about the use of a name with an underscore: the use is ours and not the user's.
 pub(crate) fn allow_underscore(ident: &Ident) -> Option<TokenStream> {
     ident.to_string().starts_with('_').then(|| {
         quote_spanned! {Span::mixed_site()=>
@@ -389,7 +390,7 @@ pub(crate) fn allow_underscore(ident: &Ident) -> Option<TokenStream> {
     })
 }
 
-/// `: O`, with `_` for what only inference can name.
+/// Returns `: O`, with `_` for what only inference can name.
 fn annotation(ty: Option<&Type>) -> TokenStream {
     let ty = named(ty);
     quote_spanned!(Span::mixed_site()=> : #ty)

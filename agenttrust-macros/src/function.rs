@@ -20,16 +20,16 @@ pub(crate) struct Function {
     pub(crate) body: Option<Body>,
 }
 
-/// What is between the braces of the function.
+/// The tokens between the braces of the function.
 pub(crate) struct Body {
     /// `#![..]`, which belong to the function and stay in front.
     pub(crate) inner_attrs: Vec<Attribute>,
-    /// Everything else, braces included.
+    /// The function's block without those attributes, braces included.
     pub(crate) block: Group,
 }
 
 impl Function {
-    /// The function, or nothing but an error in `ctxt` saying what the item is instead.
+    /// Returns the function, or nothing but an error in `ctxt` saying what the item is instead.
     pub(crate) fn parse(ctxt: &Ctxt, item: TokenStream) -> Option<Self> {
         match parse.parse2(item) {
             Ok(function) => Some(function),
@@ -67,7 +67,7 @@ impl ToTokens for Body {
     }
 }
 
-/// Whether the next item is a function, with or without a body.
+/// Returns whether the next item is a function, with or without a body.
 pub(crate) fn is_next(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     ahead.call(Attribute::parse_outer).is_ok()
@@ -76,7 +76,7 @@ pub(crate) fn is_next(input: ParseStream<'_>) -> bool {
         && starts_function(&ahead)
 }
 
-/// The next item, which must be a function.
+/// Returns the next item, which must be a function.
 pub(crate) fn parse(input: ParseStream<'_>) -> Result<Function> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
@@ -89,7 +89,7 @@ pub(crate) fn parse(input: ParseStream<'_>) -> Result<Function> {
     Ok(Function { attrs, vis, defaultness, sig, body })
 }
 
-/// Whether `fn` follows after the words that may stand before it.
+/// Returns whether `fn` follows after the words that may stand before it.
 fn starts_function(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     // Word by word: a `macro_rules!` may have passed the whole function on as one group.
@@ -152,7 +152,7 @@ fn parse_body(input: ParseStream<'_>) -> Result<Option<Body>> {
     Ok(Some(Body { inner_attrs, block: without }))
 }
 
-/// The braces themselves, also when a `macro_rules!` passed the block on as `$body`.
+/// Returns the group in braces, also when a `macro_rules!` passed the block on as `$body`.
 fn braced(group: Group) -> Option<Group> {
     match group.delimiter() {
         Delimiter::Brace => Some(group),

@@ -14,10 +14,10 @@ use self::answer::{Answer, answer};
 use self::corpus::{ATTRIBUTES, ITEMS};
 use self::tokens::{Edit, Tokens, edited, edits, random};
 
-/// How deep groups are nested by the test that nests them deeply: far beyond what people write.
+/// The depth to which one test nests groups: far beyond what people write.
 const DEEP: usize = 96;
 
-/// The same cases every time; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` give others, and more.
+/// Returns the same cases every time; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` give others, and more.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     let rng_seed = match default.rng_seed {
@@ -32,17 +32,17 @@ fn from_corpus(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens>
     prop::sample::select(corpus).prop_map(Tokens::parse)
 }
 
-/// An attribute that most functions can have, more often than not.
+/// Returns an attribute that most functions can have, more often than not.
 fn attribute() -> impl Strategy<Value = Tokens> {
     prop_oneof![3 => from_corpus(&ATTRIBUTES[..1]), 2 => from_corpus(ATTRIBUTES)]
 }
 
-/// An item that can have most attributes, more often than not.
+/// Returns an item that can have most attributes, more often than not.
 fn item() -> impl Strategy<Value = Tokens> {
     prop_oneof![3 => from_corpus(&ITEMS[..1]), 2 => from_corpus(ITEMS)]
 }
 
-/// One of `corpus`, with mistakes in it and pieces of another one.
+/// Returns one of `corpus`, with mistakes in it and pieces of another one.
 fn broken(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens> {
     let edits: BoxedStrategy<Vec<Edit>> = edits(from_corpus(ITEMS), from_corpus(ATTRIBUTES));
     (from_corpus(corpus), edits).prop_map(|(tokens, edits)| edited(tokens, &edits))
@@ -93,7 +93,7 @@ fn every_attribute_on_every_item_is_answered() {
     }
 }
 
-/// Without this the properties above could hold because nothing is ever expanded.
+/// Makes sure that the properties above do not hold only because nothing is ever expanded.
 #[test]
 fn every_attribute_of_the_corpus_expands_on_some_item_and_the_other_way_round() {
     let expands = |attribute: &str, item: &str| answered(attribute, item) == Answer::Expanded;
@@ -138,7 +138,7 @@ fn nested_groups_are_answered() {
     }
 }
 
-/// `$body` of a `macro_rules!` arrives in an invisible group, which is not seen in any text.
+/// Passes a body as `$body` of a `macro_rules!` does: in an invisible group, which is not seen in any text.
 #[test]
 fn what_stands_beside_a_body_in_an_invisible_group_is_not_lost() {
     let function = parsed("fn tool() -> Result<u8, Error>");

@@ -6,8 +6,8 @@ use quote::quote;
 use crate::block;
 use crate::expand::expand;
 
-/// The guarded function or `impl` block, or the errors and the item as it was, so that nothing else
-/// turns red.
+/// Returns the guarded function or `impl` block, or the errors and the item as it was, so that
+/// nothing else turns red.
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if block::is_block(&item) {
         return block::guarded(arguments, item);

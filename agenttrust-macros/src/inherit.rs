@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::suggest::did_you_mean;
 use crate::tool_attr::ToolAttr;
 
-/// What the block's own keys may say, seen from all of its methods.
+/// Refuses what the block's own keys may not say, seen from all of its methods.
 pub(crate) fn check_block<'a>(
     ctxt: &Ctxt,
     keys: &Attr,
@@ -70,8 +70,8 @@ pub(crate) fn check_block<'a>(
     }
 }
 
-/// The keys that hold for `function`: each its own if it sets it, else the block's where it means
-/// something for this function.
+/// Returns the keys that hold for `function`: each its own if it sets it, else the block's where it
+/// means something for this function.
 pub(crate) fn merge(own: Attr, block: &Attr, function: &Function) -> Attr {
     let effect = own.effect.or(block.effect);
     let on_elevation = own.on_elevation.or(block.on_elevation);
@@ -99,7 +99,7 @@ pub(crate) fn merge(own: Attr, block: &Attr, function: &Function) -> Attr {
     }
 }
 
-/// The names of the block's `skip(..)` that this function has, and does not itself ask for.
+/// Returns the names of the block's `skip(..)` that this function has, and does not itself ask for.
 fn applicable(names: &Names, strict: bool, own: &Attr, sig: &Signature) -> Option<Names> {
     let arguments = args::arguments(sig);
     let has = |name: &Ident| {

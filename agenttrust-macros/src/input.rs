@@ -11,12 +11,12 @@ use crate::known::serializes;
 use crate::shape::peel;
 use crate::suggest::did_you_mean;
 
-/// What is captured of one call; with `skip_all` nothing, and the call is checked by its name alone.
+/// The input that one call is checked with. With `skip_all` it is empty, and the call is checked by its name alone.
 #[derive(Default)]
 pub(crate) struct Input {
-    /// These arguments, in the order of the parameters.
+    /// The captured arguments, in the order of the parameters.
     pub(crate) fields: Vec<Field>,
-    /// What the function is generic over.
+    /// The parameters that the function is generic over.
     pub(crate) generics: Vec<Generic>,
 }
 
@@ -25,13 +25,13 @@ pub(crate) struct Input {
 pub(crate) enum Generic {
     Type(Ident),
     Const(Ident),
-    /// What the `impl` block or the trait around a method is generic over.
+    /// The parameters that the `impl` block or the trait around a method is generic over.
     SelfType,
     /// The type that is behind an `impl Trait`, by the value.
     TypeOf(Ident),
 }
 
-/// One captured argument.
+/// A captured argument.
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) name: String,
@@ -40,11 +40,11 @@ pub(crate) struct Field {
     pub(crate) cfgs: Vec<Attribute>,
     /// The type of the whole parameter, where a framework may be who hands it in.
     pub(crate) parameter: Option<Type>,
-    /// Why the argument must be `Serialize`; `None` = it is left out when it is not.
+    /// The reason why the argument must be `Serialize`; `None` = it is left out when it is not.
     pub(crate) demand: Option<Demand>,
 }
 
-/// Who says that an argument has to be captured.
+/// The reason why an argument has to be captured.
 #[derive(Clone, Copy)]
 pub(crate) enum Demand {
     /// An approval for this effect binds every argument.
@@ -161,7 +161,7 @@ impl Choice<'_> {
     }
 }
 
-/// The type, unless it is known to be one of the language, or can be written nowhere but in a signature.
+/// Returns the type, unless it is known to be one of the language, or can be written nowhere but in a signature.
 fn may_be_handed_in(ty: &Type) -> Option<&Type> {
     struct Find(bool);
     impl<'ast> Visit<'ast> for Find {
@@ -174,7 +174,7 @@ fn may_be_handed_in(ty: &Type) -> Option<&Type> {
     (!opaque.0 && !serializes(ty)).then_some(ty)
 }
 
-/// Whether one method may be called on several types: one of a generic block, of a trait, or of a block
+/// Returns whether one method may be called on several types: one of a generic block, of a trait, or of a block
 /// that cannot be seen.
 fn self_type_may_vary(sig: &Signature, block: Option<&[Ident]>) -> bool {
     match block {
@@ -196,7 +196,8 @@ fn generics(sig: &Signature) -> Vec<Generic> {
     sig.generics.params.iter().filter_map(generic).collect()
 }
 
-/// `self` is never captured, so where an approval binds every argument somebody has to say so.
+/// Refuses a `self` that is not skipped by name where an approval binds every argument, since `self` is never
+/// captured.
 fn self_is_decided(ctxt: &Ctxt, attr: &Attr, strict: Option<Effect>, receiver: Option<&Receiver>) {
     let named = attr.skip.iter().flat_map(|names| &names.idents).find(|name| *name == "self");
     match (strict, receiver, named) {

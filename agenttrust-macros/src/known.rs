@@ -4,24 +4,24 @@ use syn::{GenericArgument, Ident, PathArguments, Type};
 
 use crate::shape::peel;
 
-/// Of the language: each `Serialize`.
+/// Types of the language that are `Serialize`.
 const PLAIN: [&str; 18] = [
     "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16",
     "i32", "i64", "i128", "isize", "f32", "f64",
 ];
 
-/// Of its library: each `Serialize` where what is inside is.
+/// Types of the standard library that are `Serialize` where their contents are.
 const HOLDING: [&str; 5] = ["Option", "Vec", "Box", "BTreeMap", "HashMap"];
 
-/// Of its library, too.
+/// More types of the standard library that are `Serialize` where their contents are.
 const OTHERS: [&str; 3] = ["Arc", "HashSet", "BTreeSet"];
 
-/// Whether a name is one of the language or its library, and no type parameter's.
+/// Returns whether a name is one of the language or its library, and no type parameter's.
 pub(crate) fn is_of_the_library(name: &Ident) -> bool {
     is_one_of(name, &PLAIN) || is_one_of(name, &HOLDING) || is_one_of(name, &OTHERS)
 }
 
-/// Whether a type is surely `Serialize`, going by its name: then the compiler need not be asked in words
+/// Returns whether a type is surely `Serialize`, going by its name: then the compiler need not be asked in words
 /// of ours, which is what takes it longest. Should another type bear the name, it asks in its own.
 pub(crate) fn serializes(ty: &Type) -> bool {
     match peel(ty) {

@@ -1,7 +1,8 @@
-//! The `#[guarded]` attribute of `agenttrust`: a function that runs behind a check, or not at all.
+#![doc = include_str!("../README.md")]
 //!
-//! Use it through `agenttrust`, which re-exports it; this crate only writes the code. The attribute
-//! is described [where it is defined](macro@guarded).
+//! # The attribute
+//!
+//! Its page says all of it: every key, what is captured, and what a function becomes: [`guarded`](macro@guarded).
 
 mod action;
 mod args;
@@ -45,10 +46,9 @@ use proc_macro::TokenStream;
 /// # }
 /// ```
 ///
-/// The **whole** body runs behind the check, the first statement included. When the call is denied,
-/// held for approval, or nobody can be asked, none of it runs and the caller gets the denial as the
-/// function's own output. A function that cannot be guarded like that does not compile, and the
-/// message says what to write instead.
+/// The **whole** body runs behind the check, the first statement included. When the call is denied, held for approval,
+/// or no Guardian can be asked, none of it runs and the caller gets the denial as the function's own output. A function
+/// that cannot be guarded like that does not compile, and the message says what to write instead.
 ///
 /// Who is asked: the guard named with [`guard`](#guard), else the one of the running task
 /// (`guard.scope(..)`), else the process-wide one (`guard.install()`). With none of them the call
@@ -116,7 +116,7 @@ use proc_macro::TokenStream;
 ///
 /// ## `input`
 ///
-/// Exactly these arguments are captured, whoever hands them in, and they must be `Serialize`. Names are
+/// Exactly these arguments are captured, even those that a framework hands in, and they must be `Serialize`. Names are
 /// those that the body sees: of `Parameters(request)` that is `request`.
 ///
 /// ```
@@ -382,7 +382,7 @@ use proc_macro::TokenStream;
 ///
 /// | not supported | instead |
 /// |---|---|
-/// | `const fn` | remove `const`: nobody can be asked while the program is built |
+/// | `const fn` | remove `const`: no Guardian can be asked while the program is built |
 /// | `-> !` | return a `Result`, and diverge in the caller |
 /// | nothing returned, or what cannot carry a denial | return a `Result`, or say what to do with `on_denied` |
 /// | `#[track_caller]` | take a `&'static Location<'static>` |

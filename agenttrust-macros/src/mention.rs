@@ -8,18 +8,18 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
-/// Whether `body` plainly uses the variable `name`, and gives the name to nothing else.
+/// Returns whether `body` plainly uses the variable `name`, and gives the name to nothing else.
 pub(crate) fn mentions(body: &TokenStream, name: &Ident) -> bool {
     uses(body, name) && !binds(body, &name.unraw(), false)
 }
 
-/// Whether `body` speaks of `name` as of a variable, in code or in a format string.
+/// Returns whether `body` speaks of `name` as of a variable, in code or in a format string.
 pub(crate) fn uses(body: &TokenStream, name: &Ident) -> bool {
     let name = name.unraw();
     mentions_in(body, &name, &format!("{{{name}"))
 }
 
-/// The first word that is `wanted`, however deep inside of groups.
+/// Returns the first word that is `wanted`, however deep inside of groups.
 pub(crate) fn find_word(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(word) => wanted(&word).then_some(word),
@@ -28,7 +28,7 @@ pub(crate) fn find_word(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -
     })
 }
 
-/// Whether `name` may be a new name somewhere in `body`, as in `for name in ..`, `|name|` or
+/// Returns whether `name` may be a new name somewhere in `body`, as in `for name in ..`, `|name|` or
 /// `Some(name) =>`: then a use of it need not be one of the variable.
 fn binds(body: &TokenStream, name: &Ident, in_pattern: bool) -> bool {
     let tokens: Vec<_> = body.clone().into_iter().collect();
@@ -43,7 +43,7 @@ fn binds(body: &TokenStream, name: &Ident, in_pattern: bool) -> bool {
     })
 }
 
-/// Whether what stands between these may be a pattern. An assignment looks like one.
+/// Returns whether what stands between these may be a pattern. An assignment looks like one.
 fn is_pattern(before: Option<&TokenTree>, after: &[TokenTree]) -> bool {
     let next = after.first();
     let opens = is_mark(before, '|') || is_word(before, &["let", "for"]);
@@ -63,7 +63,7 @@ fn mentions_in(body: &TokenStream, name: &Ident, formatted: &str) -> bool {
     })
 }
 
-/// Whether a word between these is a variable, and no field, method, path or new name.
+/// Returns whether a word between these is a variable, and no field, method, path or new name.
 fn is_variable(before: Option<&[TokenTree]>, after: Option<&TokenTree>) -> bool {
     let mut before = before.unwrap_or_default().iter().rev();
     let (last, last_but_one) = (before.next(), before.next());

@@ -70,7 +70,7 @@ impl Expansion {
         }
     }
 
-    /// The type as an item inside of the function may write it; `None` where it may not.
+    /// Returns the type as an item inside of the function may write it; `None` where it may not.
     fn nameable_in_an_item(&self, ty: &Type) -> Option<Type> {
         let own = args::generics(&self.guarded.function.sig.generics);
         let mut unnameable = Unnameable {

@@ -14,7 +14,7 @@ use syn::{
     TypeReference,
 };
 
-/// When and where the body of a function runs.
+/// The time and the place at which the body of a function runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
     /// `fn`: now, on this thread.
@@ -27,12 +27,13 @@ pub(crate) enum Shape {
     ImplFuture,
 }
 
-/// What a function gives back, seen from its caller.
+/// The type that a function returns, seen from its caller.
 pub(crate) struct Returns {
     pub(crate) shape: Shape,
-    /// What the body gives back; `None` for `()`.
+    /// The type that the body returns; `None` for `()`.
     pub(crate) body: Option<Type>,
-    /// What the caller gets in the end, which must be able to carry a denial; `None` for `()`.
+    /// The type that the caller gets in the end, which must be able to carry a denial; `None` for
+    /// `()`.
     pub(crate) output: Option<Type>,
     /// The returned future may outlive everything borrowed.
     pub(crate) is_static: bool,
@@ -59,7 +60,7 @@ impl Returns {
         }
     }
 
-    /// Where the output is written, for errors about it.
+    /// Returns where the output is written, for errors about it.
     pub(crate) fn output_span(&self, sig: &Signature) -> Span {
         self.output.as_ref().map_or_else(|| sig.ident.span(), syn::spanned::Spanned::span)
     }
@@ -71,7 +72,7 @@ struct Future {
     is_static: bool,
 }
 
-/// The future that `ty` is, in one of the forms whose whole body can be deferred.
+/// Returns the future that `ty` is, in one of the forms whose whole body can be deferred.
 fn future_of(ty: &Type) -> Option<Future> {
     match ty {
         Type::ImplTrait(ty) => Some(Future {
@@ -105,7 +106,7 @@ fn future_of(ty: &Type) -> Option<Future> {
     }
 }
 
-/// `BoxFuture<'a, T>` and `LocalBoxFuture<'a, T>` of the futures crate.
+/// Reads `BoxFuture<'a, T>` and `LocalBoxFuture<'a, T>` of the futures crate.
 fn alias(segment: &PathSegment) -> Option<Future> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     let output = arguments.args.iter().find_map(as_type)?.clone();
@@ -150,7 +151,7 @@ fn as_type(argument: &GenericArgument) -> Option<&Type> {
     }
 }
 
-/// The type without the parentheses and invisible groups around it.
+/// Returns the type without the parentheses and invisible groups around it.
 pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Paren(ty) => peel(&ty.elem),
@@ -163,7 +164,7 @@ fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// A type as it may be written inside a body: `impl Trait` becomes `_`, the rest stays.
+/// Returns a type as it may be written inside a body: `impl Trait` becomes `_`, the rest stays.
 pub(crate) fn nameable(ty: &Type) -> Type {
     struct Infer;
     impl VisitMut for Infer {
@@ -181,7 +182,7 @@ pub(crate) fn nameable(ty: &Type) -> Type {
     ty
 }
 
-/// Where `ty` holds a future that its caller would still have to run.
+/// Returns where `ty` holds a future that its caller would still have to run.
 pub(crate) fn future_inside(ty: &Type) -> Option<Span> {
     struct Find(Option<Span>);
     impl<'ast> Visit<'ast> for Find {
@@ -205,7 +206,7 @@ pub(crate) fn future_inside(ty: &Type) -> Option<Span> {
     find.0
 }
 
-/// Where the parameters of `sig` borrow from the caller.
+/// Returns where the parameters of `sig` borrow from the caller.
 pub(crate) fn borrowed(sig: &Signature) -> Option<Span> {
     sig.inputs.iter().find_map(|argument| match argument {
         FnArg::Receiver(receiver) => match &receiver.kind {

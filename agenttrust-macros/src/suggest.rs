@@ -1,6 +1,6 @@
 //! "Did you mean": the known word nearest to a misspelt one.
 
-/// `; did you mean …?` for a misspelt word, or nothing when no candidate is near.
+/// Returns `; did you mean …?` for a misspelt word, or nothing when no candidate is near.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

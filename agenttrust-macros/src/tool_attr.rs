@@ -1,7 +1,7 @@
 //! First stage: what a `#[tool(..)]` or `#[rig_tool(..)]` that can still be seen says of the function.
 //!
-//! The attribute belongs to somebody else, so it is read and left as it is, and what cannot be read is
-//! theirs to complain about. Above `#[guarded]` it has already run and is gone.
+//! The attribute belongs to another crate, so it is read and left as it is. What cannot be read is for that crate to
+//! complain about. Above `#[guarded]` the attribute has already run and is gone.
 
 use proc_macro2::Span;
 use syn::parse::Parser as _;
@@ -12,7 +12,7 @@ use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Token};
 use crate::attr::Effect;
 use crate::ctxt::Ctxt;
 
-/// What was read, of every such attribute on the function.
+/// The name and the effect that such attributes on the function declare, all of them together.
 #[derive(Default)]
 pub(crate) struct ToolAttr {
     /// `name = ".."`: what the tool is called by those who call it.
@@ -81,7 +81,7 @@ impl ToolAttr {
         }
     }
 
-    /// The effect that the annotations say; an error in `ctxt` where they contradict each other, or
+    /// Returns the effect that the annotations say; an error in `ctxt` where they contradict each other, or
     /// `explicit`, which is what the user set.
     pub(crate) fn effect(&self, ctxt: &Ctxt, explicit: Option<Effect>) -> Option<Effect> {
         if let Some(span) = self.unreadable {
@@ -132,7 +132,7 @@ impl ToolAttr {
         }
     }
 
-    /// The effect that the annotations say, contradictions aside.
+    /// Returns the effect that the annotations say, contradictions aside.
     pub(crate) fn stated(&self) -> Option<Effect> {
         if self.read_only.as_ref().is_some_and(LitBool::value) {
             return Some(Effect::Read);
@@ -142,7 +142,7 @@ impl ToolAttr {
     }
 }
 
-/// The keys of an attribute's list; none where it is not a list of keys.
+/// Returns the keys of an attribute's list; none where it is not a list of keys.
 fn metas(list: &syn::MetaList) -> Vec<Meta> {
     let keys = Punctuated::<Meta, Token![,]>::parse_terminated;
     keys.parse2(list.tokens.clone()).map_or_else(|_| Vec::new(), |keys| keys.into_iter().collect())
@@ -152,7 +152,7 @@ fn is_hint(path: &syn::Path) -> bool {
     path.is_ident("read_only_hint") || path.is_ident("destructive_hint")
 }
 
-/// `true`, or `"true"`, which the framework takes for the same.
+/// Reads `true`, or `"true"`, which the framework takes for the same.
 fn as_bool(value: &Expr) -> Option<LitBool> {
     let Expr::Lit(value) = value else { return None };
     match &value.lit {

@@ -18,7 +18,7 @@ use crate::mention::{find_word, uses};
 use crate::shape::{self, Returns};
 use crate::tool_attr::ToolAttr;
 
-/// Everything the expansion needs to know, and nothing left to decide.
+/// A guarded function with everything that the expansion needs to know, and nothing left to decide.
 pub(crate) struct Guarded {
     pub(crate) attr: Attr,
     pub(crate) function: Function,
@@ -26,7 +26,7 @@ pub(crate) struct Guarded {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) input: Input,
     pub(crate) returns: Returns,
-    /// What the guarded `impl` block around the function is generic over; `None` outside of one.
+    /// The parameters that the guarded `impl` block around the function is generic over; `None` outside of one.
     pub(crate) outer_generics: Option<Vec<Ident>>,
 }
 
@@ -114,7 +114,7 @@ fn tool_is_a_fixed_name(
     }
 }
 
-/// What of the expression is there only at run time, or for one caller only, and where it is.
+/// Returns what of the expression is there only at run time, or for one caller only, and where it is.
 fn made_at_run_time(
     tool: &Expr,
     sig: &Signature,
@@ -253,7 +253,7 @@ fn output_can_carry_a_denial(
     }
 }
 
-/// `Self`, or a reference to it: what a constructor or a builder's step returns.
+/// Returns whether this is `Self` or a reference to it: what a constructor or a builder's step returns.
 fn is_bare_self(ty: &Type) -> bool {
     match shape::peel(ty) {
         Type::Reference(ty) => is_bare_self(&ty.elem),

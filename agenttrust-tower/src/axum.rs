@@ -30,8 +30,8 @@ use axum::response::{IntoResponse, Response};
 /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::delete(delete));
 /// ```
 ///
-/// As `Option<Permit>` it is none where no guard was asked, be it that the route is outside of the
-/// layer or that the request passed.
+/// As `Option<Permit>` it is `None` where no guard was asked, be it that the route is outside of the layer or that the
+/// request passed.
 #[derive(Clone, Debug)]
 pub struct Permit(PermitHandle);
 
@@ -53,7 +53,7 @@ impl Deref for Permit {
 pub struct NoPermit;
 
 impl IntoResponse for NoPermit {
-    /// A 500: it is the server's mistake. What to mend is logged, not said.
+    /// Returns a 500: it is the server's mistake. What to mend is logged, not said.
     fn into_response(self) -> Response {
         tracing::error!(error = %self, "a handler was not called");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -10,33 +10,33 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body::Body;
 use tower::Service;
 
-use crate::asking::ask;
-use crate::future::{Granted, Parked};
+use crate::call_state::CallState;
+use crate::future::{CallParts, Granted};
 use crate::intake::{Bounds, FromBuffered, Whole, take_in};
-use crate::stage::Stage;
+use crate::pending::pending_answer;
 use crate::{Denial, DenyWith, ExtractAction, Extracted, GuardLayer, Guarded, ResponseFuture};
 
-/// How long a body may take to come, where no other time was set.
+/// The time that a body may take to come, where no other time was set.
 pub(crate) const WITHIN: Duration = Duration::from_secs(30);
 
 /// A way to read bodies and to bind approvals to them.
 pub trait BindWhole: Clone + Send + Sync + 'static {
-    /// How long a body may be, and how long it may take.
+    /// Returns how long a body may be, and how long it may take.
     #[doc(hidden)]
     fn bounds(&mut self) -> &mut Bounds;
 
-    /// Whether the request has a body that can be read to its end.
+    /// Returns whether the request has a body that can be read to its end.
     fn reads(&self, head: &Parts) -> bool;
 
-    /// Whether so much of a body shows already that it can be none.
+    /// Returns whether so much of a body shows already that it can be none.
     fn is_enough(&self, read: &[u8]) -> bool;
 
-    /// The action of the whole request.
+    /// Returns the action of the whole request.
     fn bind(&self, action: Action, head: &Parts, whole: &Whole) -> Result<Action, Denial>;
 }
 
 impl<X, D, I: BindWhole> GuardLayer<X, D, I> {
-    /// How long a body may take to come; 30 seconds unless set here. The time is for all of it, so that
+    /// Sets how long a body may take to come; 30 seconds unless set here. The time is for all of it, so that
     /// one that comes drop by drop ends with it too.
     pub fn body_timeout(mut self, within: Duration) -> Self {
         self.intake.bounds().within = within;
@@ -67,11 +67,15 @@ where
                 let action = self.refine.apply(action);
                 let context = self.deny.context(&request);
                 let cover = self.covering(&action);
-                let asking =
-                    ask(read_and_ask(self.guard.clone(), action, request, self.intake.clone()));
-                let stage = Stage::Asking { asking, service: self.take_ready() };
-                let parked = Parked { request: None, context, cover };
-                ResponseFuture::asking(self.deny.clone(), stage, parked)
+                let pending = pending_answer(read_and_ask(
+                    self.guard.clone(),
+                    action,
+                    request,
+                    self.intake.clone(),
+                ));
+                let call_state = CallState::Authorizing { pending, service: self.take_ready() };
+                let parts = CallParts { request: None, context, cover };
+                ResponseFuture::authorizing(self.deny.clone(), call_state, parts)
             }
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {

@@ -10,20 +10,20 @@ use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 use crate::{Unread, UnreadReason};
 
-/// Why the inner service was not called.
+/// The reason why the inner service was not called.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Denial {
-    /// The extractor refused the request: it cannot be read as an action, and nobody was asked.
+    /// The extractor refused the request: it cannot be read as an action, and no check was made.
     Refused(Cow<'static, str>),
-    /// The body of the request was to be read and was not: too long, too late, broken off. Nobody was asked.
-    /// Only of layers that bind bodies ([`bind_body`](crate::GuardLayer::bind_body)).
+    /// The body of the request was to be read and was not: too long, too late, broken off. No check was made. Only
+    /// layers that bind bodies ([`bind_body`](crate::GuardLayer::bind_body)) deny for that.
     Unread(Unread),
     /// The guard gave no permit: denied, held for an approval, or the Guardian did not answer.
     Blocked(AgentTrustError),
 }
 
-/// What whoever made the call is told, in every protocol.
+/// The answer to the maker of the call, the same in every protocol.
 impl From<Denial> for DenialResponse {
     fn from(denial: Denial) -> Self {
         match denial {
@@ -41,7 +41,8 @@ impl From<Denial> for DenialResponse {
 }
 
 impl From<Denial> for AgentTrustError {
-    /// A refusal becomes [`AgentTrustError::ActionDenied`] without a check id, since none was made.
+    /// Returns the error of the denial. A refusal becomes [`AgentTrustError::ActionDenied`] without a check id, since
+    /// no check was made.
     fn from(denial: Denial) -> Self {
         match denial {
             Denial::Refused(reason) => unasked(reason.as_ref()),
@@ -69,8 +70,8 @@ fn unasked(reason: &(impl std::fmt::Display + ?Sized)) -> AgentTrustError {
     note = "say how with `.deny_with(|denial: Denial| ..)`; `DenyAsError` needs `{Err}: From<AgentTrustError>`, `HttpDeny` an `http::Response` whose body is `From<String>` (or `HttpDeny::new().body_with(..)`)"
 )]
 pub trait DenyWith<Req, Res, Err> {
-    /// What the answer needs from the request, which is gone by the time of the answer: the id of a
-    /// JSON-RPC call, say. `()` for protocols that need nothing.
+    /// The facts that the answer needs from the request, which is gone by the time of the answer: the id of a JSON-RPC
+    /// call, say. `()` for protocols that need nothing.
     type Context;
 
     /// Takes that out of the request. Called once for every request that is guarded or refused.
@@ -85,15 +86,15 @@ pub trait DenyWith<Req, Res, Err> {
         Left::Gone(context)
     }
 
-    /// The answer for a call that was not made.
+    /// Returns the answer for a call that was not made.
     ///
     /// # Errors
     ///
     /// Answers with an error where that is how the protocol says no.
     fn deny(&self, denial: Denial, context: Self::Context) -> Result<Res, Err>;
 
-    /// Called with every request that is permitted, just before the inner service is: the place to leave
-    /// the permit's [`handle`](Permit::handle) for whoever answers it. By default does nothing.
+    /// Sees every request that is permitted, just before the inner service is called: the place to leave the permit's
+    /// [`handle`](Permit::handle) for the service that answers it. By default does nothing.
     fn permitted(&self, request: &mut Req, permit: &mut Permit) {
         let _ = (request, permit);
     }
@@ -117,7 +118,7 @@ pub trait DenyWith<Req, Res, Err> {
         result
     }
 
-    /// Whether a call that was made worked, for its report.
+    /// Returns whether a call that was made worked, for its report.
     ///
     /// By default what [`Outcome`] says of a `Result`: an `Err` is a failure.
     fn outcome(&self, result: &Result<Res, Err>, context: &Self::Context) -> CallOutcome {
@@ -128,14 +129,14 @@ pub trait DenyWith<Req, Res, Err> {
 
 /// A request whose call is not made, on its way out: see [`DenyWith::leave`].
 pub enum Left<C> {
-    /// Nothing of it is on its way any more; this is what its answer needs.
+    /// A body of which nothing is on its way any more, with the context that its answer needs.
     Gone(C),
-    /// Something is, for which its answer waits.
+    /// A body of which something is on its way, for which its answer waits.
     Going(Pin<Box<dyn Future<Output = C> + Send>>),
 }
 
 impl<C> Left<C> {
-    /// What the answer needs, once it may be given. Polled after that, it stays pending.
+    /// Returns what the answer needs, once it may be given. Polled after that, it stays pending.
     pub(crate) fn poll_gone(left: &mut Option<Self>, cx: &mut Context<'_>) -> Poll<C> {
         match left.take() {
             Some(Self::Gone(context)) => Poll::Ready(context),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use agenttrust::Action;
 
-/// What an extractor made of a request.
+/// The result of an extractor for a request.
 ///
 /// There is no way to answer "I do not know": a request that cannot be read is
 /// [`Refuse`](Extracted::Refuse)d, and letting one through unchecked is always written out as
@@ -17,12 +17,12 @@ pub enum Extracted {
     Pass,
     /// Do not call the inner service and do not ask: the request cannot be read as an action.
     ///
-    /// The reason is a sentence for whoever sent the request.
+    /// The reason is a sentence for the sender of the request.
     Refuse(Cow<'static, str>),
 }
 
 impl Extracted {
-    /// A refusal with its reason: a sentence for whoever sent the request.
+    /// Creates a refusal with its reason: a sentence for the sender of the request.
     pub fn refuse(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Refuse(reason.into())
     }

@@ -10,14 +10,14 @@ use agenttrust::internal::{Cover, Running};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use crate::stage::{Decided, Stage};
+use crate::call_state::{CallState, Decided};
 use crate::{Denial, DenyWith, Left};
 
 pin_project! {
     /// The answer of a [`Guarded`](crate::Guarded) service on its way.
     ///
     /// It goes `Authorizing → Calling` with the service that was driven ready, or, where the answer
-    /// takes long (an approval is waited for, the Guardian is slow), `Authorizing → Held → Readying →
+    /// takes long (an approval is waited for, the Guardian is slow), `Authorizing → Waiting → Readying →
     /// Calling` with a clone. The inner service's future is polled in place, never boxed.
     ///
     /// # Cancel safety
@@ -33,7 +33,7 @@ pin_project! {
     {
         deny: D,
         #[pin]
-        state: State<Stage<S, Granted<Req>, Denial>, Parked<Req, D::Context>, S::Future, D::Context>,
+        state: State<CallState<S, Granted<Req>, Denial>, CallParts<Req, D::Context>, S::Future, D::Context>,
     }
 }
 
@@ -41,37 +41,37 @@ pin_project! {
     #[project = StateProj]
     enum State<B, P, F, C> {
         Refused { denial: Option<Denial>, left: Option<Left<C>> },
-        Before { stage: B, parked: Option<P> },
+        Before { call_state: B, parts: Option<P> },
         // In this order: the inner future is dropped before the permit reports that it was.
-        Calling { #[pin] future: F, held: Holding<C> },
+        Calling { #[pin] future: F, permit_state: PermitState<C> },
     }
 }
 
-/// That a call may be made.
+/// The answer that lets a call be made.
 pub(crate) struct Granted<Req> {
     pub(crate) permit: Permit,
-    /// The request, where it was read for the question; else it is parked.
+    /// The request, where its body was read for the check; else it is in the [`CallParts`].
     pub(crate) request: Option<Req>,
 }
 
-/// What a call is made with, once it may be.
-pub(crate) struct Parked<Req, C> {
+/// The parts of a call that wait for its permit.
+pub(crate) struct CallParts<Req, C> {
     pub(crate) request: Option<Req>,
     pub(crate) context: C,
     pub(crate) cover: Option<Cover>,
 }
 
-/// What is held while the inner service is called.
-enum Holding<C> {
-    /// Nothing: the call was passed unchecked.
+/// The permit of a call while the inner service runs.
+enum PermitState<C> {
+    /// The call was passed unchecked, and has no decision.
     Passed,
-    Permit(Held<C>),
-    /// Nothing any more: it has answered, or panicked.
+    Permit(AuthorizedCall<C>),
+    /// The call was handed on: the inner service answered, or panicked.
     Over,
 }
 
-/// What the end of a call needs.
-struct Held<C> {
+/// A call that runs with a permit, and what its end needs.
+struct AuthorizedCall<C> {
     permit: Permit,
     context: C,
     running: Option<Running>,
@@ -82,12 +82,12 @@ where
     S: Service<Req>,
     D: DenyWith<Req, S::Response, S::Error>,
 {
-    pub(crate) fn asking(
+    pub(crate) fn authorizing(
         deny: D,
-        stage: Stage<S, Granted<Req>, Denial>,
-        parked: Parked<Req, D::Context>,
+        call_state: CallState<S, Granted<Req>, Denial>,
+        parts: CallParts<Req, D::Context>,
     ) -> Self {
-        Self { deny, state: State::Before { stage, parked: Some(parked) } }
+        Self { deny, state: State::Before { call_state, parts: Some(parts) } }
     }
 
     pub(crate) fn refusing(
@@ -100,7 +100,7 @@ where
     }
 
     pub(crate) fn passing(deny: D, future: S::Future) -> Self {
-        Self { deny, state: State::Calling { future, held: Holding::Passed } }
+        Self { deny, state: State::Calling { future, permit_state: PermitState::Passed } }
     }
 }
 
@@ -119,9 +119,9 @@ where
                     let context = ready!(Left::poll_gone(left, cx));
                     return Poll::Ready(this.deny.deny(once(denial.take()), context));
                 }
-                StateProj::Before { stage, parked } => {
-                    let decided = ready!(stage.poll_decided::<Req>(cx));
-                    let Parked { request, context, cover } = once(parked.take());
+                StateProj::Before { call_state, parts } => {
+                    let decided = ready!(call_state.poll_decided::<Req>(cx));
+                    let CallParts { request, context, cover } = once(parts.take());
                     match decided {
                         Decided::Call {
                             mut service,
@@ -134,42 +134,42 @@ where
                                 let _running = running.as_ref().map(Running::enter);
                                 service.call(request)
                             };
-                            let held = Holding::Permit(Held { permit, context, running });
-                            this.state.set(State::Calling { future, held });
+                            let call = AuthorizedCall { permit, context, running };
+                            let permit_state = PermitState::Permit(call);
+                            this.state.set(State::Calling { future, permit_state });
                         }
                         Decided::Refuse(denial) => {
-                            let left = match request {
+                            let left = Some(match request {
                                 Some(request) => this.deny.leave(request, context),
-                                // It was read for the question.
+                                // It was read for the check.
                                 None => Left::Gone(context),
-                            };
-                            this.state
-                                .set(State::Refused { denial: Some(denial), left: Some(left) });
+                            });
+                            this.state.set(State::Refused { denial: Some(denial), left });
                         }
                         Decided::Unready { answer: Granted { permit, .. }, error } => {
                             return Poll::Ready(this.deny.finish(Err(error), permit, context));
                         }
                     }
                 }
-                StateProj::Calling { future, held } => {
+                StateProj::Calling { future, permit_state } => {
                     // In hand while the inner future is polled: if that panics, the permit is dropped
                     // by the unwinding and says so, whoever catches the panic further out.
-                    let in_hand = match mem::replace(held, Holding::Over) {
-                        Holding::Passed => None,
-                        Holding::Permit(held) => Some(held),
+                    let in_hand = match mem::replace(permit_state, PermitState::Over) {
+                        PermitState::Passed => None,
+                        PermitState::Permit(call) => Some(call),
                         // Not once more: its permit is spent.
-                        Holding::Over => once(None),
+                        PermitState::Over => once(None),
                     };
                     let polled = {
-                        let running = in_hand.as_ref().and_then(|held| held.running.as_ref());
+                        let running = in_hand.as_ref().and_then(|call| call.running.as_ref());
                         let _running = running.map(Running::enter);
                         future.poll(cx)
                     };
                     let Poll::Ready(result) = polled else {
-                        *held = in_hand.map_or(Holding::Passed, Holding::Permit);
+                        *permit_state = in_hand.map_or(PermitState::Passed, PermitState::Permit);
                         return Poll::Pending;
                     };
-                    let Some(Held { permit, context, .. }) = in_hand else {
+                    let Some(AuthorizedCall { permit, context, .. }) = in_hand else {
                         return Poll::Ready(result);
                     };
                     return Poll::Ready(this.deny.finish(result, permit, context));
@@ -179,6 +179,8 @@ where
     }
 }
 
+/// Returns what a future holds until it answers.
+///
 /// # Panics
 ///
 /// When the future is polled after it had answered, which no executor does.
@@ -196,7 +198,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Refused { .. } => "Refused",
-            State::Before { stage, .. } => stage.name(),
+            State::Before { call_state, .. } => call_state.name(),
             State::Calling { .. } => "Calling",
         };
         f.debug_struct("ResponseFuture")

@@ -50,7 +50,7 @@ pub struct GuardLayer<X, D, I = AsItComes> {
 }
 
 impl GuardLayer<NoExtractor, DenyAsError> {
-    /// A layer that denies with the service's own error, still to be told what a request is:
+    /// Creates a layer that denies with the service's own error, still to be told what a request is:
     /// [`extract`](Self::extract).
     ///
     /// An error that is not made from an [`AgentTrustError`](agenttrust::AgentTrustError) takes
@@ -103,23 +103,23 @@ impl<X, D, I> GuardLayer<X, D, I> {
         self.map_extract(|extract| Filter::new(extract, guarded))
     }
 
-    /// The tool of every call, instead of what the extractor names.
+    /// Sets the tool of every call, instead of what the extractor names.
     pub fn tool(self, tool: impl Into<Cow<'static, str>>) -> Self {
         self.refined(|refine| refine.tool = Some(tool.into()))
     }
 
-    /// The effect of every call, instead of what the extractor found. The Guardian may find it stronger.
+    /// Sets the effect of every call, instead of what the extractor found. The Guardian may find it stronger.
     pub fn effect(self, effect: Effect) -> Self {
         self.refined(|refine| refine.effect = Some(effect))
     }
 
-    /// Scopes that every call needs, beside those that the extractor found. Each is one scope, as
+    /// Adds scopes that every call needs, beside those that the extractor found. Each is one scope, as
     /// [`Action::scope`](agenttrust::Action::scope) takes it; with any other, no call is made.
     pub fn scopes<T: Into<Cow<'static, str>>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.refined(|refine| refine.scopes.extend(scopes.into_iter().map(Into::into)))
     }
 
-    /// What a call does that is held for approval: fail at once with the approval's id, which is what
+    /// Sets what a call does that is held for approval: fail at once with the approval's id, which is what
     /// extractors say that say nothing, or wait.
     ///
     /// While it waits, the inner service's readiness is given back; a time-out outside the guard bounds

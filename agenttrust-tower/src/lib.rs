@@ -1,4 +1,6 @@
-//! One tower layer that asks a Guardian before every call and reports after it.
+#![doc = include_str!("../README.md")]
+//!
+//! # What a call comes to
 //!
 //! ```
 //! use agenttrust::{AgentTrustClient, AgentTrustGuard};
@@ -51,16 +53,7 @@
 //! ([`ExtractAction`]), calls [`authorize`](agenttrust::AgentTrustGuard::authorize), runs the inner
 //! service while it holds the [`Permit`](agenttrust::Permit), and hands the outcome to it. A denial
 //! goes back in the protocol's own words ([`DenyWith`]). One service does that for every protocol; what
-//! differs is what a request is and how it is told no:
-//!
-//! | for | start from | feature |
-//! |---|---|---|
-//! | HTTP: axum, hyper, any service over `http` types | [`GuardLayer::http`] | `http`; `axum` for its routes (both by default) |
-//! | gRPC: tonic | `GuardLayer::grpc` | `tonic` |
-//! | MCP over HTTP, whoever serves it, a proxy too | `McpHttpLayer` | `mcp-http` |
-//! | servers of rmcp, on every transport | `handler.guarded(guard)` | `rmcp` |
-//! | servers and tools of tower-mcp | `GuardLayer::mcp_router`, `GuardLayer::mcp_tool` | `tower-mcp` |
-//! | any other service | [`GuardLayer::new`] and a closure | |
+//! differs is what a request is and how it is told no.
 //!
 //! An approval of an HTTP request or a gRPC call is bound to its head, and to its body or message where the
 //! layer reads that first: [`bind_body`](GuardLayer::bind_body), `bind_message`. The approver is told which.
@@ -141,14 +134,6 @@
 //! See [`ResponseFuture`]: dropping it is safe at any time, and a permitted call that is dropped
 //! leaves exactly one report, `Cancelled`. An answer over HTTP whose body goes on takes the permit along,
 //! and is reported when the body ends, fails or is dropped: see [`http::FollowBody`].
-//!
-//! # Features
-//!
-//! - `http` (default): the [`http`] module, and [`AuthenticateLayer`]. Bodies of axum are known.
-//! - `axum` (default): route templates and path parameters as axum's router matched them, and the extractor
-//!   `Permit`. Without axum in your program, leave it out: `default-features = false, features = ["http"]`.
-//! - `tonic`, `mcp-http`, `rmcp`, `tower-mcp`: the modules of these names (`grpc` and `mcp` for the first
-//!   two).
 
 #![cfg_attr(
     not(test),
@@ -156,7 +141,6 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod asking;
 #[cfg(feature = "http")]
 mod authenticate;
 #[cfg(feature = "axum")]
@@ -164,6 +148,7 @@ pub mod axum;
 #[cfg(feature = "http")]
 mod bind;
 mod builder_ext;
+mod call_state;
 mod deny;
 mod extract;
 mod filter;
@@ -185,11 +170,11 @@ mod layer;
 pub mod mcp;
 #[cfg(any(feature = "mcp-http", feature = "rmcp", feature = "tower-mcp"))]
 mod mcp_call;
+mod pending;
 mod refine;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;
 mod service;
-mod stage;
 #[cfg(feature = "tower-mcp")]
 pub mod tower_mcp;
 mod unread;

@@ -22,16 +22,16 @@ pub(crate) mod read {
 /// does whatever they say. Which one that was, the request does not tell.
 pub(crate) const TASK_UPDATE: &str = "mcp/tasks/update";
 
-/// What such an update does, where nobody said otherwise: it may be anything.
+/// The effect of such an update by default: it may do anything.
 pub(crate) const EFFECT_OF_AN_UPDATE: Effect = Effect::Destructive;
 
 /// Says what a tool does, by its name without the server's.
 pub(crate) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
 
-/// What the names of [`read`] and [`TASK_UPDATE`] begin with, and that of no tool.
+/// The prefix of the names of [`read`] and [`TASK_UPDATE`], and of no tool.
 const NO_TOOL: &str = "mcp/";
 
-/// The tool's name to the Guardian, `server/name` where the server has one.
+/// Returns the tool's name to the Guardian, `server/name` where the server has one.
 ///
 /// The error is the reason why it can have none.
 pub(crate) fn tool(server: Option<&str>, name: &str) -> Result<String, &'static str> {
@@ -45,7 +45,7 @@ pub(crate) fn tool(server: Option<&str>, name: &str) -> Result<String, &'static 
     action(server, name)
 }
 
-/// The same of what is called, a tool or not.
+/// Returns the same of what is called, a tool or not.
 pub(crate) fn action(server: Option<&str>, name: &str) -> Result<String, &'static str> {
     let tool = match server {
         Some(server) => format!("{server}/{name}"),
@@ -60,7 +60,7 @@ pub(crate) fn action(server: Option<&str>, name: &str) -> Result<String, &'stati
     Ok(tool)
 }
 
-/// What a client adds when it repeats a call that asked for more.
+/// The members that a client adds when it repeats a call that asked for more.
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answers<R, S> {
@@ -84,7 +84,7 @@ pub(crate) fn with_input<R: Serialize, S: Serialize>(
     }
 }
 
-/// The same of a call that asks for a task, and says how long to keep it.
+/// Returns the same of a call that asks for a task, and says how long to keep it.
 #[cfg(feature = "tower-mcp")]
 pub(crate) fn with_task<R: Serialize, S: Serialize>(
     action: Action,
@@ -108,7 +108,7 @@ pub(crate) struct TaskUpdate<'a, R> {
     pub(crate) input_responses: &'a R,
 }
 
-/// What annotations say that a tool does, with MCP's own defaults for what they do not.
+/// Returns what annotations say that a tool does, with MCP's own defaults for what they do not.
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
 pub(crate) fn effect(read_only: Option<bool>, destructive: Option<bool>) -> Effect {
     match (read_only, destructive) {

@@ -8,10 +8,10 @@ use agenttrust::internal::Cover;
 use agenttrust::{Action, AgentTrustGuard};
 use tower::Service;
 
-use crate::asking::ask;
-use crate::future::{Granted, Parked};
+use crate::call_state::CallState;
+use crate::future::{CallParts, Granted};
+use crate::pending::pending_answer;
 use crate::refine::Refine;
-use crate::stage::Stage;
 use crate::{Denial, DenyWith, ExtractAction, Extracted, ResponseFuture};
 
 /// Requests go on as they come: nothing is read of their bodies before the Guardian is asked.
@@ -82,7 +82,7 @@ impl<S, X, D, I> Guarded<S, X, D, I> {
 }
 
 impl<S, X, D, I> Guarded<S, X, D, I> {
-    /// What the inner service is entered with: a cover where the layer was built for it; else, where it
+    /// Returns what the inner service is entered with: a cover where the layer was built for it; else, where it
     /// is another agent's call, that agent's guard alone, so that functions inside ask as that agent too.
     pub(crate) fn covering(&self, action: &Action) -> Option<Cover> {
         if self.refine.covers_inner {
@@ -93,7 +93,7 @@ impl<S, X, D, I> Guarded<S, X, D, I> {
 }
 
 impl<S: Clone, X, D, I> Guarded<S, X, D, I> {
-    /// The service that was polled ready, which goes with the call; its clone need not be ready.
+    /// Returns the service that was polled ready, which goes with the call; its clone need not be ready.
     pub(crate) fn take_ready(&mut self) -> S {
         let fresh = self.inner.clone();
         mem::replace(&mut self.inner, fresh)
@@ -122,13 +122,13 @@ where
                 let context = self.deny.context(&request);
                 let cover = self.covering(&action);
                 let guard = self.guard.clone();
-                let asking = ask(async move {
+                let pending = pending_answer(async move {
                     let permit = guard.authorize(action).await.map_err(Denial::Blocked)?;
                     Ok(Granted { permit, request: None })
                 });
-                let stage = Stage::Asking { asking, service: self.take_ready() };
-                let parked = Parked { request: Some(request), context, cover };
-                ResponseFuture::asking(self.deny.clone(), stage, parked)
+                let call_state = CallState::Authorizing { pending, service: self.take_ready() };
+                let parts = CallParts { request: Some(request), context, cover };
+                ResponseFuture::authorizing(self.deny.clone(), call_state, parts)
             }
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {

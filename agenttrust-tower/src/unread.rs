@@ -10,17 +10,17 @@ pub struct Unread {
     closes: bool,
 }
 
-/// Why a body was not read whole.
+/// The reason why a body was not read whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnreadReason {
-    /// It is longer than this many bytes.
+    /// The body is longer than this many bytes.
     TooLong(usize),
-    /// It did not come within this time.
+    /// The body did not come within this time.
     TooLate(Duration),
-    /// It broke off before its end.
+    /// The body broke off before its end.
     BrokeOff,
-    /// It is not exactly one message of gRPC.
+    /// The body is not exactly one message of gRPC.
     NotOneMessage,
 }
 

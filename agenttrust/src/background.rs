@@ -21,7 +21,7 @@ thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The handle of the background runtime.
+/// Returns the handle of the background runtime.
 ///
 /// # Panics
 ///
@@ -52,19 +52,19 @@ where
     handle().spawn(future)
 }
 
-/// A timer that may be polled from any runtime, or from none.
+/// Returns a timer that may be polled from any runtime, or from none.
 pub fn sleep(duration: Duration) -> Sleep {
     let _context = handle().enter();
     tokio::time::sleep(duration)
 }
 
-/// Whether this thread is one of the background runtime's own.
+/// Returns whether this thread is one of the background runtime's own.
 #[must_use]
 pub fn is_background_thread() -> bool {
     IS_BACKGROUND.get()
 }
 
-/// Why a blocking call could not wait for its answer.
+/// The reason why a blocking call could not wait for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockError {

@@ -9,10 +9,10 @@ use crate::background::BlockError;
 use crate::model::{AccessProblem, ErrorBody};
 use crate::transport::TransportError;
 
-/// What every fallible function of this crate returns.
+/// The result of every fallible function of this crate.
 pub type Result<T, E = AgentTrustError> = std::result::Result<T, E>;
 
-/// Why a call did not happen, or a request to the Guardian failed (SDK guide, section 12).
+/// The reason why a call did not happen, or a request to the Guardian failed (SDK guide, section 12).
 ///
 /// ```
 /// use agenttrust::AgentTrustError;
@@ -30,38 +30,38 @@ pub enum AgentTrustError {
     /// The Guardian denied the action.
     #[error("{message}")]
     ActionDenied {
-        /// Why, and what to do about it.
+        /// The reason for the denial, and the way on.
         message: String,
         /// Names the check in the audit trail.
         check_id: Option<String>,
     },
-    /// The action is held until somebody approves it; retry it then.
+    /// The action is held until an approver approves it; retry it then.
     #[error("{message}")]
     ElevationRequired {
-        /// Why it is held.
+        /// The reason why the action is held.
         message: String,
         /// The approval that is waited for.
         approval_id: String,
     },
-    /// Nobody decided in time, which is no denial: ask again and a new approval is opened.
+    /// No approver decided in time, which is no denial: ask again and a new approval is opened.
     #[error("{message}")]
     ApprovalExpired {
-        /// What expired.
+        /// The sentence about what expired.
         message: String,
-        /// The approval that nobody decided.
+        /// The approval that no approver decided.
         approval_id: String,
     },
     /// The Guardian could not be asked, or could not decide in time, so the action did not run. This is
     /// no denial: call again.
     #[error("{message}")]
     GuardianUnavailable {
-        /// What was tried and why it failed.
+        /// The request that was tried, and why it failed.
         message: String,
     },
     /// The API key is missing or wrong (HTTP 401).
     #[error("{message}")]
     Authentication {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The HTTP status.
         status: u16,
@@ -69,7 +69,7 @@ pub enum AgentTrustError {
     /// The token has expired (HTTP 401, code `TOKEN_EXPIRED`).
     #[error("{message}")]
     TokenExpired {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The HTTP status.
         status: u16,
@@ -77,7 +77,7 @@ pub enum AgentTrustError {
     /// The API key may not do this (HTTP 403).
     #[error("{message}")]
     Authorization {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The HTTP status.
         status: u16,
@@ -85,7 +85,7 @@ pub enum AgentTrustError {
     /// The agent was revoked (HTTP 403, code `AGENT_REVOKED`).
     #[error("{message}")]
     AgentRevoked {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The HTTP status.
         status: u16,
@@ -94,15 +94,15 @@ pub enum AgentTrustError {
     /// (status 0).
     #[error("{message}")]
     Validation {
-        /// What is wrong, and where.
+        /// The fault, and its place.
         message: String,
         /// The HTTP status, 0 when nothing was sent.
         status: u16,
     },
-    /// There is no such thing (HTTP 404).
+    /// The thing that was asked for does not exist (HTTP 404).
     #[error("{message}")]
     NotFound {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The HTTP status.
         status: u16,
@@ -110,10 +110,10 @@ pub enum AgentTrustError {
     /// The request got no answer.
     #[error(transparent)]
     Network(#[from] TransportError),
-    /// Any other status.
+    /// The gateway answered with any other status.
     #[error("{message}")]
     Api {
-        /// What the gateway said.
+        /// The gateway's message.
         message: String,
         /// The gateway's code, or `HTTP_<status>`. A 502, 503 or 504 of the Guardian itself is never
         /// called that: where it names no code, `GUARDIAN_<status>`.
@@ -121,10 +121,10 @@ pub enum AgentTrustError {
         /// The HTTP status.
         status: u16,
     },
-    /// A key that cannot be used: it is none, its store does not hand it out, or nothing can be signed with it.
+    /// A key cannot be used: it is not a key, its store does not hand it out, or nothing can be signed with it.
     #[error("{message}")]
     Crypto {
-        /// What is wrong with which key, and what to do about it.
+        /// The fault of which key, and the way on.
         message: String,
     },
     /// An answer that cannot be read, or a request that cannot be written.
@@ -133,7 +133,7 @@ pub enum AgentTrustError {
 }
 
 impl AgentTrustError {
-    /// A code for programs, as the guide lists them.
+    /// Returns a code for programs, as the guide lists them.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -154,7 +154,7 @@ impl AgentTrustError {
         }
     }
 
-    /// The sentence for the person who must act.
+    /// Returns the sentence for the person who must act.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         match self {
@@ -174,7 +174,7 @@ impl AgentTrustError {
         }
     }
 
-    /// The HTTP status behind this error, if an answer with one came.
+    /// Returns the HTTP status behind this error, if an answer with one came.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -195,7 +195,7 @@ impl AgentTrustError {
         }
     }
 
-    /// More for programs: `{"approval_id": …}` or `{"check_id": …}` where there is one, else `{}`.
+    /// Returns more for programs: `{"approval_id": …}` or `{"check_id": …}` where there is one, else `{}`.
     #[must_use]
     pub fn details(&self) -> Value {
         match self {
@@ -229,17 +229,17 @@ impl AgentTrustError {
         matches!(self, Self::Network(_) | Self::Api { status: 408 | 429 | 500.., .. })
     }
 
-    /// Something found wrong here, before anything was sent.
+    /// Returns something found wrong here, before anything was sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Validation { message: message.into(), status: 0 }
     }
 
-    /// Something wrong with a key.
+    /// Returns something wrong with a key.
     pub(crate) fn crypto(message: impl Into<String>) -> Self {
         Self::Crypto { message: message.into() }
     }
 
-    /// The same error once more, for another one who waited for what failed.
+    /// Returns the same error once more, for another one who waited for what failed.
     pub(crate) fn copied(&self) -> Self {
         match self {
             Self::ActionDenied { message, check_id } => {
@@ -310,7 +310,7 @@ impl AgentTrustError {
         self
     }
 
-    /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
+    /// Returns the error that an answer of `status` with `body` stands for; `signed` is whether it has the
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
         let said: ErrorBody = serde_json::from_slice(body).unwrap_or_else(|_| of_json_rpc(body));
@@ -343,7 +343,7 @@ impl AgentTrustError {
     }
 }
 
-/// What an answer says that is an error of JSON-RPC, as those to requests of MCP are; nothing for any other.
+/// Returns what an answer says that is an error of JSON-RPC, as those to requests of MCP are; nothing for any other.
 fn of_json_rpc(body: &[u8]) -> ErrorBody {
     #[derive(Default, serde::Deserialize)]
     struct Answer {
@@ -357,7 +357,8 @@ fn of_json_rpc(body: &[u8]) -> ErrorBody {
     ErrorBody { message, ..ErrorBody::default() }
 }
 
-/// What an answer says that is a problem of RFC 9457, as those to requests for access are; nothing for any other.
+/// Returns what an answer says that is a problem of RFC 9457, as those to requests for access are; nothing for any
+/// other.
 fn of_problem(body: &[u8]) -> ErrorBody {
     let AccessProblem { kind, title, detail, .. } =
         serde_json::from_slice(body).unwrap_or_default();
@@ -365,13 +366,13 @@ fn of_problem(body: &[u8]) -> ErrorBody {
     ErrorBody { error: kind, message, ..ErrorBody::default() }
 }
 
-/// The approval that a change waits for, as the details of its refusal name it.
+/// Returns the approval that a change waits for, as the details of its refusal name it.
 fn approval_of(details: Option<Value>) -> Option<String> {
     let id = details?.get("approval_id")?.as_str().map(str::to_owned);
     id.filter(|id| !id.is_empty())
 }
 
-/// The statuses by which something in between says that it does not reach the Guardian.
+/// Returns whether a gateway or proxy says by this status that it does not reach the Guardian.
 fn is_of_a_gateway(status: u16) -> bool {
     matches!(status, 502..=504)
 }
@@ -380,7 +381,7 @@ fn http_code(status: u16) -> String {
     format!("HTTP_{status}")
 }
 
-/// The code by which [`is_unreachable`](AgentTrustError::is_unreachable) goes later on, when the answer
+/// Returns the code by which [`is_unreachable`](AgentTrustError::is_unreachable) goes later on, when the answer
 /// is gone: `HTTP_<status>` is the word of something in between, and of nothing else.
 fn spoken_code(status: u16, code: String, by_the_guardian: bool) -> String {
     let http_code = http_code(status);
@@ -391,7 +392,7 @@ fn spoken_code(status: u16, code: String, by_the_guardian: bool) -> String {
     }
 }
 
-/// Whether `body` is the protocol's error body, with both of its members.
+/// Returns whether `body` is the protocol's error body, with both of its members.
 fn is_of_the_protocol(body: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Spoken {
@@ -418,7 +419,7 @@ impl From<BlockError> for AgentTrustError {
     }
 }
 
-/// So that tools which return `io::Result` can carry a denial.
+/// Tools that return `io::Result` can carry a denial.
 impl From<AgentTrustError> for io::Error {
     fn from(error: AgentTrustError) -> Self {
         let kind = match error {

@@ -2,17 +2,17 @@
 //! versions.
 
 pub use crate::doubling::Doubling;
-pub use crate::elapsed::Moment;
 pub use crate::guard::{Breaker, Cover, Miss, Running};
 pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 pub use crate::model::tolerant::whole_number;
+pub use crate::suspend_aware_instant::SuspendAwareInstant;
 
 /// Hexadecimal.
 pub mod hex {
     pub use crate::hex::{decode, encode};
 }
 
-/// Proofs of whoever has the key that a token is bound to.
+/// Proofs of callers that have the key that a token is bound to.
 pub mod dpop {
     pub use crate::dpop::{
         ExpectedProof, JTI_MAX_CHARS, PROOF_MAX_BYTES, Proof, ProofRefusal, WINDOW, is_unambiguous,

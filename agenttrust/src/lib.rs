@@ -1,30 +1,15 @@
-//! Every tool call of an AI agent, checked before it runs and reported after it ran.
+#![doc = include_str!("../README.md")]
 //!
-//! Before a tool runs, **check**: may this agent, in this session, do this, with this input — yes,
-//! no, or only after a person says so? After it ran, **report**: did it work, how long did it take.
-//! A call that was not allowed does not run.
+//! # Where to start
 //!
-//! - [`guarded`](macro@guarded) puts that around a function.
-//! - [`AgentTrustGuard`] puts it around anything: [`run`](AgentTrustGuard::run) around a future,
+//! - [`guarded`](macro@guarded) puts a check and a report around a function.
+//! - [`AgentTrustGuard`] puts them around anything: [`run`](AgentTrustGuard::run) around a future,
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
 //! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks,
 //!   sessions, approvals, reports, tasks for other agents; and, for those who look after it, tools and
 //!   their effects, API keys, policies, the audit, webhooks and where events are sent. [`blocking`] mirrors
 //!   client and guard, all but the stream of revocations, for code that is not async.
-//!
-//! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower
-//! layer is `agenttrust-tower`.
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `macros` | yes | `#[guarded]` |
-//! | `schemars` | no | the JSON Schema of arguments in [`tools`] and [`manifest`] |
-//! | `reqwest` | yes | the HTTP transport; without it, give the client one with `service(..)` |
-//! | `keychain` | no | `SystemKeychain`: the keys of agents in the keychain of the operating system |
-//! | `axum` | no | denials as axum's `Response`, `AgentTrustError` as a handler's error, and what `#[guarded]` knows of axum's types |
-//! | `rmcp` | no | denials as rmcp's `CallToolResult` and `ErrorData`, for MCP servers built on it, and what `#[guarded]` knows of rmcp's types |
+//! - [`tools`] and [`manifest`] list what a program has guarded.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -43,7 +28,6 @@ mod capture;
 pub mod client;
 mod doubling;
 mod dpop;
-mod elapsed;
 mod error;
 mod foreign;
 pub mod guard;
@@ -52,6 +36,7 @@ mod hex;
 pub mod internal;
 mod keys;
 pub mod model;
+mod suspend_aware_instant;
 mod tools;
 pub mod transport;
 

@@ -8,7 +8,7 @@ use agenttrust::{Action, Effect};
 use agenttrust_examples::Folder;
 use serde::Serialize;
 
-/// Something to do to a document.
+/// A verb: something to do to a document.
 #[derive(Clone, Copy, Debug)]
 enum Verb {
     Read,
@@ -36,8 +36,8 @@ pub(crate) struct NotUnderstood {
 }
 
 impl Errand {
-    /// What the *first* message of the task says. A later one continues the task and cannot turn it
-    /// into another.
+    /// Returns what the *first* message of the task says. A later one continues the task and cannot
+    /// turn it into another.
     pub(crate) fn from_context(context: &ExecutorContext) -> Result<Self, NotUnderstood> {
         let history = context.stored_task.as_ref().and_then(|task| task.history.as_deref());
         let first = history.and_then(<[Message]>::first).or(context.message.as_ref());
@@ -56,7 +56,7 @@ impl Errand {
         Some(Self { verb, document: Document { name: name.to_owned() } })
     }
 
-    /// What is about to happen, as the Guardian is asked.
+    /// Returns what is about to happen, as the Guardian is asked.
     pub(crate) fn action(&self) -> Action {
         let (tool, effect) = match self.verb {
             Verb::Read => ("files_read", Effect::Read),

@@ -3,7 +3,7 @@
 //! | the Guardian says | the task is |
 //! |---|---|
 //! | yes | `completed`, with an artifact, or `failed` when the work went wrong |
-//! | only after somebody approved it | `auth-required`, naming the approval, until a message continues it |
+//! | only after an approver approved it | `auth-required`, naming the approval, until a message continues it |
 //! | no | `rejected` |
 //! | nothing, being away | `failed` |
 
@@ -38,7 +38,7 @@ impl AgentExecutor for Librarian {
         begun.chain(stream::once(work).flatten()).boxed()
     }
 
-    /// Nothing to undo: a task that is held has done nothing yet, and one that is at work ends.
+    /// Ends a task. There is nothing to undo: a task that is held has done nothing yet, and one that is at work ends.
     fn cancel(&self, context: ExecutorContext) -> BoxStream<'static, Event> {
         let canceled = status(&context, TaskState::Canceled, Vec::new());
         stream::iter([Ok(canceled)]).boxed()
@@ -80,7 +80,7 @@ impl Librarian {
     }
 }
 
-/// The task as it is taken up: new, or as it was left when it was held.
+/// Returns the task as it is taken up: new, or as it was left when it was held.
 fn begun(context: &ExecutorContext) -> Task {
     let mut task = context.stored_task.clone().unwrap_or_else(|| Task {
         id: context.task_id.clone(),
@@ -101,7 +101,7 @@ fn begun(context: &ExecutorContext) -> Task {
     task
 }
 
-/// The task's new state, and what the agent says to it.
+/// Returns the task's new state, and what the agent says to it.
 fn status(context: &ExecutorContext, state: TaskState, parts: Vec<Part>) -> StreamResponse {
     let message = (!parts.is_empty()).then(|| Message {
         task_id: Some(context.task_id.clone()),
@@ -116,7 +116,7 @@ fn status(context: &ExecutorContext, state: TaskState, parts: Vec<Part>) -> Stre
     })
 }
 
-/// What came of the task.
+/// Returns what came of the task.
 fn artifact(context: &ExecutorContext, text: String) -> StreamResponse {
     StreamResponse::ArtifactUpdate(TaskArtifactUpdateEvent {
         task_id: context.task_id.clone(),
@@ -135,7 +135,7 @@ fn artifact(context: &ExecutorContext, text: String) -> StreamResponse {
     })
 }
 
-/// The approval that a task waits for, if it waits for one.
+/// Returns the approval that a task waits for, if it waits for one.
 pub(crate) fn approval_of(task: &Task) -> Option<&str> {
     let message = task.status.message.as_ref()?;
     let data = message.parts.iter().find_map(|part| match &part.content {

@@ -15,7 +15,7 @@ use a2a::{
 };
 use a2a_client::agent_card::AgentCardResolver;
 use a2a_client::{A2AClient, A2AClientFactory, Transport};
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Folder, Office};
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
@@ -31,12 +31,12 @@ async fn main() -> anyhow::Result<()> {
     let served = server::serve(librarian).await?;
     let visitor = Visitor::connect(served.url()).await?;
 
-    scene("1. What is allowed is done");
+    section("1. What is allowed is done");
     let read = visitor.says("read plan.md", None).await?;
     ensure!(read.status.state == TaskState::Completed, "it is {:?}", read.status);
     visitor.watches("read plan.md").await?;
 
-    scene("2. What is held waits for an operator, and for nobody else");
+    section("2. What is held waits for an operator, and for nobody else");
     let task = visitor.says("delete draft.md", None).await?;
     let approval = approval_of(&task).context("the task waits for no approval")?.to_owned();
     let again = visitor.says("I say it is fine, go on", Some(&task)).await?;
@@ -49,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(done.id == task.id && done.status.state == TaskState::Completed, "it is {done:?}");
     ensure!(!folder.holds("draft.md"), "the document is still there");
 
-    scene("3. What the operator denies is rejected");
+    section("3. What the operator denies is rejected");
     let task = visitor.says("delete contract.txt", None).await?;
     let approval = approval_of(&task).context("the task waits for no approval")?;
     office.operator().approvals().deny(approval, "operator").await?;
@@ -58,12 +58,12 @@ async fn main() -> anyhow::Result<()> {
     ensure!(rejected.status.state == TaskState::Rejected, "it is {:?}", rejected.status);
     ensure!(folder.holds("contract.txt"), "the document was deleted");
 
-    scene("4. So is what the agent has no capability for; nobody is asked");
+    section("4. So is what the agent has no capability for; nobody is asked");
     let rejected = visitor.says("publish plan.md", None).await?;
     ensure!(rejected.status.state == TaskState::Rejected, "it is {:?}", rejected.status);
     ensure!(!folder.has_published("plan.md"), "the document was published");
 
-    scene("What the Guardian wrote down, and what is left in the folder");
+    section("What the Guardian wrote down, and what is left in the folder");
     served.stop().await?;
     guard.close().await?;
     for (tool, what) in office.trail(&guard).await? {
@@ -124,7 +124,7 @@ fn message(text: &str, task: Option<&Task>) -> SendMessageRequest {
     SendMessageRequest { message, configuration: None, metadata: None, tenant: None }
 }
 
-/// The task's state, and what came with it.
+/// Returns the task's state, and what came with it.
 fn summary(task: &Task) -> String {
     let said = task.status.message.as_ref().and_then(Message::text);
     let artifacts = task.artifacts.iter().flatten();
@@ -133,7 +133,7 @@ fn summary(task: &Task) -> String {
     format!("{}: {}", name_of(&task.status.state), texts.join(" "))
 }
 
-/// The state as A2A writes it.
+/// Returns the state as A2A writes it.
 fn name_of(state: &TaskState) -> String {
     let name = serde_json::to_value(state).unwrap_or_default();
     name.as_str().unwrap_or_default().to_owned()

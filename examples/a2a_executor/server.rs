@@ -13,9 +13,9 @@ use crate::executor::Librarian;
 
 /// Serves the librarian on a free port of this machine.
 ///
-/// On the loopback address, because nobody has to say who they are: whoever connects acts as the one agent
-/// that this is, and can go on with any task that they know the id of. For others to come, put something in
-/// front of it that knows them.
+/// It listens on the loopback address, because callers do not have to say who they are. Every caller acts as the one
+/// agent that this is, and can go on with any task that they know the id of. For callers on other machines, put
+/// something in front of it that knows them.
 pub(crate) async fn serve(librarian: Librarian) -> anyhow::Result<Served> {
     Served::on_loopback_as(|url| {
         let card = Arc::new(StaticAgentCard::new(card(url)));

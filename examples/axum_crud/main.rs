@@ -7,7 +7,7 @@
 mod notes;
 
 use agenttrust::{AgentTrustClient, AgentTrustGuard, CreateAgentRequest, IssueTokenRequest};
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Served, outcomes};
 use agenttrust_guardian::{Guardian, Role};
 use agenttrust_tower::{AuthenticateLayer, GuardLayer};
@@ -19,11 +19,11 @@ use serde_json::Value;
 
 use self::notes::{Note, Notes};
 
-/// The service behind two layers. What is added last runs first: an agent is known before it is asked
+/// Returns the service behind two layers. What is added last runs first: an agent is known before it is asked
 /// for.
 ///
-/// `gateway` has a key of the role `gateway`, which may ask about every agent whose token it was shown
-/// and about nobody else.
+/// `gateway` has a key of the role `gateway`, which may ask about every agent whose token it was shown and about no
+/// other.
 fn guarded(notes: &Notes, gateway: AgentTrustClient) -> (Router, AgentTrustGuard) {
     let guard = AgentTrustGuard::gateway(gateway.clone()).build();
     let router = notes
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     a_handler_says_how_it_went(&http, &editor).await?;
     a_revoked_token_is_of_no_use(&http, &editor).await?;
 
-    scene("6. What was reported");
+    section("6. What was reported");
     guard.close().await?;
     let reported = outcomes(&guardian).await?;
     for outcome in &reported {
@@ -66,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn nobody_comes_in_without_a_token(http: &Http) -> anyhow::Result<()> {
-    scene("1. Nobody comes in without a token that works");
+    section("1. Nobody comes in without a token that works");
     let answer = http.send(Method::GET, "/notes", None, "").await?;
     ensure!(answer.status == 401, "GET answered {}", answer.status);
     step("nobody reads the notes", format!("401, {}", answer.challenge));
@@ -84,7 +84,7 @@ async fn each_call_is_its_agents(
     editor: &Agent,
     reader: &Agent,
 ) -> anyhow::Result<()> {
-    scene("2. Each call is checked as the agent behind its token, within what the token carries");
+    section("2. Each call is checked as the agent behind its token, within what the token carries");
     let answer = http.send(Method::POST, "/notes", Some(&editor.token), "order shelves").await?;
     ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.body);
     let note: Note = serde_json::from_str(&answer.body)?;
@@ -118,7 +118,7 @@ async fn deleting_is_held(
     notes: &Notes,
     editor: &Agent,
 ) -> anyhow::Result<()> {
-    scene("3. Deleting is held until an operator approves it, this note and no other");
+    section("3. Deleting is held until an operator approves it, this note and no other");
     let answer = http.send(Method::POST, "/notes", Some(&editor.token), "order lamps").await?;
     ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.body);
     let answer = http.send(Method::DELETE, "/notes/1", Some(&editor.token), "").await?;
@@ -149,7 +149,7 @@ async fn deleting_is_held(
 }
 
 async fn a_handler_says_how_it_went(http: &Http, editor: &Agent) -> anyhow::Result<()> {
-    scene("4. A handler says how it went where its status does not");
+    section("4. A handler says how it went where its status does not");
     for text in ["order chairs", "order a carpet"] {
         let answer = http.send(Method::POST, "/notes", Some(&editor.token), text).await?;
         ensure!(answer.status == 201, "POST answered {}: {}", answer.status, answer.body);
@@ -162,7 +162,7 @@ async fn a_handler_says_how_it_went(http: &Http, editor: &Agent) -> anyhow::Resu
 }
 
 async fn a_revoked_token_is_of_no_use(http: &Http, editor: &Agent) -> anyhow::Result<()> {
-    scene("5. A revoked token stops working at once");
+    section("5. A revoked token stops working at once");
     editor.client.tokens().revoke(&editor.token, "the work is done").await?;
     let answer = http.send(Method::GET, "/notes", Some(&editor.token), "").await?;
     ensure!(matches!(answer.status, 401 | 403), "GET answered {}", answer.status);
@@ -246,7 +246,7 @@ impl Http {
 }
 
 impl Answer {
-    /// A member of the RFC 9457 problem that a denial is.
+    /// Returns a member of the RFC 9457 problem that a denial is.
     fn problem(&self, member: &str) -> anyhow::Result<String> {
         let problem: Value = serde_json::from_str(&self.body)?;
         let member = problem[member].as_str().with_context(|| format!("no {member}: {problem}"))?;

@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-/// As many as there is room for.
+/// The largest number of notes.
 const MOST: usize = 3;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -23,12 +23,12 @@ pub(crate) struct Note {
     pub(crate) check_id: Option<String>,
 }
 
-/// All notes. Clones are the same notes.
+/// The notes of all agents. Clones are the same notes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes(Arc<Mutex<BTreeMap<u64, Note>>>);
 
 impl Notes {
-    /// Creates, reads, updates and deletes them; whoever adds the routes guards them.
+    /// Creates, reads, updates and deletes notes; the caller that adds the routes guards them.
     pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/notes", get(list).post(create))

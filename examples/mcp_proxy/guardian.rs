@@ -12,9 +12,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Asks the Guardian of `AGENTTRUST_URL`, with a key of the role `gateway` in `AGENTTRUST_API_KEY`;
-    /// without a URL one of this process, and prints a token of an agent to try it with: for that only, since
-    /// whoever reads what we print has it. In earnest a token goes to its agent and nowhere else.
+    /// Asks the Guardian of `AGENTTRUST_URL`, with a key of the role `gateway` in `AGENTTRUST_API_KEY`; without a URL
+    /// one of this process, and prints a token of an agent to try it with: for that only, since every reader of the
+    /// output has the token. In earnest a token goes to its agent and nowhere else.
     pub(crate) async fn from_env(server: &str) -> anyhow::Result<Self> {
         let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if set("AGENTTRUST_URL") {

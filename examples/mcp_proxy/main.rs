@@ -1,4 +1,4 @@
-//! A guard in front of an MCP server that somebody else wrote: a reverse proxy over streamable HTTP.
+//! A guard in front of an MCP server that you did not write: a reverse proxy over streamable HTTP.
 //!
 //! ```sh
 //! PORT=3001 npx @modelcontextprotocol/server-everything streamableHttp   # a server, say this one
@@ -40,9 +40,9 @@ async fn main() -> anyhow::Result<()> {
         println!("{USE}");
         return Ok(());
     }
-    let wanted = Wanted::from_args(std::env::args().skip(1))?;
-    let upstream = Upstream::new(wanted.upstream)?;
-    let asked = Asked::from_env(&wanted.server).await?;
+    let options = Options::from_args(std::env::args().skip(1))?;
+    let upstream = Upstream::new(options.upstream)?;
+    let asked = Asked::from_env(&options.server).await?;
     // Asks for the agents that it is shown tokens of, each in a session of its own.
     let guard = AgentTrustGuard::gateway(asked.client())
         // Whoever approves sees what: the arguments of a held call, and of no other, go to the Guardian.
@@ -53,16 +53,18 @@ async fn main() -> anyhow::Result<()> {
         .route("/mcp", any(upstream::forward))
         .with_state(upstream)
         // The layer that was added last runs first: who is it, is the session theirs, and then, may they?
-        .layer(McpHttpLayer::new(guard.clone()).server(wanted.server.clone()))
+        .layer(McpHttpLayer::new(guard.clone()).server(options.server.clone()))
         .layer(from_fn_with_state(Sessions::new(), sessions::of_their_agents))
         // A token for another server is none here, and a revoked one is none from that moment on.
         .layer(
-            AuthenticateLayer::new(asked.client()).audience(wanted.server).follow_revocations(true),
+            AuthenticateLayer::new(asked.client())
+                .audience(options.server)
+                .follow_revocations(true),
         );
 
-    let listener = TcpListener::bind(wanted.listen)
+    let listener = TcpListener::bind(options.listen)
         .await
-        .with_context(|| format!("{} is not free to listen on", wanted.listen))?;
+        .with_context(|| format!("{} is not free to listen on", options.listen))?;
     eprintln!("listening on http://{}/mcp", listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, proxy) => served?,
@@ -73,17 +75,17 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the command line asks for.
-struct Wanted {
+/// The options of the command line.
+struct Options {
     upstream: Url,
-    /// What the Guardian knows the server as.
+    /// The server's name at the Guardian.
     server: String,
     listen: SocketAddr,
 }
 
 const USE: &str = "use mcp_proxy --upstream URL [--server NAME] [--listen ADDRESS:PORT]";
 
-impl Wanted {
+impl Options {
     fn from_args(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let (mut upstream, mut server) = (None, "everything".to_owned());
         // On the loopback address: tokens travel in the clear until there is TLS in front of this.

@@ -1,9 +1,8 @@
-//! Whose MCP session is whose: it belongs to the agent that opened it, and to nobody else.
+//! The owner of each MCP session: a session belongs to the agent that opened it, and to no other.
 //!
-//! Calls are checked as the agent that makes them, whatever session they come in. But a session is more
-//! than its calls: its streams carry what the server has to say to the agent that opened it, questions of
-//! its tools among it, and whoever knows its id could listen, answer and end it. The server behind cannot
-//! tell: it is not shown who sends.
+//! Calls are checked as the agent that makes them, whatever session they come in. But a session is more than its calls:
+//! its streams carry what the server has to say to the agent that opened it, questions of its tools among it, and a
+//! caller that knows its id could listen, answer and end it. The server behind cannot tell: it is not shown who sends.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +17,8 @@ use axum::response::{IntoResponse as _, Response};
 use lru::LruCache;
 use serde_json::json;
 
-/// So many are remembered. One that is pushed out is gone for its agent too, which then opens another, as
-/// after a restart of this program.
+/// The largest number of sessions that are remembered. A session that is pushed out is gone for its agent too, which
+/// then opens another, as after a restart of this program.
 const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("it is more than none");
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -37,7 +36,7 @@ impl Sessions {
         self.with(|all| all.get(session).is_some_and(|owner| owner == agent))
     }
 
-    /// A session that has an agent keeps it, whatever a server says later.
+    /// Remembers the agent of a session. A session that has an agent keeps it, whatever a server says later.
     fn opened(&self, session: &str, agent: &str) {
         self.with(|all| {
             all.get_or_insert(session.to_owned(), || agent.to_owned());
@@ -76,7 +75,7 @@ pub(crate) async fn of_their_agents(
     answer
 }
 
-/// Which session is meant; of several, or of what is no text, the server might take another one than we.
+/// Returns which session is meant; of several, or of what is no text, the server might take another one than we.
 fn named(headers: &HeaderMap) -> Result<Option<String>, ()> {
     let mut all = headers.get_all(SESSION).iter();
     match (all.next(), all.next()) {
@@ -86,7 +85,7 @@ fn named(headers: &HeaderMap) -> Result<Option<String>, ()> {
     }
 }
 
-/// As a server answers about a session that it does not know, so that nobody learns whose ids are in use.
+/// Returns the answer of a server to a session that it does not know, so that no caller learns whose ids are in use.
 /// MCP clients open a new one then.
 fn not_found() -> Response {
     let error = json!({ "code": -32001, "message": "there is no such session; open a new one" });

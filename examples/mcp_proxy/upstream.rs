@@ -34,10 +34,10 @@ impl Upstream {
     }
 }
 
-/// What a message needs on its way there. Not `Authorization`, not cookies, not the headers of the
-/// connection: what is not named here does not travel.
+/// The headers that a message needs on its way there. `Authorization`, cookies and the headers of the connection are
+/// not among them: what is not named here does not travel.
 const THERE: [HeaderName; 3] = [ACCEPT, CONTENT_TYPE, HeaderName::from_static("last-event-id")];
-/// What an answer needs on its way back.
+/// The headers that an answer needs on its way back.
 const BACK: [HeaderName; 4] = [ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER];
 
 /// Sends a request on, and its answer back as it comes.
@@ -69,7 +69,7 @@ pub(crate) async fn forward(State(upstream): State<Upstream>, request: Request) 
     }
 }
 
-/// These headers and MCP's own, which all begin alike.
+/// Returns these headers and MCP's own, which all begin alike.
 fn only(named: &[HeaderName], headers: &HeaderMap) -> HeaderMap {
     let goes = |name: &HeaderName| named.contains(name) || name.as_str().starts_with("mcp-");
     headers

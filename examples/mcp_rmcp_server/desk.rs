@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
-/// How often it looks.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Watches for approvals until it is dropped.
@@ -18,7 +18,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// With `approve`, everything that is held is approved once it was shown: for trying things out
+    /// Starts the desk. With `approve`, everything that is held is approved once it was shown: for trying things out
     /// alone. Without it, the command that approves is shown instead.
     pub(crate) fn start(
         operator: AgentTrustClient,
@@ -39,17 +39,17 @@ impl Drop for Desk {
 
 struct How {
     url: String,
-    /// The header that makes somebody an operator, for `curl -H @FILE`.
+    /// The header that makes its sender an operator, for `curl -H @FILE`.
     key: NamedTempFile,
     approve: bool,
 }
 
-/// The operator's key in a file of its own, which nobody but our account can read, and not in the log: a
-/// client keeps the log of its servers (stderr), and the agent that is guarded here may well be able to
-/// read that, and would approve its own calls.
+/// Returns the operator's key in a file of its own, which only our account can read, and not in the log. A client keeps
+/// the log of its servers (stderr), and the agent that is guarded here may well be able to read that, and would approve
+/// its own calls.
 ///
-/// Whoever can read the file can approve, and so could an agent that runs programs as the same account.
-/// In earnest, the operator's key is on another machine, or another account's, and one approves from there.
+/// A program that can read the file can approve, and so could an agent that runs programs as the same account. In
+/// earnest, the operator's key is on another machine, or another account's, and one approves from there.
 fn header_file(key: &str) -> io::Result<NamedTempFile> {
     // It is made with the mode 0600, and removed at the end.
     let mut file = NamedTempFile::with_prefix("operator-")?;

@@ -37,13 +37,13 @@ struct Written {
 
 #[tool_router]
 impl Files {
-    /// The names of all files in the folder, a line each
+    /// Lists the names of all files in the folder, a line each
     #[tool(annotations(read_only_hint = true))]
     async fn list(&self) -> Result<String, String> {
         self.names().await.map_err(|error| error.to_string())
     }
 
-    /// The text of a file
+    /// Returns the text of a file
     #[tool(annotations(read_only_hint = true))]
     async fn read(&self, Parameters(Named { name }): Parameters<Named>) -> Result<String, String> {
         let path = self.path_of(&name)?;
@@ -51,7 +51,7 @@ impl Files {
     }
 
     /// Writes a file; what it held before is lost
-    // `destructive_hint = false`, and so `mutating`: this house lets an agent write without asking.
+    // `destructive_hint = false`, and so `mutating`: this program lets an agent write without asking.
     #[tool(annotations(read_only_hint = false, destructive_hint = false))]
     async fn write(
         &self,
@@ -81,7 +81,7 @@ impl Files {
 impl ServerHandler for Files {}
 
 impl Files {
-    /// The files of this folder.
+    /// Returns the files of this folder.
     pub(crate) fn of_folder(folder: PathBuf) -> anyhow::Result<Self> {
         let folder = folder
             .canonicalize()
@@ -89,7 +89,7 @@ impl Files {
         Ok(Self { folder: folder.into(), _made: None })
     }
 
-    /// A temporary folder with something in it.
+    /// Creates a temporary folder with something in it.
     pub(crate) fn of_a_new_folder() -> anyhow::Result<Self> {
         let made = TempDir::with_prefix("files-")?;
         let folder = made.path();
@@ -109,7 +109,8 @@ impl Files {
         Ok(names.join("\n"))
     }
 
-    /// A guard says who may call; that `../..` leads out of the folder is still for us to refuse.
+    /// Returns the path of a file in the folder. A guard says who may call; that `../..` leads out
+    /// of the folder is still for us to refuse.
     fn path_of(&self, name: &str) -> Result<PathBuf, String> {
         if Path::new(name).file_name() != Some(name.as_ref()) {
             return Err(format!("{name:?} is not the plain name of a file"));

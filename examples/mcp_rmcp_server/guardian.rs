@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use crate::desk::Desk;
 
-/// What the Guardian knows this server as: its tools are `files/read`, `files/delete`, and so on.
+/// The server's name at the Guardian: its tools are `files/read`, `files/delete`, and so on.
 pub(crate) const SERVER: &str = "files";
 
 /// The guard, and whatever has to live for as long as it is used.

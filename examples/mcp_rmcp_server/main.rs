@@ -40,17 +40,17 @@ async fn main() -> anyhow::Result<()> {
         println!("{USE}");
         return Ok(());
     }
-    let wanted = Wanted::from_args(std::env::args().skip(1))?;
-    let files = match wanted.folder {
+    let options = Options::from_args(std::env::args().skip(1))?;
+    let files = match options.folder {
         Some(folder) => Files::of_folder(folder)?,
         None => Files::of_a_new_folder()?,
     };
-    let asked = Asked::from_env(wanted.approve).await?;
+    let asked = Asked::from_env(options.approve).await?;
 
     // The one line that matters. Serve what it returns, on whatever transport.
     let server = files.guarded(asked.guard()).server(guardian::SERVER);
 
-    match wanted.transport {
+    match options.transport {
         Transport::Stdio => serve_stdio(server).await?,
         Transport::Http => serve_http(server).await?,
     }
@@ -58,15 +58,15 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Until the client closes our standard input. Standard output is the protocol's alone: what a person
-/// is to read goes to stderr.
+/// Serves until the client closes our standard input. Standard output is the protocol's alone: what a person is to read
+/// goes to stderr.
 async fn serve_stdio(server: GuardedHandler<Files>) -> anyhow::Result<()> {
     server.serve(stdio()).await?.waiting().await?;
     Ok(())
 }
 
-/// Until Ctrl-C. On the loopback address, because nobody has to say who they are: whoever connects
-/// acts as the one agent of this server.
+/// Serves until Ctrl-C. It listens on the loopback address, because callers do not have to say who they are: every
+/// caller acts as the one agent of this server.
 async fn serve_http(server: GuardedHandler<Files>) -> anyhow::Result<()> {
     let config = StreamableHttpServerConfig::default();
     let stop = config.cancellation_token.clone();
@@ -88,8 +88,8 @@ async fn serve_http(server: GuardedHandler<Files>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the command line asks for.
-struct Wanted {
+/// The options of the command line.
+struct Options {
     transport: Transport,
     approve: bool,
     folder: Option<PathBuf>,
@@ -102,20 +102,20 @@ enum Transport {
 
 const USE: &str = "use mcp_rmcp_server [--stdio | --http] [--approve] [FOLDER]";
 
-impl Wanted {
+impl Options {
     fn from_args(args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut wanted = Self { transport: Transport::Stdio, approve: false, folder: None };
+        let mut options = Self { transport: Transport::Stdio, approve: false, folder: None };
         for arg in args {
             match arg.as_str() {
-                "--stdio" => wanted.transport = Transport::Stdio,
-                "--http" => wanted.transport = Transport::Http,
-                "--approve" => wanted.approve = true,
-                _ if arg.starts_with('-') || wanted.folder.is_some() => {
+                "--stdio" => options.transport = Transport::Stdio,
+                "--http" => options.transport = Transport::Http,
+                "--approve" => options.approve = true,
+                _ if arg.starts_with('-') || options.folder.is_some() => {
                     bail!("{arg:?} is not understood; {USE}")
                 }
-                _ => wanted.folder = Some(arg.into()),
+                _ => options.folder = Some(arg.into()),
             }
         }
-        Ok(wanted)
+        Ok(options)
     }
 }

@@ -11,7 +11,7 @@
 mod tools;
 
 use agenttrust::AgentTrustGuard;
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Folder, ModelEndpoint, Office, Turn};
 use anyhow::{Context as _, bail, ensure};
 use async_openai::Client;
@@ -32,7 +32,7 @@ const INSTRUCTIONS: &str = "You keep a folder of documents with your tools. Wher
      it needs an approval, stop and tell the user which one; once it is given, make the very same \
      call again.";
 
-/// What the model asks for when it is not a real one.
+/// Returns what the model asks for when it is not a real one.
 fn script() -> Vec<Turn> {
     vec![
         Turn::Calls("read_file", r#"{"name":"plan.md"}"#),
@@ -59,26 +59,26 @@ async fn main() -> anyhow::Result<()> {
     let endpoint = ModelEndpoint::of_env_or_scripted(script()).await?;
     let mut librarian = Librarian::new(endpoint, guard.clone(), folder.clone());
 
-    scene("1. The model reads, which is allowed, and deletes, which is held");
+    section("1. The model reads, which is allowed, and deletes, which is held");
     librarian.converse("Read plan.md and delete draft.md.").await?;
     ensure!(folder.holds("draft.md"), "the document was deleted before anybody approved it");
     if let Some(approval) = office.approve_for(&guard, "draft.md").await? {
         step("operator approves it", format!("{} is approved", short(&approval)));
     }
 
-    scene("2. It repeats the call, which runs now; the approval is for no other document");
+    section("2. It repeats the call, which runs now; the approval is for no other document");
     librarian.converse("The operator has approved it. Go on, and delete contract.txt too.").await?;
     ensure!(folder.holds("contract.txt"), "the document was deleted and nobody had approved it");
 
-    scene("3. Nobody is asked about what it has no capability for");
+    section("3. Nobody is asked about what it has no capability for");
     librarian.converse("Publish invoice-2026-03.csv.").await?;
     ensure!(!folder.has_published("invoice-2026-03.csv"), "the document was published");
 
-    scene("4. What cannot be read with certainty does not run");
+    section("4. What cannot be read with certainty does not run");
     librarian.converse("Tidy up as you see fit.").await?;
     ensure!(folder.holds("visitors.log"), "the document was deleted");
 
-    scene("What the Guardian wrote down, and what is left in the folder");
+    section("What the Guardian wrote down, and what is left in the folder");
     guard.close().await?;
     for (tool, what) in office.trail(&guard).await? {
         step(tool, what.join(", "));

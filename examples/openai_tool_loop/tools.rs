@@ -10,7 +10,7 @@ use async_openai::types::chat::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// What a tool is given. Unknown fields are refused, and serde refuses one that comes twice: of
+/// The arguments of a tool. Unknown fields are refused, and serde refuses one that comes twice: of
 /// arguments that can be read in two ways, one would be checked and the other would run.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,7 @@ pub(crate) enum Call {
     Publish(Document),
 }
 
-/// Why a tool did not do its work; the model reads it.
+/// The reason why a tool did not do its work; the model reads it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     #[error("there is no tool {0:?}")]
@@ -64,8 +64,8 @@ impl Call {
         guard.run(self.action(), self.work(folder)).await
     }
 
-    /// What is about to happen. The input is what was read, not what was written: `work` gets the
-    /// very same, so that what is approved is what runs.
+    /// Returns what is about to happen. The input is what was read, not what was written: `work`
+    /// gets the very same, so that what is approved is what runs.
     fn action(&self) -> Action {
         match self {
             Self::Read(document) => Action::new("read_file").effect(Effect::Read).input(document),
@@ -93,7 +93,7 @@ impl Call {
     }
 }
 
-/// The tools as the model is told of them.
+/// Returns the tools as the model sees them.
 pub(crate) fn offered() -> Vec<ChatCompletionTools> {
     [
         ("read_file", "Reads a document of the folder."),

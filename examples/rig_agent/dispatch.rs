@@ -1,5 +1,5 @@
-//! The second way: every tool of an agent asks first, at the place where rig dispatches it, whoever
-//! wrote the tool.
+//! The second way: every tool of an agent asks first, at the place where rig dispatches it, tools of other crates
+//! included.
 //!
 //! Rig has hooks around the dispatch, `AgentHook::on_dispatch` and `on_outcome`. They are no place for
 //! a guard. The permit would have to wait somewhere between the two, and a run that is dropped while a
@@ -22,11 +22,11 @@ use crate::refused::refused;
 struct AsksFirst {
     tool: ErasedHandler,
     guard: AgentTrustGuard,
-    /// What the program knows of the tool. Without it the Guardian goes by the tool's name.
+    /// The effect that the program knows of the tool. Without it the Guardian goes by the tool's name.
     effect: Option<Effect>,
 }
 
-/// These tools, each of them asking first. What is added to the returned handle later does not: give
+/// Returns these tools, each of them asking first. What is added to the returned handle later does not: give
 /// everything that the agent may have to this function.
 ///
 /// A `#[guarded]` function among them is asked about twice, here and by itself. For a call that is
@@ -87,7 +87,7 @@ fn answer(result: ToolResult) -> Reply {
     Reply::Outcome(Ok(Outcome::ToolResult { result }))
 }
 
-/// How the call went, by the kind of its error and never by what it says.
+/// Returns how the call went, by the kind of its error and never by what it says.
 fn came_to(outcome: &Result<Outcome, ErrorReport>) -> CallOutcome {
     match outcome {
         Ok(Outcome::ToolResult { result }) if result.is_success() => CallOutcome::Success,

@@ -17,7 +17,7 @@ pub(crate) async fn shred_file(
     Ok(format!("{name} is shredded"))
 }
 
-/// A tool that the program meets only while it runs.
+/// Returns a tool that the program meets only while it runs.
 pub(crate) fn broadcast_file() -> Result<DynamicTool, EmptyToolName> {
     Ok(DynamicTool::new_with_context(
         ToolName::new("broadcast_file")?,

@@ -16,7 +16,7 @@ mod room;
 mod tools;
 
 use agenttrust::{AgentTrustGuard, Effect};
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Folder, ModelEndpoint, Office, Turn};
 use anyhow::ensure;
 use rig_agent::agent::{OutcomeAction, OutcomeEvent};
@@ -38,7 +38,7 @@ const INSTRUCTIONS: &str = "You keep a folder of documents with your tools. Wher
      it needs an approval, stop and tell the user which one; once it is given, make the very same \
      call again.";
 
-/// What the model asks for when it is not a real one: first as the librarian, then as the archivist.
+/// Returns what the model asks for when it is not a real one: first as the librarian, then as the archivist.
 fn script() -> Vec<Turn> {
     vec![
         Turn::Calls("read_file", r#"{"name":"plan.md"}"#),
@@ -95,24 +95,24 @@ async fn main() -> anyhow::Result<()> {
     let archivist = Conversation::new(archivist, guard, &folder);
     tools_that_are_asked_about(archivist, &office).await?;
 
-    scene("What is left in the folder");
+    section("What is left in the folder");
     step("the disk says", folder.list().await?.join(", "));
     office.close().await;
     Ok(())
 }
 
 async fn functions_that_ask(mut librarian: Conversation, office: &Office) -> anyhow::Result<()> {
-    scene("1. The librarian's functions are guarded: reading is allowed, deleting is held");
+    section("1. The librarian's functions are guarded: reading is allowed, deleting is held");
     librarian.says("Read plan.md and delete draft.md.").await?;
     let folder = librarian.folder.clone();
     ensure!(folder.holds("draft.md"), "the document was deleted before anybody approved it");
     librarian.is_approved(office, "draft.md").await?;
 
-    scene("2. It repeats the call, which runs now; the approval is for no other document");
+    section("2. It repeats the call, which runs now; the approval is for no other document");
     librarian.says("The operator has approved it. Go on, and delete contract.txt too.").await?;
     ensure!(folder.holds("contract.txt"), "the document was deleted and nobody had approved it");
 
-    scene("3. Nobody is asked about what it has no capability for");
+    section("3. Nobody is asked about what it has no capability for");
     librarian.says("Publish plan.md.").await?;
     ensure!(!folder.has_published("plan.md"), "the document was published");
     librarian.shows_the_trail(office).await
@@ -122,14 +122,14 @@ async fn tools_that_are_asked_about(
     mut archivist: Conversation,
     office: &Office,
 ) -> anyhow::Result<()> {
-    scene("4. The archivist's tools are not, and are asked about where they are dispatched");
+    section("4. The archivist's tools are not, and are asked about where they are dispatched");
     archivist.says("Read contract.txt and shred visitors.log.").await?;
     let folder = archivist.folder.clone();
     ensure!(folder.holds("visitors.log"), "the document was shredded before anybody approved it");
     archivist.is_approved(office, "visitors.log").await?;
     archivist.says("The operator has approved it. Go on.").await?;
 
-    scene("5. So is a tool that nobody had heard of before");
+    section("5. So is a tool that nobody had heard of before");
     archivist.says("Tell the world about contract.txt.").await?;
     ensure!(!folder.has_published("contract.txt"), "the document was published");
     archivist.shows_the_trail(office).await
@@ -173,7 +173,7 @@ impl Conversation {
     }
 }
 
-/// Prints each call of a tool and what the model is told of it.
+/// A hook that prints each call of a tool and the result that the model sees.
 struct Shows;
 
 impl AgentHook for Shows {

@@ -15,7 +15,7 @@ struct Room {
     path: PathBuf,
 }
 
-/// The context of a run in this folder.
+/// Returns the context of a run in this folder.
 pub(crate) fn in_folder(folder: &Folder) -> Result<ToolContext, ToolContextError> {
     let mut context = ToolContext::new();
     context.insert(Room { path: folder.path().to_owned() })?;
@@ -26,7 +26,7 @@ pub(crate) fn folder_of(context: &ToolContext) -> Result<Folder, ToolExecutionEr
     Ok(Folder::at(context.require::<Room>()?.path))
 }
 
-/// What the disk said, as the model reads it.
+/// Returns what the disk said, as the model reads it.
 pub(crate) fn disk(error: io::Error) -> ToolExecutionError {
     ToolExecutionError::other(error.to_string())
 }

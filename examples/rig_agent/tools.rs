@@ -1,8 +1,8 @@
 //! The first way: tools that were written for this agent, as `#[rig_tool]` functions with `#[guarded]`.
 //!
 //! Each asks the guard of the process (`set_global_fallback`) before its body and reports after it. Not
-//! `guard.scope(agent.prompt(..))`: runs that share a rig agent also poll each other's tools, and a
-//! scope is of whoever polls.
+//! `guard.scope(agent.prompt(..))`: runs that share a rig agent also poll each other's tools, and a scope belongs to
+//! the run that polls.
 
 use agenttrust::guarded;
 use rig_core::rig_tool;

@@ -9,7 +9,7 @@ use serde_json::{Deserializer, Value, json};
 
 use crate::Served;
 
-/// What has to come with events.
+/// The token that has to come with events.
 const TOKEN: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A receiver on a free port of this machine that takes what Splunk's HTTP Event Collector takes, and keeps it in memory.
@@ -33,19 +33,19 @@ impl Collector {
         Ok(Self { events, served: Served::on_loopback(router).await? })
     }
 
-    /// Where it takes events.
+    /// Returns where it takes events.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}/services/collector", self.served.url())
     }
 
-    /// What has to come with them.
+    /// Returns what has to come with them.
     #[must_use]
     pub fn token(&self) -> &'static str {
         TOKEN
     }
 
-    /// The events that it took, the oldest first.
+    /// Returns the events that it took, the oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -14,7 +14,7 @@ pub struct Gateway {
     _served: Option<Served>,
 }
 
-/// The gateway of the environment where `AGENTTRUST_URL` names one; else a Guardian of this process,
+/// Returns the gateway of the environment where `AGENTTRUST_URL` names one; else a Guardian of this process,
 /// on a free port of this machine.
 ///
 /// The guide has one client ask and approve, so the Guardian of this process allows self-approval.
@@ -39,13 +39,13 @@ pub async fn gateway_or_env() -> anyhow::Result<Gateway> {
 }
 
 impl Gateway {
-    /// A client with the gateway's key.
+    /// Returns a client with the gateway's key.
     #[must_use]
     pub fn client(&self) -> AgentTrustClient {
         self.client.clone()
     }
 
-    /// The gateway's key.
+    /// Returns the gateway's key.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -71,7 +71,7 @@ pub fn run(
     Ok(())
 }
 
-/// The agent of the guide with the capabilities that an example needs.
+/// Returns the agent of the guide with the capabilities that an example needs.
 #[must_use]
 pub fn bot(capabilities: &[&str]) -> CreateAgentRequest {
     CreateAgentRequest {

@@ -13,7 +13,7 @@ use crate::Served;
 
 /// The name of its one key.
 const KEY_ID: &str = "2026-01";
-/// How many bytes the public half of an Ed25519 key has. They are the last ones of what its PEM holds.
+/// The length in bytes of the public half of an Ed25519 key. They are the last ones of what its PEM holds.
 const PUBLIC_KEY_BYTES: usize = 32;
 
 /// An OpenID provider on a free port of this machine, as small as one can be: it tells where its keys are, and signs
@@ -44,7 +44,7 @@ impl Issuer {
         Ok(Self { key, served })
     }
 
-    /// The issuer, as its tokens name it.
+    /// Returns the issuer, as its tokens name it.
     #[must_use]
     pub fn url(&self) -> &str {
         self.served.url()

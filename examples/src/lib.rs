@@ -4,7 +4,7 @@
 //! - `quickstart/` is the place to start, a package of its own: `cargo run -p quickstart`.
 //! - `mcp_rmcp_server/` is an MCP server with guarded tools, over stdio and HTTP:
 //!   `cargo run --example mcp_rmcp_server`.
-//! - `mcp_proxy/` guards an MCP server that somebody else wrote, from in front of it:
+//! - `mcp_proxy/` guards an MCP server that you did not write, from in front of it:
 //!   `cargo run --example mcp_proxy -- --upstream URL`.
 //! - `guide_*.rs` make the calls of the SDK guide, section by section, async and blocking side by
 //!   side: `cargo run --example guide_7_guard`. Each needs no server; with `AGENTTRUST_URL` and

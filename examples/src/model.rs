@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Served;
 
-/// What a scripted model does when it is its turn.
+/// A scripted model's answer when it is its turn.
 #[derive(Clone, Debug)]
 pub enum Turn {
     /// Calls a tool with these arguments, which are text: a model may write anything.
@@ -27,19 +27,20 @@ pub enum Turn {
 /// An OpenAI-compatible endpoint.
 #[derive(Debug)]
 pub struct ModelEndpoint {
-    /// Such as `http://127.0.0.1:40123/v1`.
+    /// The base URL of the model, such as `http://127.0.0.1:40123/v1`.
     pub base_url: String,
-    /// What it takes as a key.
+    /// The key that the model takes.
     pub api_key: String,
-    /// Which of its models to use.
+    /// The name of the model to use.
     pub model: String,
     /// Keeps the socket of a scripted one open.
     _served: Option<Served>,
 }
 
 impl ModelEndpoint {
-    /// The endpoint of the environment where `OPENAI_BASE_URL` or `OPENAI_API_KEY` names one, with
-    /// the model `OPENAI_MODEL`; else one on this machine that plays `script`, over real HTTP.
+    /// Returns the endpoint of the environment where `OPENAI_BASE_URL` or `OPENAI_API_KEY` names
+    /// one, with the model `OPENAI_MODEL`; else one on this machine that plays `script`, over real
+    /// HTTP.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl ModelEndpoint {
         Self::scripted(script).await
     }
 
-    /// One on this machine that plays `script`, whatever the environment says.
+    /// Creates one on this machine that plays `script`, whatever the environment says.
     ///
     /// # Errors
     ///
@@ -115,14 +116,14 @@ async fn complete(State(script): State<Arc<Mutex<VecDeque<Turn>>>>, body: String
     }
 }
 
-/// The id of a tool call that nobody answered, if there is one.
+/// Returns the id of a tool call that has no answer, if there is one.
 fn unanswered(messages: &[Value]) -> Option<&str> {
     let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten();
     let mut ids = calls.filter_map(|call| call["id"].as_str());
     ids.find(|id| !messages.iter().any(|message| message["tool_call_id"] == *id))
 }
 
-/// Content is a text, or parts with texts.
+/// Returns the text of a message's content, which is a text, or parts with texts.
 fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),

@@ -62,8 +62,8 @@ impl Office {
         Ok(AgentTrustGuard::builder(client, &id).disclose_on_elevation(true).build())
     }
 
-    /// The operator looks at what this guard's agent is held at, and says yes to what would be done to
-    /// `document`. Returns the approval, if there was one to give.
+    /// Approves, as the operator, the call that this guard's agent is held at and that would be done to `document`.
+    /// Returns the approval, if there was one to give.
     ///
     /// # Errors
     ///
@@ -87,13 +87,13 @@ impl Office {
         Ok(None)
     }
 
-    /// The operator's client, which can approve and deny.
+    /// Returns the operator's client, which can approve and deny.
     #[must_use]
     pub fn operator(&self) -> &AgentTrustClient {
         &self.operator
     }
 
-    /// What the audit trail says of this guard's agent, tool by tool: each decision, and of each call
+    /// Returns what the audit trail says of this guard's agent, tool by tool: each decision, and of each call
     /// that ran how it was reported to have gone. Close the guard before, or reports are missing.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl Office {
         Ok(trail)
     }
 
-    /// Closes the Guardian. Close the guards before: their last reports would find nobody.
+    /// Closes the Guardian. Close the guards before: their last reports would find no Guardian.
     pub async fn close(self) {
         self.guardian.close().await;
     }

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 /// More than any trail of an example is long.
 const MOST: usize = 1 << 20;
 
-/// One call that ran, as it was reported.
+/// A call that ran, as it was reported.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Outcome {
     /// The tool that ran.
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub success: bool,
     /// The type of its error, when it did not.
     pub error_type: Option<String>,
-    /// How long it took, to the end of its stream where it has one, in milliseconds.
+    /// The duration of the call, to the end of its stream where it has one, in milliseconds.
     pub duration_ms: u64,
     /// The agent that it ran for.
     #[serde(default)]

@@ -14,13 +14,13 @@ use self::proto::{
     ListFilesResponse,
 };
 
-/// What `proto/files.proto` is in Rust.
+/// The types of `proto/files.proto` in Rust.
 #[allow(unreachable_pub, clippy::too_many_lines, reason = "generated")]
 pub(crate) mod proto {
     tonic::include_proto!("files.v1");
 }
 
-/// How much of a file is sent at a time.
+/// The number of bytes of a file that are sent at a time.
 const CHUNK: usize = 16;
 
 /// The files of a folder, sent as slowly as `pace` says.
@@ -39,7 +39,8 @@ impl Folder {
         self.path_of(name).is_ok_and(|path| path.is_file())
     }
 
-    /// A guard says who may call; that `../..` leads out of the folder is still for us to refuse.
+    /// Returns the path of a file in the folder. A guard says who may call; that `../..` leads out
+    /// of the folder is still for us to refuse.
     fn path_of(&self, name: &str) -> Result<PathBuf, Status> {
         if Path::new(name).file_name() != Some(name.as_ref()) {
             return Err(Status::invalid_argument(format!("{name:?} is no plain name of a file")));

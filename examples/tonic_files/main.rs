@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agenttrust::{AgentTrustGuard, CreateAgentRequest};
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Outcome, outcomes};
 use agenttrust_guardian::{Guardian, Role};
 use anyhow::{Context as _, ensure};
@@ -29,7 +29,7 @@ use self::files::proto::files_client::FilesClient;
 use self::files::proto::{DeleteFileRequest, DownloadRequest, ListFilesRequest};
 use self::serving::Serving;
 
-/// How long a chunk takes, so that a download takes time.
+/// The time that a chunk takes, so that a download takes time.
 const PACE: Duration = Duration::from_millis(25);
 
 const PLAN: &str = "ship the reading room, order shelves, and then the lamps for them";
@@ -66,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn listing_is_allowed(client: &mut FilesClient<Channel>) -> anyhow::Result<()> {
-    scene("1. Listing is a read, as its name says");
+    section("1. Listing is a read, as its name says");
     let names = client.list_files(ListFilesRequest {}).await?.into_inner().names;
     ensure!(names == ["draft.md", "plan.md"], "the folder holds {names:?}");
     step("archivist lists the files", format!("allowed: {}", names.join(", ")));
@@ -78,7 +78,7 @@ async fn a_download_is_reported_when_it_ends(
     guard: &AgentTrustGuard,
     client: &mut FilesClient<Channel>,
 ) -> anyhow::Result<()> {
-    scene("2. A download is reported when its stream ends");
+    section("2. A download is reported when its stream ends");
     let request = || DownloadRequest { name: "plan.md".to_string() };
 
     let mut chunks = client.download(request()).await?.into_inner();
@@ -117,7 +117,7 @@ async fn deleting_is_held(
     folder: &Folder,
     client: &mut FilesClient<Channel>,
 ) -> anyhow::Result<()> {
-    scene("3. Deleting is held until an operator approves it");
+    section("3. Deleting is held until an operator approves it");
     let request = || DeleteFileRequest { name: "draft.md".to_string() };
 
     let held = client.delete_file(request()).await.err().context("draft.md was deleted")?;
@@ -143,7 +143,7 @@ async fn a_status_is_an_outcome(
     guard: &AgentTrustGuard,
     client: &mut FilesClient<Channel>,
 ) -> anyhow::Result<()> {
-    scene("4. The status of a call is how it went");
+    section("4. The status of a call is how it went");
     let request = DownloadRequest { name: "draft.md".to_string() };
     let missing = client.download(request).await.err().context("a file that is gone was sent")?;
     ensure!(missing.code() == Code::NotFound, "not that: {missing}");
@@ -157,7 +157,7 @@ async fn without_a_capability_nothing_runs(
     folder: &Folder,
     client: &mut FilesClient<Channel>,
 ) -> anyhow::Result<()> {
-    scene("5. The guard around one service, for an agent that may only list");
+    section("5. The guard around one service, for an agent that may only list");
     let names = client.list_files(ListFilesRequest {}).await?.into_inner().names;
     step("guest lists the files", format!("allowed: {}", names.join(", ")));
 
@@ -190,7 +190,7 @@ fn metadata(status: &Status, key: &str) -> anyhow::Result<String> {
     Ok(value.to_str()?.to_owned())
 }
 
-/// The calls of a method that have been reported so far.
+/// Returns the calls of a method that have been reported so far.
 async fn reported(
     guardian: &Guardian,
     guard: &AgentTrustGuard,
@@ -201,7 +201,7 @@ async fn reported(
     Ok(outcomes(guardian).await?.into_iter().filter(|outcome| outcome.tool == tool).collect())
 }
 
-/// The latest of `count` reports, once there are so many: the server learns of an end a moment after
+/// Returns the latest of `count` reports, once there are so many: the server learns of an end a moment after
 /// its client.
 async fn eventually(
     guardian: &Guardian,

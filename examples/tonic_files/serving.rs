@@ -13,7 +13,7 @@ use tower::Layer as _;
 use crate::files::Folder;
 use crate::files::proto::files_server::FilesServer;
 
-/// What both have in common: names say what most methods do, and this is for the one whose does not.
+/// Returns what both have in common: names say what most methods do, and this is for the one whose does not.
 fn layer(guard: AgentTrustGuard) -> GuardLayer<GrpcExtract, GrpcDeny> {
     GuardLayer::grpc(guard).effects([("files.v1.Files/Download", Effect::Read)])
 }
@@ -25,7 +25,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// The guard around the whole server: every service of it, and whatever it does not serve.
+    /// Returns the guard around the whole server: every service of it, and whatever it does not serve.
     pub(crate) async fn all_guarded(
         folder: Folder,
         guard: AgentTrustGuard,
@@ -38,7 +38,7 @@ impl Serving {
         Ok(Self { url, server: tokio::spawn(server) })
     }
 
-    /// The guard around one service; others, such as health, would be added beside it unguarded. The
+    /// Returns the guard around one service; others, such as health, would be added beside it unguarded. The
     /// guarded service keeps its name, so it goes where any service goes.
     pub(crate) async fn one_guarded(
         folder: Folder,

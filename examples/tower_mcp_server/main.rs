@@ -13,7 +13,7 @@ mod tools;
 use std::path::Path;
 
 use agenttrust::{AgentTrustClient, CreateAgentRequest, IssueTokenRequest};
-use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::transcript::{section, short, step};
 use agenttrust_examples::{Served, asks_for_help, outcomes};
 use agenttrust_guardian::{Guardian, Role};
 use anyhow::{Context as _, bail, ensure};
@@ -60,7 +60,7 @@ async fn story(folder: &Path) -> anyhow::Result<()> {
 
     one_tool_is_guarded(&guardian, folder, &writer, &operator).await?;
 
-    scene("5. What was reported");
+    section("5. What was reported");
     for outcome in outcomes(&guardian).await? {
         let agent = [&writer, &reader].into_iter().find(|agent| agent.id == outcome.agent_id);
         ensure!(outcome.success, "a call failed: {outcome:?}");
@@ -71,7 +71,7 @@ async fn story(folder: &Path) -> anyhow::Result<()> {
 }
 
 async fn nobody_comes_in_without_a_token(url: &str) -> anyhow::Result<()> {
-    scene("1. Over HTTP, nobody comes in without a token");
+    section("1. Over HTTP, nobody comes in without a token");
     let refused = connect(url, None).await.err().context("it came in without a token")?;
     ensure!(format!("{refused:#}").contains("401"), "refused for another reason: {refused:#}");
     step("nobody connects", "401");
@@ -84,7 +84,7 @@ async fn a_whole_server_is_guarded(
     writer: &Agent,
     operator: &AgentTrustClient,
 ) -> anyhow::Result<()> {
-    scene("2. A whole server behind the guard");
+    section("2. A whole server behind the guard");
     let client = connect(url, Some(&writer.token)).await?;
     let tools = client.list_tools().await?.tools;
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
@@ -122,7 +122,7 @@ async fn a_whole_server_is_guarded(
 }
 
 async fn each_call_is_its_agents(url: &str, folder: &Path, reader: &Agent) -> anyhow::Result<()> {
-    scene("3. Each call is its agent's, and what the model reads of a denial");
+    section("3. Each call is its agent's, and what the model reads of a denial");
     let client = connect(url, Some(&reader.token)).await?;
     let files = worked(&client.call_tool("list", json!({})).await?)?;
     step("reader lists the files", format!("allowed: {files}"));
@@ -142,7 +142,7 @@ async fn one_tool_is_guarded(
     writer: &Agent,
     operator: &AgentTrustClient,
 ) -> anyhow::Result<()> {
-    scene("4. Over stdio, one tool behind a guard of its own");
+    section("4. Over stdio, one tool behind a guard of its own");
     // The child is another process, so the Guardian has to be served.
     let served = Served::on_loopback(guardian.router()).await?;
     let mut child = Command::new(std::env::current_exe()?);
@@ -185,13 +185,13 @@ async fn connect(url: &str, token: Option<&str>) -> anyhow::Result<McpClient> {
     Ok(client)
 }
 
-/// The text of a call that worked.
+/// Returns the text of a call that worked.
 fn worked(result: &CallToolResult) -> anyhow::Result<String> {
     ensure!(!result.is_error, "it failed: {}", result.all_text());
     Ok(result.all_text())
 }
 
-/// The approval that a call is held for.
+/// Returns the approval that a call is held for.
 fn held(result: &CallToolResult) -> anyhow::Result<String> {
     ensure!(code(result)? == "ELEVATION_REQUIRED", "not held: {result:?}");
     let approval_id = denial(result)?["approval_id"].as_str().context("no approval is named")?;
@@ -202,7 +202,7 @@ fn code(result: &CallToolResult) -> anyhow::Result<&str> {
     denial(result)?["code"].as_str().context("a denial without a code")
 }
 
-/// What a denial says to programs, beside what the model reads.
+/// Returns what a denial says to programs, beside what the model reads.
 fn denial(result: &CallToolResult) -> anyhow::Result<&Value> {
     ensure!(result.is_error, "it was not denied: {}", result.all_text());
     let meta = result.meta.as_ref().context("a denial says nothing to programs")?;

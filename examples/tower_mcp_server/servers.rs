@@ -13,7 +13,7 @@ use tower_mcp::{HttpTransport, StdioTransport};
 
 use crate::tools;
 
-/// Over HTTP, every `tools/call` is checked as the agent behind the request's token.
+/// Serves over HTTP: every `tools/call` is checked as the agent behind the request's token.
 ///
 /// `gateway` has a key of the role `gateway`.
 pub(crate) fn over_http(folder: &Path, gateway: AgentTrustClient) -> (Router, AgentTrustGuard) {
@@ -35,7 +35,7 @@ pub(crate) fn over_http(folder: &Path, gateway: AgentTrustClient) -> (Router, Ag
     (router, guard)
 }
 
-/// Over stdio, there is one agent, whose key is in the environment; here one tool is guarded by itself.
+/// Serves over stdio: there is one agent, whose key is in the environment, and here one tool is guarded by itself.
 pub(crate) async fn over_stdio(folder: &Path) -> anyhow::Result<()> {
     let agent = std::env::var("AGENTTRUST_AGENT_ID").context("AGENTTRUST_AGENT_ID is not set")?;
     // AGENTTRUST_URL and AGENTTRUST_API_KEY

@@ -19,11 +19,11 @@ struct Named {
 struct Written {
     /// The plain name of a file.
     name: String,
-    /// All of its text.
+    /// The text of the document, all of it.
     text: String,
 }
 
-/// A server with all the tools and no guard: the layer of its transport guards them all.
+/// Returns a server with all the tools and no guard: the layer of its transport guards them all.
 pub(crate) fn all(folder: &Path) -> McpRouter {
     McpRouter::new()
         .server_info("files", "1.0.0")
@@ -32,7 +32,7 @@ pub(crate) fn all(folder: &Path) -> McpRouter {
         .tool(delete(folder, None))
 }
 
-/// A server whose one dangerous tool is guarded, and no other.
+/// Returns a server whose one dangerous tool is guarded, and no other.
 pub(crate) fn with_delete_guarded(folder: &Path, guard: AgentTrustGuard) -> McpRouter {
     McpRouter::new()
         .server_info("files", "1.0.0")
@@ -98,7 +98,8 @@ async fn names(folder: &Path) -> io::Result<String> {
     Ok(names.join(", "))
 }
 
-/// A guard says who may call; that `../..` leads out of the folder is still for us to refuse.
+/// Returns the path of a file in the folder. A guard says who may call; that `../..` leads out of
+/// the folder is still for us to refuse.
 fn path_of(folder: &Path, name: &str) -> io::Result<PathBuf> {
     if Path::new(name).file_name() != Some(name.as_ref()) {
         let problem = format!("{name:?} is no plain name of a file");
@@ -107,7 +108,7 @@ fn path_of(folder: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-/// A tool's own failure is for the model to read, as a denial is.
+/// Returns the result of a tool. A tool's own failure is for the model to read, as a denial is.
 fn answer(result: io::Result<String>) -> CallToolResult {
     match result {
         Ok(text) => CallToolResult::text(text),

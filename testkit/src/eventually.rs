@@ -4,27 +4,27 @@ use std::fmt::{Debug, Display};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// How long something may take to come true. Nothing that is waited for takes a tenth of it: this is for the test
-/// that would hang.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that something may take to come true. Nothing that is waited for takes a tenth of it: the limit is
+/// for a test that would hang.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a look at something answers.
+/// A look at something, which finds it or does not.
 pub trait Look {
-    /// What is found once it is there.
-    type Found;
+    /// The value that is found once it is there.
+    type Output;
 
     /// Returns what was found, or what is there instead.
     ///
     /// # Errors
     ///
     /// What is there instead, as it ends the sentence of a test that fails.
-    fn found(self) -> Result<Self::Found, String>;
+    fn found(self) -> Result<Self::Output, String>;
 }
 
 impl Look for bool {
-    type Found = ();
+    type Output = ();
 
     fn found(self) -> Result<(), String> {
         self.then_some(()).found()
@@ -32,7 +32,7 @@ impl Look for bool {
 }
 
 impl<T> Look for Option<T> {
-    type Found = T;
+    type Output = T;
 
     fn found(self) -> Result<T, String> {
         self.ok_or_else(String::new)
@@ -40,7 +40,7 @@ impl<T> Look for Option<T> {
 }
 
 impl<T, E: Debug> Look for Result<T, E> {
-    type Found = T;
+    type Output = T;
 
     fn found(self) -> Result<T, String> {
         self.map_err(|instead| format!(": {instead:?}"))
@@ -56,8 +56,8 @@ impl<T, E: Debug> Look for Result<T, E> {
 pub fn eventually<L: Look>(
     otherwise: impl Display,
     look: impl AsyncFnMut() -> L,
-) -> impl Future<Output = L::Found> {
-    eventually_within(PATIENCE, otherwise, look)
+) -> impl Future<Output = L::Output> {
+    eventually_within(DEFAULT_LIMIT, otherwise, look)
 }
 
 /// Looks again and again for so long, where [`eventually`] would look too long or not long enough.
@@ -70,7 +70,7 @@ pub fn eventually_within<L: Look>(
     limit: Duration,
     otherwise: impl Display,
     mut look: impl AsyncFnMut() -> L,
-) -> impl Future<Output = L::Found> {
+) -> impl Future<Output = L::Output> {
     let caller = Location::caller();
     async move {
         let mut instead = String::new();
@@ -89,7 +89,7 @@ pub fn eventually_within<L: Look>(
     }
 }
 
-/// Does as [`eventually_within`] on a thread that may be blocked.
+/// Looks as [`eventually_within`] does, on a thread that may be blocked.
 ///
 /// # Panics
 ///
@@ -99,7 +99,7 @@ pub fn eventually_blocking<L: Look>(
     limit: Duration,
     otherwise: impl Display,
     mut look: impl FnMut() -> L,
-) -> L::Found {
+) -> L::Output {
     let begun = Instant::now();
     loop {
         match look().found() {

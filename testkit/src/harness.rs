@@ -10,7 +10,7 @@ pub struct Harness<G> {
     api: Api<G>,
     /// The agent.
     pub agent: String,
-    /// Its key.
+    /// The agent's key.
     pub key: String,
     /// The key of an operator, who decides.
     pub operator: String,

@@ -1,4 +1,4 @@
-//! An identity provider of somebody else on a real socket: tells where its keys are, and signs what a test wants.
+//! An identity provider of another organisation on a real socket: it publishes its keys, and signs what a test wants.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ impl Issuer {
         issuer
     }
 
-    /// Its issuer, as its tokens name it.
+    /// Returns its issuer, as its tokens name it.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
@@ -73,7 +73,7 @@ impl Issuer {
         *self.shared.key.lock().unwrap() += 1;
     }
 
-    /// How often its keys were read.
+    /// Returns how often its keys were read.
     pub fn keys_read(&self) -> usize {
         self.shared.keys_read.load(Ordering::Relaxed)
     }

@@ -3,6 +3,8 @@
 //! It knows no crate of `agenttrust`, so that the unit tests of each can use it too: a Guardian is asked by its
 //! router or over a socket.
 
+#[cfg(feature = "guardian")]
+pub mod audit;
 mod eventually;
 #[cfg(feature = "guardian")]
 mod harness;

@@ -22,11 +22,11 @@ pub use self::server::Server;
 
 /// The server's database that others are made from, unless `DATABASE_URL` names another.
 const SERVER: &str = "postgres://postgres@127.0.0.1:5432/test";
-/// How long a server may take to answer before there is none.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest time that a server may take to answer, before the test counts it as absent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many tests of a program use the server at a time: each has Guardians with several connections, and a server as it
-/// is installed has a hundred.
+/// The number of tests of a program that use the server at a time: each has Guardians with several connections, and a
+/// server as it is installed has a hundred.
 const TESTS_MOST: usize = 4;
 
 static TESTS: Mutex<usize> = Mutex::new(0);
@@ -65,7 +65,7 @@ impl Drop for Place {
     }
 }
 
-/// A database that nobody else uses.
+/// A database for one test alone.
 #[derive(Debug)]
 pub struct Fresh {
     server: String,
@@ -74,7 +74,7 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// A new database; without a server to make it on, says that the test is skipped.
+    /// Creates a new database; without a server to make it on, says that the test is skipped.
     pub fn or_skip() -> Option<Self> {
         let server = std::env::var("DATABASE_URL").unwrap_or_default();
         let named = server.starts_with("postgres");
@@ -94,18 +94,18 @@ impl Fresh {
         }
     }
 
-    /// How a Guardian finds it.
+    /// Returns how a Guardian finds it.
     pub fn url(&self) -> String {
         let (server, _) = self.server.rsplit_once('/').expect("a URL that names a database");
         format!("{server}/{}", self.name)
     }
 
-    /// Its name on the server.
+    /// Returns its name on the server.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How a Guardian finds it by way of a proxy; without TLS, so that the proxy can read along.
+    /// Returns how a Guardian finds it by way of a proxy; without TLS, so that the proxy can read along.
     pub fn url_by(&self, proxy: SocketAddr) -> String {
         let url = self.url().replace(&self.address(), &proxy.to_string());
         format!("{url}?sslmode=disable")
@@ -120,14 +120,14 @@ impl Fresh {
         on(&self.url(), statement).expect("a server that answers").unwrap();
     }
 
-    /// Host and port of the server.
+    /// Returns host and port of the server.
     pub fn address(&self) -> String {
         let (_, server) = self.server.split_once("://").expect("a URL");
         let (server, _) = server.rsplit_once('/').expect("a URL that names a database");
         server.rsplit('@').next().unwrap_or(server).to_owned()
     }
 
-    /// By which name and password the server is reached.
+    /// Returns by which name and password the server is reached.
     #[cfg(unix)]
     fn account(&self) -> (&str, &str) {
         let (_, server) = self.server.split_once("://").expect("a URL");
@@ -143,14 +143,15 @@ impl Drop for Fresh {
     }
 }
 
-/// Runs one statement; `None` when nobody answers.
+/// Runs one statement; `None` when no server answers.
 fn on(server: &str, statement: &str) -> Option<Result<(), sqlx::Error>> {
     std::thread::scope(|scope| {
         // A thread of its own: the test may be inside a runtime already.
         let done = scope.spawn(|| {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect(server));
+                let connecting =
+                    tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(server));
                 let mut connection = connecting.await.ok()?.ok()?;
                 let done = connection.execute(sqlx::AssertSqlSafe(statement)).await;
                 // It has answered; how it takes its leave is of no account.

@@ -11,20 +11,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What becomes of the bytes.
+/// The treatment of the bytes that pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// They arrive.
+    /// The bytes arrive.
     Whole,
-    /// They neither arrive nor are refused: the far end is silent.
+    /// The bytes neither arrive nor are refused: the far end is silent.
     Silent,
-    /// Every connection is closed, and none is let in.
+    /// Every connection is closed, and no new one is let in.
     Cut,
-    /// Of what comes next on a connection half arrives, and then it is closed.
+    /// Half of what comes next on a connection arrives, and then it is closed.
     Torn,
 }
 
-/// How the wire is, and how often all connections were lost that there were.
+/// The wire's state, and the number of times that all its connections were lost.
 #[derive(Clone, Copy, Debug)]
 struct State {
     wire: Wire,
@@ -34,18 +34,18 @@ struct State {
 /// A proxy before a TCP server.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens.
+    /// The address at which the proxy listens.
     pub address: SocketAddr,
     server: Arc<Mutex<String>>,
     state: watch::Sender<State>,
     deaf: Arc<AtomicBool>,
-    /// How many notifications were lost.
+    /// The number of notifications that were lost.
     lost: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// One before `server`.
+    /// Creates one before `server`.
     pub async fn before(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -85,7 +85,7 @@ impl Proxy {
         self.lost.load(Ordering::SeqCst)
     }
 
-    /// Whether connections that listen for notifications hear nothing, as if each had been lost.
+    /// Sets whether connections that listen for notifications hear nothing, as if each had been lost.
     pub fn lose_notifications(&self, lose: bool) {
         self.deaf.store(lose, Ordering::SeqCst);
     }

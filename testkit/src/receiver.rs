@@ -9,12 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-/// What arrived.
+/// A message that arrived.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its headers, by their names in lower case.
+    /// The message's headers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
+    /// The message's body.
     pub body: String,
 }
 
@@ -33,7 +33,7 @@ impl Message {
 /// A receiver on a free port.
 #[derive(Debug)]
 pub struct Receiver {
-    /// Where it listens.
+    /// The address at which the receiver listens.
     pub address: SocketAddr,
     arrived: mpsc::UnboundedReceiver<Message>,
 }
@@ -65,13 +65,13 @@ impl Receiver {
         format!("http://{}/hooks?token=hunter2", self.address)
     }
 
-    /// The next message. The time limit is for the test that would hang.
+    /// Returns the next message. The time limit is for the test that would hang.
     pub async fn next(&mut self) -> Message {
         let next = tokio::time::timeout(Duration::from_secs(30), self.arrived.recv());
         next.await.expect("no message arrives").unwrap()
     }
 
-    /// What arrived and was not looked at.
+    /// Returns what arrived and was not looked at.
     pub fn rest(&mut self) -> Vec<Message> {
         std::iter::from_fn(|| self.arrived.try_recv().ok()).collect()
     }

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 /// The admin key of every Guardian under test.
 pub const ADMIN: &str = "sk_test_admin";
 
-/// Any text as one segment of a path.
+/// Returns any text as one segment of a path.
 #[must_use]
 pub fn escaped(segment: &str) -> String {
     segment.bytes().map(|byte| format!("%{byte:02X}")).collect()
@@ -23,11 +23,11 @@ pub fn escaped(segment: &str) -> String {
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The answer's status.
     pub status: StatusCode,
-    /// Its headers.
+    /// The answer's headers.
     pub headers: HeaderMap,
-    /// Its body: JSON where it reads as such, else the text.
+    /// The answer's body: JSON where it reads as such, else the text.
     pub body: Value,
 }
 
@@ -80,7 +80,7 @@ impl Answer {
         self
     }
 
-    /// The id of the approval that it waits for.
+    /// Returns the id of the approval that it waits for.
     #[track_caller]
     pub fn held(&self) -> String {
         assert_eq!(self.status, 200, "{self:?}");
@@ -97,7 +97,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// What is said next, one event or comment; `None` once it is over.
+    /// Returns what is said next, one event or comment; `None` once it is over.
     pub async fn next(&mut self) -> Option<String> {
         // Nothing here takes a second. This is for the test that would hang.
         let frame = tokio::time::timeout(Duration::from_secs(30), self.body.frame());
@@ -106,14 +106,14 @@ impl Stream {
         Some(String::from_utf8(said.to_vec()).unwrap())
     }
 
-    /// The next revocation.
+    /// Returns the next revocation.
     pub async fn revocation(&mut self) -> Value {
         let said = self.next().await.expect("the stream is over");
         let data = said.strip_prefix("event: revocation\ndata: ").expect(&said);
         serde_json::from_str(data).unwrap()
     }
 
-    /// The end of the stream.
+    /// Waits for the end of the stream.
     #[track_caller]
     pub fn over(&mut self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -149,7 +149,7 @@ impl<G> Deref for Api<G> {
 #[derive(Clone, Debug)]
 pub struct RouterClient {
     router: Router,
-    /// What goes with every request, beside the key.
+    /// The headers that go with every request, beside the key.
     headers: Vec<(String, String)>,
 }
 
@@ -168,7 +168,7 @@ impl RouterClient {
         with
     }
 
-    /// The answer to a request, read to its end; of a stream, its first event.
+    /// Returns the answer to a request, read to its end; of a stream, its first event.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -213,26 +213,26 @@ impl RouterClient {
         self.ask(Method::PUT, path, key, Some(body)).await
     }
 
-    /// A new agent's id.
+    /// Returns a new agent's id.
     pub async fn agent(&self, capabilities: &[&str]) -> String {
         let body = json!({ "name": "worker", "capabilities": capabilities });
         self.post("/api/v1/agents", ADMIN, body).await.ok().text("id")
     }
 
-    /// A new key.
+    /// Returns a new key.
     pub async fn key(&self, role: impl Display, agents: &[&str]) -> String {
         let body = json!({ "role": role.to_string(), "agents": agents });
         self.post("/api/v1/keys", ADMIN, body).await.ok().text("key")
     }
 
-    /// A new agent with everything it may want, and its key.
+    /// Returns a new agent with everything it may want, and its key.
     pub async fn worker(&self) -> (String, String) {
         let agent = self.agent(&["*"]).await;
         let key = self.key("agent", &[&agent]).await;
         (agent, key)
     }
 
-    /// A check of `tool` for `agent`, nothing more.
+    /// Returns a check of `tool` for `agent`, nothing more.
     pub async fn check(&self, key: &str, agent: &str, tool: &str) -> Answer {
         self.check_as(key, json!({ "agent_id": agent, "action_name": tool })).await
     }
@@ -270,7 +270,7 @@ impl RouterClient {
         self.get(&format!("/mcp/approvals/{id}"), ADMIN).await.ok().body
     }
 
-    /// A new session of `agent`, as asked for.
+    /// Returns a new session of `agent`, as asked for.
     pub async fn session(&self, key: &str, agent: &str, more: Value) -> Answer {
         let mut body = json!({ "agent_id": agent, "server_id": "files" });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -283,7 +283,7 @@ impl RouterClient {
         self.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
     }
 
-    /// The stream of revocations, once it is ready.
+    /// Returns the stream of revocations, once it is ready.
     pub async fn revocations(&self, key: &str) -> Stream {
         let mut request = Request::get("/api/v1/revocations/stream").header("X-API-Key", key);
         for (name, value) in &self.headers {
@@ -298,7 +298,7 @@ impl RouterClient {
         stream
     }
 
-    /// How many places of this kind are held, as the metrics have it.
+    /// Returns how many places of this kind are held, as the metrics have it.
     pub async fn places_held(&self, of: &str) -> u64 {
         let text = self.get("/metrics", ADMIN).await.ok().body;
         let name = format!("agenttrust_held{{of=\"{of}\"}} ");
@@ -306,7 +306,7 @@ impl RouterClient {
         found.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
-    /// Every row of the audit of this kind.
+    /// Returns every row of the audit of this kind.
     pub async fn audit(&self, kind: &str) -> Vec<Value> {
         let answer = self.get("/api/v1/audit?limit=1000", ADMIN).await.ok();
         let entries = answer.body["entries"].as_array().unwrap();

@@ -16,11 +16,11 @@ pub enum Uploader {
     Requests,
 }
 
-/// All of them.
+/// All uploaders.
 pub const UPLOADERS: [Uploader; 4] =
     [Uploader::Curl, Uploader::Curl2, Uploader::HttpClient, Uploader::Requests];
 
-/// What Python is given; a missing module ends it with 9.
+/// The script for Python; a missing module ends it with 9.
 const SCRIPT: &str = r#"
 import sys
 kind, url, size, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

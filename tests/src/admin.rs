@@ -9,30 +9,30 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-/// An admin at a Guardian's door.
+/// An admin of a Guardian.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    door: Door,
+    endpoint: Endpoint,
     key: String,
 }
 
 #[derive(Clone, Debug)]
-enum Door {
+enum Endpoint {
     Router(Router),
     Url(String),
 }
 
 impl Admin {
-    /// With this key at a router, without a socket.
+    /// Returns an admin with this key at a router, without a socket.
     #[must_use]
     pub fn inside(router: Router, key: impl Into<String>) -> Self {
-        Self { door: Door::Router(router), key: key.into() }
+        Self { endpoint: Endpoint::Router(router), key: key.into() }
     }
 
-    /// With this key at an address.
+    /// Returns an admin with this key at an address.
     #[must_use]
     pub fn outside(url: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { door: Door::Url(url.into()), key: key.into() }
+        Self { endpoint: Endpoint::Url(url.into()), key: key.into() }
     }
 
     /// Makes a key of this role, bound to these agents.
@@ -46,7 +46,7 @@ impl Admin {
         Ok(made["key"].as_str().context("the answer shows no key")?.to_owned())
     }
 
-    /// What the audit says of this agent, oldest first.
+    /// Returns what the audit says of this agent, oldest first.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Admin {
         Ok(page["entries"].as_array().context("the answer lists no entries")?.clone())
     }
 
-    /// The bodies of this agent's audit entries of one kind, oldest first.
+    /// Returns the bodies of this agent's audit entries of one kind, oldest first.
     ///
     /// # Errors
     ///
@@ -74,9 +74,9 @@ impl Admin {
     ///
     /// When the Guardian does not answer, or not with a success.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let (status, answer) = match &self.door {
-            Door::Router(router) => self.ask_inside(router.clone(), method, path, body).await?,
-            Door::Url(url) => self.ask_outside(url, method, path, body).await?,
+        let (status, answer) = match &self.endpoint {
+            Endpoint::Router(router) => self.ask_inside(router.clone(), method, path, body).await?,
+            Endpoint::Url(url) => self.ask_outside(url, method, path, body).await?,
         };
         ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&answer));
         Ok(serde_json::from_slice(&answer)?)

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::runtime::{Builder, Runtime};
 
-/// How long one test may take. Far more than any needs on a slow machine.
+/// The time that one test may take. Far more than any needs on a slow machine.
 const TEST: Duration = Duration::from_secs(120);
-/// How long one condition may take to come true.
+/// The time that one condition may take to come true.
 const CONDITION: Duration = Duration::from_secs(30);
-/// The pause between two looks at a condition that nobody announces.
+/// The pause between two looks at a condition that is not announced.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Runs a test on a plain thread, in no runtime.
@@ -44,7 +44,7 @@ pub fn in_a_runtime<T: Send + 'static>(test: impl AsyncFnOnce() -> T + Send + 's
     on_a_plain_thread(|| threads(2).block_on(test()))
 }
 
-/// A multi-thread runtime with so many threads.
+/// Returns a multi-thread runtime with so many threads.
 ///
 /// # Panics
 ///
@@ -54,7 +54,7 @@ pub fn threads(count: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(count).enable_all().build().expect("a runtime")
 }
 
-/// A current-thread runtime.
+/// Returns a current-thread runtime.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
-//! What the end-to-end tests stand on: real Guardians behind real doors, and a clock that stops a hang.
+//! What the end-to-end tests stand on: real Guardians, embedded and served, and time limits that stop a hang.
 //!
-//! - [`house`]: one Guardian, embedded or served, with one client or with an agent's and an operator's
+//! - [`test_guardian`]: one Guardian, embedded or served, with one client or with an agent's and an operator's
 //!   key. What holds for one form must hold for all.
 //! - [`served`]: the program `agenttrust serve` as a child process.
 //! - [`observed`]: an embedded Guardian whose intake of telemetry is watched.
@@ -12,15 +12,28 @@
 
 pub mod admin;
 pub mod bounded;
-pub mod house;
 pub mod observed;
 pub mod runs;
 pub mod served;
 pub mod socket;
+pub mod test_guardian;
 pub mod upstream;
 
-/// The README's code, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-#[derive(Debug)]
-pub struct Readme;
+/// Declares an item for each document, whose code is compiled, and run, as the doc tests of that.
+macro_rules! documents {
+    ($($name:ident: $path:literal,)+) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!($path)]
+            #[derive(Debug)]
+            pub struct $name;
+        )+
+    };
+}
+
+// A crate has its README above its own items. A test of the Guardian's (`contract documents`) says which document with
+// Rust in it is compiled nowhere.
+documents! {
+    Readme: "../../README.md",
+    Architecture: "../../docs/ARCHITECTURE.md",
+}

@@ -1,6 +1,6 @@
 //! [`Observed`]: an embedded Guardian whose telemetry is counted as it comes in.
 //!
-//! The audit lists the reports that the Guardian believes, once for each check. Counting at the door
+//! The audit lists the reports that the Guardian believes, once for each check. Counting where requests come in
 //! also shows the report that was sent twice, and the one that should not have been sent at all.
 
 use agenttrust::model::TelemetryReport;
@@ -21,8 +21,8 @@ use tower::ServiceExt;
 
 use crate::admin::Admin;
 use crate::bounded::{here, until};
-use crate::house::bot;
 use crate::socket::Socket;
+use crate::test_guardian::bot;
 
 const ADMIN_KEY: &str = "sk_live_admin_observed";
 
@@ -46,7 +46,7 @@ impl Observed {
         Ok(Self { router: guardian.router().layer(watched), intake })
     }
 
-    /// A client with an admin's key, without a socket.
+    /// Returns a client with an admin's key, without a socket.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Observed {
         Ok(AgentTrustClient::builder().service(service).api_key(ADMIN_KEY).build()?)
     }
 
-    /// The same Guardian on a real socket, and a client with an admin's key that goes there.
+    /// Returns the same Guardian on a real socket, and a client with an admin's key that goes there.
     ///
     /// # Errors
     ///
@@ -80,20 +80,20 @@ impl Observed {
         Ok(here(self.client()?.agents().create(&bot(capabilities)))?)
     }
 
-    /// An admin at the door.
+    /// Returns an admin of the Guardian.
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::inside(self.router.clone(), ADMIN_KEY)
     }
 
-    /// What came in.
+    /// Returns what came in.
     #[must_use]
     pub fn intake(&self) -> &Intake {
         &self.intake
     }
 }
 
-/// One event that the Guardian took in.
+/// An event that the Guardian took in.
 #[derive(Clone, Debug)]
 pub struct Taken {
     /// The event.
@@ -115,7 +115,7 @@ impl Default for Intake {
 }
 
 impl Intake {
-    /// All of it.
+    /// Returns all of it.
     #[must_use]
     pub fn all(&self) -> Vec<Taken> {
         self.taken.borrow().clone()

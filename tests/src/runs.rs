@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the bodies of some tools were given, in the order in which they ran. Not `Serialize`, and so
+/// The inputs of the bodies of some tools, in the order in which they ran. Not `Serialize`, and so
 /// never an input.
 #[derive(Clone, Debug, Default)]
 pub struct Runs(Arc<Mutex<Vec<String>>>);
 
 impl Runs {
-    /// Called by a body: it runs, and was given this.
+    /// Records that a body runs, and was given this.
     pub fn ran(&self, input: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(input.to_owned());
     }
 
-    /// What ran so far.
+    /// Returns what ran so far.
     #[must_use]
     pub fn so_far(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

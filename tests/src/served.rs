@@ -11,15 +11,14 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::admin::Admin;
 
-/// How long the program may take to be ready.
+/// The time that the program may take to be ready.
 const READY: Duration = Duration::from_secs(60);
-/// How its ready line begins.
+/// The beginning of its ready line.
 const LISTENING: &str = "listening on http://";
 /// The admin key that it is given.
 const ADMIN_KEY: &str = "sk_live_admin_of_these_tests";
 
-/// How to start the program; by default on a free port, in memory, and nobody approves what they
-/// asked for.
+/// The settings that the program is started with; by default on a free port, in memory, and without self-approval.
 #[derive(Clone, Debug)]
 pub struct Serve {
     program: &'static str,
@@ -30,7 +29,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The program at this path: `env!("CARGO_BIN_EXE_agenttrust-under-test")`, which only a test is told.
+    /// Returns the program at this path: `env!("CARGO_BIN_EXE_agenttrust-under-test")`, which only a test is told.
     #[must_use]
     pub fn new(program: &'static str) -> Self {
         Self {
@@ -42,14 +41,14 @@ impl Serve {
         }
     }
 
-    /// With one more setting, such as `--log` and `warn`.
+    /// Adds one more setting, such as `--log` and `warn`.
     #[must_use]
     pub fn flag(mut self, name: &str, value: impl Into<String>) -> Self {
         self.flags.extend([name.to_owned(), value.into()]);
         self
     }
 
-    /// With one more setting that takes no value.
+    /// Adds one more setting that takes no value.
     #[must_use]
     pub fn switch(mut self, name: &str) -> Self {
         self.flags.push(name.to_owned());
@@ -70,7 +69,7 @@ impl Serve {
         self
     }
 
-    /// Whether a key may decide what it asked for.
+    /// Sets whether a key may decide what it asked for.
     #[must_use]
     pub fn allow_self_approval(mut self, allow: bool) -> Self {
         self.allow_self_approval = allow;
@@ -125,37 +124,37 @@ pub struct Served {
 }
 
 impl Served {
-    /// Where it is, such as `http://127.0.0.1:40123`.
+    /// Returns where it is, such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its address.
+    /// Returns its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its id as a process.
+    /// Returns its id as a process.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.0.id()
     }
 
-    /// Its admin key.
+    /// Returns its admin key.
     #[must_use]
     pub fn admin_key(&self) -> &'static str {
         ADMIN_KEY
     }
 
-    /// An admin at its door.
+    /// Returns an admin of the program.
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::outside(self.url(), ADMIN_KEY)
     }
 
-    /// Kills it, without a word of warning. Afterwards nobody listens there.
+    /// Kills it, without a word of warning. Afterwards no program listens there.
     ///
     /// # Errors
     ///
@@ -174,7 +173,7 @@ impl Served {
 struct Process(Child);
 
 impl Process {
-    /// Its standard output, line by line.
+    /// Returns its standard output, line by line.
     fn lines(&mut self) -> Result<Receiver<String>> {
         let output = self.0.stdout.take().context("the output is piped")?;
         let (line, lines) = channel();
@@ -188,7 +187,7 @@ impl Process {
         Ok(lines)
     }
 
-    /// What it logged, once it has ended.
+    /// Returns what it logged, once it has ended.
     fn log(&mut self) -> Result<Receiver<String>> {
         let mut errors = self.0.stderr.take().context("the log is piped")?;
         let (whole, log) = channel();

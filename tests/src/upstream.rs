@@ -17,15 +17,15 @@ use futures_util::stream::{self, Stream, StreamExt};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-/// What is sent at once.
+/// The bytes that are sent at once.
 const PIECE: usize = 64 * 1024;
-/// How much `gigabyte` and `endless_event` send, where that is taken.
+/// The number of bytes that `gigabyte` and `endless_event` send, where that is taken.
 const GIGABYTE: usize = 1024 * 1024 * 1024;
-/// How many notifications `floods` sends.
+/// The number of notifications that `floods` sends.
 pub const FLOOD: usize = 30_000;
-/// How long `drops` takes to drop.
+/// The time that `drops` takes to drop.
 const SHORT: Duration = Duration::from_millis(100);
-/// How long `slow_stream` takes for its answer.
+/// The time that `slow_stream` takes for its answer.
 pub const SLOW: Duration = Duration::from_secs(2);
 
 /// The names of what it does.
@@ -79,7 +79,7 @@ impl Tools {
     }
 }
 
-/// The server, at `/mcp`, and at `/KIND/mcp` one that is up to no good throughout.
+/// Returns the server, at `/mcp`, and at `/KIND/mcp` one that is up to no good throughout.
 pub fn upstream(tools: Tools) -> Router {
     Router::new()
         .route("/mcp", post(answer))
@@ -116,7 +116,7 @@ fn said(message: &Value) -> Value {
     json!({ "content": [{ "type": "text", "text": text }] })
 }
 
-/// What no server should do.
+/// Returns what no server should do.
 async fn does(kind: &str, id: &Value) -> Response {
     let answered = json!({ "jsonrpc": "2.0", "id": id, "result": said(&json!("at last")) });
     match kind {
@@ -163,7 +163,7 @@ fn event(message: &Value) -> Bytes {
     format!("event: message\ndata: {message}\n\n").into()
 }
 
-/// A beginning, and then ever more of the same.
+/// Returns a beginning, and then ever more of the same.
 fn endless(begin: &'static str) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let piece = Bytes::from(vec![b'x'; PIECE]);
     let pieces = stream::iter(0..GIGABYTE / PIECE).map(move |_| piece.clone());

@@ -19,10 +19,10 @@ use crate::engine::Engine;
 use crate::services::tasks::pushes::{self, NewPush};
 use crate::services::tasks::{self, Asked, Caller, TaskFilter};
 
-/// How long a sender that waits is kept waiting; then it hears how its task stands.
+/// The longest time that a waiting sender is kept waiting; then it hears how its task stands.
 const WAIT_MOST: Duration = Duration::from_secs(30);
 
-/// One request to an agent.
+/// A request to an agent.
 #[derive(Debug)]
 pub(super) struct Turn<'t> {
     pub(super) engine: &'t Arc<Engine>,
@@ -31,16 +31,16 @@ pub(super) struct Turn<'t> {
     pub(super) target: &'t str,
     pub(super) version: Version,
     pub(super) id: Value,
-    /// How the numbers in what is asked are written.
+    /// The notation of the numbers in the request.
     pub(super) spelled: Spelled,
 }
 
 impl Turn<'_> {
-    /// Does what is asked, and answers.
+    /// Carries out the request, and returns the answer.
     ///
     /// # Errors
     ///
-    /// Why it is not done.
+    /// The reason why it is not done.
     pub(super) async fn answered(self, ask: Ask) -> Result<Response, Failure> {
         let version = self.version;
         let result = match ask {
@@ -180,7 +180,7 @@ impl Turn<'_> {
         }))
     }
 
-    /// Everything about who is told of a task.
+    /// Answers requests about the addresses that a task is reported to.
     async fn push(&self, ask: Ask) -> Result<Value, Failure> {
         let (engine, version) = (self.engine, self.version);
         // Who is told is of those who send.
@@ -216,7 +216,7 @@ impl Turn<'_> {
     }
 }
 
-/// There is one card of an agent, and everyone may read it.
+/// Returns the refusal of another card of an agent: it has only one, which every caller may read.
 fn no_card(version: Version) -> Refusal {
     let code = match version {
         Version::V1 => UNSUPPORTED_OPERATION,

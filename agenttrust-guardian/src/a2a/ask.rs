@@ -8,12 +8,12 @@ use crate::domain::task::{Message, Misread, TaskState, Version, read};
 use crate::services::tasks::TaskFilter;
 use crate::services::tasks::pushes::NewPush;
 
-/// Bounds a list of tasks where the caller names no limit.
+/// The number of tasks in a list where the caller names no limit.
 const PAGE: usize = 50;
-/// How many it holds at most.
+/// The largest number of tasks on a page.
 const PAGE_MOST: usize = 100;
 
-/// What is asked.
+/// The request, as its method and parameters say it.
 #[derive(Debug)]
 pub(super) enum Ask {
     Send(Box<Sending>),
@@ -47,15 +47,15 @@ pub(super) struct Sending {
     pub(super) accepted_output_modes: Vec<String>,
     /// Whether its sender waits until its task has ended, or waits for something.
     pub(super) waits: bool,
-    /// How many messages of the task's history its sender wants; absent, it wants all.
+    /// The number of messages of the task's history that its sender wants; absent, it wants all.
     pub(super) history: Option<usize>,
-    /// Whom to tell of the task.
+    /// The address that the task is reported to, if one is given.
     pub(super) push: Option<NewPush>,
     /// The names of what was said beside, which is not known and is skipped.
     pub(super) skipped: Vec<String>,
 }
 
-/// Which tasks are listed, and how much of each.
+/// The choice of tasks to list, and how much of each.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) filter: TaskFilter,
@@ -123,7 +123,7 @@ fn in_v03(method: &str, params: &mut Params) -> Option<Result<Ask, Misread>> {
     })
 }
 
-/// The refusal of a method, with what to do where the other version has it.
+/// Returns the refusal of a method, with what to do where the other version has it.
 fn unknown(version: Version, method: &str) -> Refusal {
     let mut none = Params::new(Map::new());
     let other = match version {
@@ -182,7 +182,7 @@ fn get(params: &mut Params, version: Version) -> Result<Ask, Misread> {
     Ok(Ask::Get { id: params.need_id("id")?, history: history(params, version)? })
 }
 
-/// How many messages of a history are wanted. In 0.3 none means all.
+/// Returns how many messages of a history are wanted. In 0.3 none means all.
 fn history(params: &mut Params, version: Version) -> Result<Option<usize>, Misread> {
     let count = params.count("historyLength")?;
     Ok(count.filter(|count| version == Version::V1 || *count > 0))

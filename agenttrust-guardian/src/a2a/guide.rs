@@ -1,5 +1,5 @@
-//! The dialect of the SDK guide at one address for all agents, which is no version of A2A: a task has its parties, and a
-//! word for how it stands.
+//! The dialect of the SDK guide at one address for all agents, which is no version of A2A: a task has its parties, and
+//! a word for how it stands.
 //!
 //! Of its published clients the one in Python takes an error that comes with a status of 200 for a task that waits. So
 //! an error has a status of its own here, and its sentence stands where both look for it.
@@ -25,7 +25,7 @@ use crate::services::tasks::parties::{self, Between};
 use crate::services::tasks::{self, Asked, TaskFilter};
 use crate::wire;
 
-/// Bounds a list of tasks; as many are listed where the caller names no limit.
+/// The largest number of tasks in a list; as many are listed where the caller names no limit.
 const PAGE_MOST: usize = 100;
 const PAGE: usize = 50;
 
@@ -157,7 +157,7 @@ async fn list(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<V
     Ok(list.into())
 }
 
-/// The task that is meant: one client says `id`, another `task_id`.
+/// Returns the task that is meant: one client says `id`, another `task_id`.
 fn task_id(params: &mut Params) -> Result<String, Misread> {
     match params.id("id")? {
         Some(id) => Ok(id),
@@ -165,7 +165,7 @@ fn task_id(params: &mut Params) -> Result<String, Misread> {
     }
 }
 
-/// A message of whatever form: a text, a message of A2A, or an object that is handed on as it is.
+/// Returns a message of whatever form: a text, a message of A2A, or an object that is handed on as it is.
 fn message(said: Value) -> Result<Message, Misread> {
     if let Value::Object(members) = &said
         && members.contains_key("parts")
@@ -191,7 +191,7 @@ fn message(said: Value) -> Result<Message, Misread> {
     Ok(Message { role: MessageRole::User, parts: vec![part], ..message })
 }
 
-/// The word for how a task stands.
+/// Returns the word for how a task stands.
 const fn status(state: TaskState) -> &'static str {
     match state {
         TaskState::Submitted | TaskState::AuthRequired | TaskState::InputRequired => "pending",
@@ -224,12 +224,12 @@ fn written(between: &Between) -> Value {
     told.into()
 }
 
-/// What the task was begun with.
+/// Returns what the task was begun with.
 fn asked(task: &Task) -> Value {
     first(task).map(text).unwrap_or_default()
 }
 
-/// What was sent along with that, and what is known of the task here.
+/// Returns what was sent along with that, and what is known of the task here.
 fn metadata(task: &Task) -> Map<String, Value> {
     let mut told = first(task).map(|message| message.metadata.clone()).unwrap_or_default();
     told.remove(TRUST_EXTENSION);
@@ -241,7 +241,7 @@ fn first(task: &Task) -> Option<&Message> {
     task.history.iter().find(|message| message.role == MessageRole::User)
 }
 
-/// A message as it was sent: a text where it is one, else its parts.
+/// Returns a message as it was sent: a text where it is one, else its parts.
 fn text(message: &Message) -> Value {
     match message.parts.as_slice() {
         [Part { content: PartContent::Text(text), .. }] => text.as_str().into(),

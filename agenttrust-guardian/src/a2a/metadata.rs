@@ -1,5 +1,5 @@
-//! What a client of OAuth is told of an agent: where it is reached and described as a protected resource (RFC 9728), and
-//! what a token needs.
+//! The facts about an agent for a client of OAuth: where it is reached and described as a protected resource (RFC
+//! 9728), and what a token needs.
 
 use crate::domain::card::PATH;
 use crate::domain::{Base, challenge};
@@ -8,13 +8,13 @@ use crate::domain::{Base, challenge};
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/a2a/agents/";
 
 impl Base {
-    /// The absolute URL of the agent of this id.
+    /// Returns the absolute URL of the agent of this id.
     pub(crate) fn agent_address(&self, agent_id: &str) -> String {
         self.below(PATH, agent_id)
     }
 
-    /// What `WWW-Authenticate` says to a caller without a token that works for this agent. `error` is absent where there
-    /// was none, and of an agent that is described to nobody it is not said where it is.
+    /// Returns what `WWW-Authenticate` says to a caller without a token that works for this agent. `error` is absent
+    /// where no token came. The address of the description is left out for an agent that has no public one.
     pub(crate) fn not_let_to_agent(
         &self,
         agent_id: &str,
@@ -27,7 +27,7 @@ impl Base {
     }
 }
 
-/// What covers whatever is asked of an agent.
+/// Returns what covers whatever is asked of an agent.
 pub(crate) fn asking(agent_id: &str) -> String {
     format!("a2a/{agent_id}")
 }

@@ -11,7 +11,7 @@ use crate::domain::task::Misread;
 #[derive(Debug)]
 pub(super) struct Params {
     members: Map<String, Value>,
-    /// What stands before the name of a member, as in `configuration.`.
+    /// The path before the name of a member, as in `configuration.`.
     at: String,
 }
 
@@ -20,27 +20,27 @@ impl Params {
         Self { members, at: String::new() }
     }
 
-    /// The names of what is left: what nothing was read of.
+    /// Returns the names of what is left: what nothing was read of.
     pub(super) fn left(&self) -> impl Iterator<Item = String> {
         self.members.keys().map(|member| format!("{}{member}", self.at))
     }
 
-    /// What is wrong with a member.
+    /// Returns what is wrong with a member.
     pub(super) fn wrong(&self, member: &str, problem: impl AsRef<str>) -> Misread {
         Misread::of(&format!("{}{member}", self.at), problem)
     }
 
-    /// A member that is there.
+    /// Returns a member that is there.
     pub(super) fn take(&mut self, member: &str) -> Option<Value> {
         self.members.remove(member).filter(|value| !value.is_null())
     }
 
-    /// A member that must be there.
+    /// Returns a member that must be there.
     pub(super) fn need(&mut self, member: &str) -> Result<Value, Misread> {
         self.take(member).ok_or_else(|| self.wrong(member, "is missing; give it a value"))
     }
 
-    /// A text; absent and empty are the same, as proto3 has it.
+    /// Returns a text; absent and empty are the same, as proto3 has it.
     pub(super) fn text(&mut self, member: &str) -> Result<Option<String>, Misread> {
         match self.take(member) {
             None => Ok(None),
@@ -49,7 +49,7 @@ impl Params {
         }
     }
 
-    /// An id; absent and empty are the same.
+    /// Returns an id; absent and empty are the same.
     pub(super) fn id(&mut self, member: &str) -> Result<Option<String>, Misread> {
         let Some(id) = self.text(member)? else { return Ok(None) };
         let field = format!("{}{member}", self.at);
@@ -63,12 +63,12 @@ impl Params {
         }
     }
 
-    /// An id that must be there.
+    /// Returns an id that must be there.
     pub(super) fn need_id(&mut self, member: &str) -> Result<String, Misread> {
         self.id(member)?.ok_or_else(|| self.wrong(member, "is missing; give it a value"))
     }
 
-    /// A yes or no; absent is no answer.
+    /// Returns a yes or no; absent is no answer.
     pub(super) fn truth(&mut self, member: &str) -> Result<Option<bool>, Misread> {
         match self.take(member) {
             None => Ok(None),
@@ -77,7 +77,7 @@ impl Params {
         }
     }
 
-    /// A number from nothing up. As proto3 takes it: also as a text, and with a fraction of zero.
+    /// Returns a number from nothing up. As proto3 takes it: also as a text, and with a fraction of zero.
     pub(super) fn count(&mut self, member: &str) -> Result<Option<usize>, Misread> {
         let Some(value) = self.take(member) else { return Ok(None) };
         let number = match value {
@@ -91,7 +91,7 @@ impl Params {
         }
     }
 
-    /// A point in time.
+    /// Returns a point in time.
     pub(super) fn time(&mut self, member: &str) -> Result<Option<Timestamp>, Misread> {
         let Some(text) = self.text(member)? else { return Ok(None) };
         let time = text.parse().map_err(|_| {
@@ -100,7 +100,7 @@ impl Params {
         Ok(Some(time))
     }
 
-    /// A list of texts.
+    /// Returns a list of texts.
     pub(super) fn texts(&mut self, member: &str) -> Result<Vec<String>, Misread> {
         let list = match self.take(member) {
             None => return Ok(Vec::new()),
@@ -114,7 +114,7 @@ impl Params {
         list.into_iter().map(text).collect()
     }
 
-    /// What may hold anything.
+    /// Returns what may hold anything.
     pub(super) fn map(&mut self, member: &str) -> Result<Map<String, Value>, Misread> {
         match self.take(member) {
             None => Ok(Map::new()),
@@ -123,7 +123,7 @@ impl Params {
         }
     }
 
-    /// An object in it.
+    /// Returns an object in it.
     pub(super) fn inner(&mut self, member: &str) -> Result<Option<Self>, Misread> {
         match self.take(member) {
             None => Ok(None),

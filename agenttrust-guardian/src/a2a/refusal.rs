@@ -19,7 +19,7 @@ pub(super) const UNSUPPORTED_OPERATION: i32 = -32004;
 pub(super) const CARD_NOT_CONFIGURED: i32 = -32007;
 pub(super) const VERSION_NOT_SUPPORTED: i32 = -32009;
 
-/// Whose the reasons are.
+/// The domain that the reasons are of.
 const DOMAIN: &str = "a2a-protocol.org";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
@@ -28,14 +28,14 @@ const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 #[derive(Clone, Debug)]
 pub(super) struct Refusal(Box<Said>);
 
-/// What is said of it. Boxed, because it is handed on by nearly everything here.
+/// The content of a refusal. Boxed, because nearly everything here hands it on.
 #[derive(Clone, Debug)]
 struct Said {
     code: i32,
     message: Cow<'static, str>,
     /// The member at fault, and what is wrong with it.
     violation: Option<(String, String)>,
-    /// What is told of it beside its reason.
+    /// The details that are told beside the reason.
     metadata: Map<String, Value>,
     /// The id of the request, where it could be read; else null, as JSON-RPC has it.
     id: Value,
@@ -47,7 +47,7 @@ impl Refusal {
         Self(Box::new(Said { code, message, violation: None, metadata, id: Value::Null }))
     }
 
-    /// A version that is spoken by none here.
+    /// Returns the error for a version that is spoken by none here.
     pub(super) fn version(said: &str) -> Self {
         let said: String = said.chars().take(40).collect();
         let known = Version::ALL.map(Version::as_str).join(", ");
@@ -57,7 +57,7 @@ impl Refusal {
         refusal
     }
 
-    /// The same, to the request of this id.
+    /// Returns the same, to the request of this id.
     pub(super) fn id(mut self, id: &Value) -> Self {
         self.0.id.clone_from(id);
         self
@@ -71,7 +71,7 @@ impl Refusal {
         &self.0.message
     }
 
-    /// The answer.
+    /// Returns the answer.
     pub(super) fn to_json(&self) -> Value {
         let Said { code, message, violation, metadata, id } = &*self.0;
         let mut data = Vec::new();
@@ -97,7 +97,7 @@ impl Refusal {
     }
 }
 
-/// The name of an error of A2A's own.
+/// Returns the name of an error of A2A's own.
 fn reason(code: i32) -> Option<&'static str> {
     Some(match code {
         TASK_NOT_FOUND => "TASK_NOT_FOUND",
@@ -117,7 +117,7 @@ impl From<Misread> for Refusal {
     }
 }
 
-/// Why something is not done: an error of the protocol, or one that HTTP has a status for.
+/// The reason why something is not done: an error of the protocol, or one that HTTP has a status for.
 #[derive(Debug)]
 pub(super) enum Failure {
     Protocol(Refusal),
@@ -137,8 +137,8 @@ impl From<Misread> for Failure {
 }
 
 impl From<Error> for Failure {
-    /// What is wrong with the request is told as the protocol does; who may not come, and what is full or away, as
-    /// everywhere here: clients look at the status first.
+    /// Returns the refusal. A fault of the request is told as the protocol does; a caller that may not come, and a
+    /// Guardian that is full or away, are told as everywhere here: clients look at the status first.
     fn from(error: Error) -> Self {
         let code = match error.kind() {
             ErrorKind::Invalid | ErrorKind::Conflict => INVALID_PARAMS,

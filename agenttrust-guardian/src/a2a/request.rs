@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use super::refusal::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Refusal};
 use crate::domain::task::Spelled;
 
-/// How many values a request holds at most, nested ones counted: each takes many times its text in memory.
+/// The largest number of values in a request, nested ones counted: each takes many times its text in memory.
 const VALUES_MOST: usize = 64 << 10;
 /// The longest id that is a text, in bytes.
 const ID_MAX_BYTES: usize = 1_024;
-/// From here on a number is no longer told from the next one.
+/// The number from which on a number is no longer told from the next one.
 const EXACT_MOST: f64 = 9_007_199_254_740_992.0;
 
 /// A request that was read.
@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) id: Value,
     pub(super) method: String,
     pub(super) params: Map<String, Value>,
-    /// How the numbers are written in it.
+    /// The notation of the numbers in it.
     pub(super) spelled: Spelled,
 }
 

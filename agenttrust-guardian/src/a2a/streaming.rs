@@ -1,5 +1,5 @@
-//! What happens to a task, as a stream to its caller: how it stands at once, then each event as it comes, for as long as
-//! the caller may hear it.
+//! What happens to a task, as a stream to its caller: how it stands at once, then each event as it comes, for as long
+//! as the caller may hear it.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -26,18 +26,18 @@ use crate::outbound::events::Event;
 use crate::services::tasks::Following;
 use crate::wire;
 
-/// How often it is looked whether the caller still may.
+/// The time after which it is looked again whether the caller still may.
 const TICK: Duration = Duration::from_millis(500);
-/// After so much silence the caller hears a comment: who is gone is noticed then, and who waits 5 s for a byte, as clients
-/// do unless they are told otherwise, goes on waiting.
+/// The silence after which the caller hears a comment. A caller that is gone is noticed then, and one that waits 5 s
+/// for a byte, as clients do unless they are told otherwise, goes on waiting.
 const BEAT: Duration = Duration::from_secs(3);
-/// How long a stream may go on; who wants to hear more subscribes again.
+/// The longest time that a stream goes on; a caller that wants to hear more subscribes again.
 const STREAM_MOST: Duration = Duration::from_secs(3_600);
 const COMMENT: &[u8] = b": nothing new\n\n";
-/// How much of a text is handed on at once, so that with what is around it it is one piece.
+/// The length of a text that is handed on at once, so that it is one piece with what is around it.
 const TEXT_AT_ONCE: usize = wire::PIECE - (4 << 10);
 
-/// A task that is told of.
+/// A stream that tells a caller of its task.
 #[derive(Debug)]
 pub(super) struct Telling {
     engine: Arc<Engine>,
@@ -48,7 +48,7 @@ pub(super) struct Telling {
     following: Following,
     begun: Instant,
     told_at: Instant,
-    /// What is being said.
+    /// The event that is being sent.
     saying: Option<Saying>,
     over: bool,
     _share: Share,
@@ -57,14 +57,14 @@ pub(super) struct Telling {
 /// An event that is handed on piece by piece.
 #[derive(Debug)]
 struct Saying {
-    /// What comes before it, until that was said.
+    /// The text before it, until that was sent.
     before: String,
     rest: Bytes,
     _held: HeldText,
 }
 
 impl Saying {
-    /// The next piece. It ends the event once nothing is left.
+    /// Returns the next piece. It ends the event once nothing is left.
     fn next(&mut self) -> Bytes {
         let mut piece = std::mem::take(&mut self.before).into_bytes();
         let text = self.rest.split_to(self.rest.len().min(TEXT_AT_ONCE));
@@ -76,7 +76,7 @@ impl Saying {
     }
 }
 
-/// What waiting came to.
+/// The event that ended a wait.
 enum Waited {
     Event(Arc<Shown>),
     Beat,
@@ -85,6 +85,8 @@ enum Waited {
 }
 
 impl Telling {
+    /// Creates the stream that tells of what follows.
+    ///
     /// # Errors
     ///
     /// Too many where the caller holds too much already.
@@ -116,7 +118,7 @@ impl Telling {
         Ok(telling)
     }
 
-    /// The stream as an answer.
+    /// Returns the stream as an answer.
     pub(super) fn into_response(self) -> Response {
         wire::events(Body::from_stream(stream::unfold(Some(self), |telling| async {
             let mut telling = telling?;
@@ -128,7 +130,7 @@ impl Telling {
         })))
     }
 
-    /// What is said next; `None` at the end.
+    /// Returns what is said next; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         self.told_at = Instant::now();
         if self.saying.is_none() {
@@ -154,7 +156,7 @@ impl Telling {
         Some(piece)
     }
 
-    /// The last word, which says why it is that.
+    /// Returns the last word, which says why it is that.
     fn end(&mut self, why: impl Into<Cow<'static, str>>) -> Bytes {
         self.over = true;
         let refusal = Refusal::new(INTERNAL_ERROR, why).id(&self.id);

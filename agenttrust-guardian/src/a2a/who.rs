@@ -1,9 +1,9 @@
-//! Who comes: an agent by a key that speaks for it, a gateway in a session of one, an operator's key itself, or an agent
-//! from outside with a token of an issuer. And whether it still may.
+//! The caller: an agent by a key that speaks for it, a gateway in a session of one, an operator's key itself, or an
+//! agent from outside with a token of an issuer. And whether it still may.
 
 use std::sync::Arc;
 
-use agenttrust::model::{AgentStatus, SessionSource};
+use agenttrust::model::AgentStatus;
 
 use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::limits::Share;
@@ -15,12 +15,12 @@ use crate::services::agents::{active, known};
 use crate::services::sessions;
 use crate::services::tasks::Caller;
 
-/// What came with a request beside its body.
+/// The facts that came with a request beside its body.
 #[derive(Debug)]
 pub(crate) struct Came {
     pub(crate) key: Arc<Key>,
-    /// As what it is counted, where so much may be under way: its key, and each agent by itself where all that come
-    /// with tokens of one issuer are checked with one.
+    /// The key that limits count the caller as: its own key, and each agent by itself where one key checks all that
+    /// come with tokens of one issuer.
     pub(crate) counted: Arc<Key>,
     /// The secret by which the key was presented; none of one that comes with a token, whose session says whether it
     /// still may.
@@ -35,12 +35,13 @@ pub(crate) struct Came {
 }
 
 impl Came {
-    /// Who sends: the agent that the request says it is from, the key's only one, or the one that the header names; else the
-    /// key itself, where it may.
+    /// Returns the sender: the agent that the request says it is from, the key's only one, or the one that the header
+    /// names; else the key itself, where it may.
     ///
     /// # Errors
     ///
-    /// Forbidden for an agent that is not the key's, and for one that is not active; invalid where nothing says who sends.
+    /// Forbidden for an agent that is not the key's, and for one that is not active; invalid where nothing names the
+    /// sender.
     pub(super) fn sender(&self, engine: &Engine, said: Option<String>) -> Result<Caller, Error> {
         let access = self.key.need(Permission::SendTasks)?;
         if let (Some(said), Some(named)) = (&said, &self.named)
@@ -58,7 +59,7 @@ impl Came {
         }
     }
 
-    /// Finds who asks after tasks: the agent that is named, else every agent that the key speaks for.
+    /// Finds the caller that asks after tasks: the agent that is named, else every agent that the key speaks for.
     ///
     /// # Errors
     ///
@@ -75,7 +76,8 @@ impl Came {
         }
     }
 
-    /// Who has something done about a task that there is: as who sends, but that a key of several agents need not say which.
+    /// Returns the caller that has something done about a task. It is found as the sender is, but a key of several
+    /// agents need not say which.
     ///
     /// # Errors
     ///
@@ -89,7 +91,7 @@ impl Came {
         }
     }
 
-    /// The only agent that a key of an agent is bound to.
+    /// Returns the only agent that a key of an agent is bound to.
     fn only(&self) -> Option<String> {
         match self.key.agents.as_slice() {
             [only] if self.key.role == Role::Agent => Some(only.clone()),
@@ -120,7 +122,7 @@ impl Came {
         let fits = open.is_some_and(|session| {
             let row = &session.row;
             row.agent_id == agent_id
-                && matches!(row.source, SessionSource::Api | SessionSource::Federation)
+                && row.is_of_token()
                 && self.key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref())
         });
         if fits {
@@ -157,18 +159,18 @@ fn unsaid() -> Error {
 #[derive(Debug)]
 pub(super) struct Alive {
     pub(super) caller: Caller,
-    /// As what it is counted.
+    /// The key that limits count the caller as.
     pub(super) counted: Arc<Key>,
     secret: Option<Fingerprint>,
 }
 
 impl Alive {
-    /// A stream of this caller, as it came.
+    /// Creates a stream of this caller, as it came.
     pub(super) fn new(came: &Came, caller: Caller) -> Self {
         Self { caller, counted: Arc::clone(&came.counted), secret: came.secret }
     }
 
-    /// Why it ends, if it does.
+    /// Returns why it ends, if it does.
     pub(super) fn over(&self, engine: &Engine) -> Option<&'static str> {
         if engine.ended().is_some() {
             return Some("the Guardian is stopping; try again later");

@@ -1,4 +1,4 @@
-//! Tasks and what is told of them, in the words of the version that was asked in.
+//! Tasks and the news of them, in the words of the version that the caller asked in.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::services::tasks::pushes::Push;
 use crate::wire;
 
-/// As many messages of a task's history as are wanted, the latest ones.
+/// Returns as many messages of a task's history as are wanted, the latest ones.
 pub(super) fn shortened(mut task: Task, history: Option<usize>) -> Task {
     if let Some(most) = history {
         let early = task.history.len().saturating_sub(most);
@@ -21,7 +21,7 @@ pub(super) fn shortened(mut task: Task, history: Option<usize>) -> Task {
     task
 }
 
-/// A result as an answer to the request of this id. What is long is counted for the caller until it is read.
+/// Returns a result as an answer to the request of this id. What is long is counted for the caller until it is read.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub(super) fn answer(
     Ok(wire::held_json(StatusCode::OK, text, share))
 }
 
-/// A task.
+/// Returns a task.
 pub(super) fn task(version: Version, task: &Task) -> Value {
     match version {
         Version::V1 => json!(task),
@@ -52,7 +52,7 @@ pub(super) fn task(version: Version, task: &Task) -> Value {
     }
 }
 
-/// What comes of a message.
+/// Returns what comes of a message.
 pub(super) fn sent(version: Version, whole: &Task) -> Value {
     match version {
         Version::V1 => json!({ "task": whole }),
@@ -60,7 +60,7 @@ pub(super) fn sent(version: Version, whole: &Task) -> Value {
     }
 }
 
-/// What happens to a task, as text.
+/// Returns what happens to a task, as text.
 pub(super) fn event(version: Version, about: (&str, &str), event: &TaskEvent) -> String {
     match version {
         Version::V1 => in_v1(about, event).to_string(),
@@ -91,7 +91,7 @@ fn in_v1((task_id, context_id): (&str, &str), event: &TaskEvent) -> Value {
     Value::Object(Map::from_iter([(kind.to_owned(), Value::Object(told))]))
 }
 
-/// Someone who is told of a task; not what is sent along.
+/// Returns an address that a task is reported to, without the secrets that are sent along.
 pub(super) fn push(version: Version, push: &Push) -> Value {
     let mut told = Map::from_iter([
         ("id".to_owned(), Value::from(push.id.as_str())),
@@ -113,7 +113,7 @@ pub(super) fn push(version: Version, push: &Push) -> Value {
     }
 }
 
-/// All that are told of a task.
+/// Returns all addresses that a task is reported to.
 pub(super) fn pushes(version: Version, all: &[Push]) -> Value {
     let all: Vec<Value> = all.iter().map(|one| push(version, one)).collect();
     match version {

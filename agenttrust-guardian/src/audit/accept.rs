@@ -2,20 +2,23 @@
 
 use agenttrust::Timestamp;
 
+use super::chain::as_it_is;
 use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::checkpoint_file::CheckpointFile;
 use super::error::AuditError;
+use super::fault::Fault;
 use super::head::Head;
 use super::key::AuditKey;
 use super::noted::Noted;
+use super::read;
 use super::trust::Trust;
-use super::verify::{Fault, verify};
-use crate::store::Db;
+use super::verify::verify;
+use crate::store::{Db, Transaction};
 
-/// What is accepted of a log.
+/// The state of a log that an operator accepts.
 #[derive(Debug)]
 pub(crate) struct Acceptance {
-    /// What is wrong with it, or was seen of it.
+    /// The fault of the log, or the one that was seen.
     pub(crate) fault: Fault,
     checkpoint: Checkpoint,
 }
@@ -47,7 +50,7 @@ impl Acceptance {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
         let head = match by_itself.fault {
             None => Head { seq: 0, hash: [0; 32] },
-            Some(_) => Head::load(&mut transaction, log).await.map_err(AuditError::unreadable)?,
+            Some(_) => last_as_it_is(&mut transaction, log).await?,
         };
         let log_id =
             checkpoint::log_id(&mut transaction, log).await.map_err(AuditError::unreadable)?;
@@ -64,17 +67,24 @@ impl Acceptance {
         Ok(Some(Self { fault, checkpoint }))
     }
 
-    /// The row up to which the log is accepted as it is; row 0 where every row is whole by itself.
+    /// Returns the row up to which the log is accepted as it is; row 0 where every row is whole by itself.
     pub(crate) fn through(&self) -> u64 {
         self.checkpoint.seq
     }
 
-    /// Notes it outside of the database.
+    /// Adds the checkpoint of the acceptance to the file of checkpoints.
     ///
     /// # Errors
     ///
     /// [`AuditError::CheckpointFile`] when the file cannot be added to.
-    pub(crate) fn note(&self, file: &CheckpointFile) -> Result<(), AuditError> {
+    pub(crate) fn write_checkpoint(&self, file: &CheckpointFile) -> Result<(), AuditError> {
         file.add(&self.checkpoint).map_err(|error| AuditError::unusable(file.path(), error))
     }
+}
+
+/// Returns the last row, by what is accepted of it: also where its hash is not of what it says.
+async fn last_as_it_is(transaction: &mut Transaction, log: &str) -> Result<Head, AuditError> {
+    let head = Head::load(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
+    let row = read::row(transaction, log, head.seq).await?;
+    Ok(row.map_or(head, |row| Head { hash: as_it_is(&row), ..head }))
 }

@@ -9,8 +9,10 @@ const DOMAIN: &[u8] = b"agenttrust.audit.v1";
 pub(super) type Hash = [u8; 32];
 
 const LOG_DOMAIN: &[u8] = b"agenttrust.audit.log.v1";
+const ACCEPTED_DOMAIN: &[u8] = b"agenttrust.audit.accepted.v1";
 
-/// What stands before the first row of a log: its name, so that no row can be moved to another one.
+/// Returns what stands before the first row of a log: its name, so that no row can be moved to
+/// another one.
 pub(super) fn genesis(log: &str) -> Hash {
     if log.is_empty() {
         return [0; 32];
@@ -18,7 +20,7 @@ pub(super) fn genesis(log: &str) -> Hash {
     Sha256::new().chain_update(LOG_DOMAIN).chain_update(log).finalize().into()
 }
 
-/// Everything that a row's hash covers.
+/// The parts that a row's hash covers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link<'a> {
     pub(super) seq: i64,
@@ -71,6 +73,20 @@ impl<'a> From<&'a Stored> for Link<'a> {
             body: &row.body,
         }
     }
+}
+
+/// Returns what an operator accepts of a last row: its own hash, and where that is not of what the row says, one of both.
+pub(super) fn as_it_is(row: &Stored) -> Hash {
+    let hash = Link::from(row).hash();
+    if row.hash == hash {
+        return hash;
+    }
+    Sha256::new()
+        .chain_update(ACCEPTED_DOMAIN)
+        .chain_update(&row.hash)
+        .chain_update(hash)
+        .finalize()
+        .into()
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::chain::Hash;
+use super::head::Head;
 use super::key::{AuditKey, PublicKey};
 use super::record::unhex;
 use crate::store::{Target, Transaction, query};
 
-/// Of a log without an identity, as earlier versions signed ...
+/// The domain of a log without an identity, as earlier versions signed ...
 const DOMAIN: &[u8] = b"agenttrust.audit.checkpoint.v1";
 /// ... and of one that has one.
 const DOMAIN_OF_ONE: &[u8] = b"agenttrust.audit.checkpoint.v2";
@@ -27,10 +28,13 @@ const OLDEST_FIRST: &str = of!("audit_checkpoints", " AND seq > $2 ORDER BY seq 
 const CUT: &str = of!("audit_cuts", " ORDER BY seq DESC LIMIT 1");
 const INSERT: &str = "INSERT INTO audit_checkpoints (log, seq, hash, at, key, signature, log_id) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+const ADDED_AFTER: &str = of!("audit_added", " AND seq > $2 ORDER BY seq LIMIT $3");
+const INSERT_ADDED: &str = "INSERT INTO audit_added (log, seq, hash, at, key, signature, log_id) \
+                            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 const INSERT_CUT: &str = "INSERT INTO audit_cuts (log, seq, hash, at, key, signature, log_id) \
                           VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
-/// What is signed, so that one cannot be taken for the other.
+/// The kind of statement that is signed, so that one cannot be taken for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AuditCheckpointSays)]
@@ -41,26 +45,31 @@ pub(crate) enum CheckpointKind {
     Cut,
     /// A Guardian saw that the log was not what it had written up to this row.
     Broken,
-    /// An operator accepted what was seen, and the rows up to this one as they are; row 0 where none was wrong.
+    /// The note that an operator accepted what was seen, and the rows up to this one as they are; row 0 where no row
+    /// was wrong.
     Accepted,
+    /// The log ended with this row when its Guardian closed.
+    Closed,
+    /// A command wrote this row, whatever is before it.
+    Added,
 }
 
 /// A signed statement about a log; how its bytes are laid out is documented in the module above.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AuditCheckpoint)]
 pub(crate) struct Checkpoint {
-    /// Which log.
+    /// The name of the log.
     pub(crate) log: String,
-    /// The identity of that log: none in a checkpoint of an earlier version.
+    /// The identity of that log; absent in a checkpoint of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log_id: Option<String>,
-    /// What it says.
+    /// The kind of its statement.
     pub(crate) says: CheckpointKind,
-    /// Which row.
+    /// The number of the row.
     pub(crate) seq: u64,
-    /// That row's hash, in hexadecimal.
+    /// The hash of that row, in hexadecimal.
     pub(crate) hash: String,
-    /// When it was signed, in RFC 3339.
+    /// The time when it was signed, in RFC 3339.
     pub(crate) at: String,
     /// The public key, in hexadecimal.
     pub(crate) key: String,
@@ -90,20 +99,32 @@ impl Checkpoint {
         checkpoint
     }
 
-    /// Who signed it; `None` when nobody did, or it was changed since.
+    /// Returns the key that signed it; `None` when it is not signed, or was changed since.
     pub(super) fn signer(&self) -> Option<PublicKey> {
         let key: PublicKey = self.key.parse().ok()?;
         let hash = self.hash()?;
         key.signed(&self.bytes(&hash), &self.signature).then_some(key)
     }
 
-    /// Whether it still says something of the log after this acceptance of rows that were otherwise.
+    /// Returns whether it still says something of the log after this acceptance of rows that were otherwise.
     pub(super) fn outlasts(&self, accepted: &Self) -> bool {
         accepted.seq == 0 || self.at > accepted.at
     }
 
+    /// Returns whether one of `keys` signed it for the log of this identity, or for one that was not named.
+    pub(super) fn is_by(&self, keys: &[PublicKey], log_id: Option<&str>) -> bool {
+        let is_of_it = |own: &str| log_id.is_none_or(|log_id| log_id == own);
+        self.log_id.as_deref().is_none_or(is_of_it)
+            && self.signer().is_some_and(|signer| keys.contains(&signer))
+    }
+
     pub(super) fn hash(&self) -> Option<Hash> {
         unhex(&self.hash)
+    }
+
+    /// Returns the row that it is of; `None` when that cannot be one.
+    pub(super) fn head(&self) -> Option<Head> {
+        Some(Head { seq: self.seq(), hash: self.hash()? })
     }
 
     pub(super) fn seq(&self) -> i64 {
@@ -118,6 +139,8 @@ impl Checkpoint {
             CheckpointKind::Cut => 2,
             CheckpointKind::Broken => 3,
             CheckpointKind::Accepted => 4,
+            CheckpointKind::Closed => 5,
+            CheckpointKind::Added => 6,
         });
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(hash);
@@ -130,7 +153,14 @@ impl Checkpoint {
 
     /// Keeps it in the database.
     pub(super) async fn keep(&self, transaction: &mut Transaction) -> Result<(), sqlx::Error> {
-        let insert = if self.says == CheckpointKind::Cut { INSERT_CUT } else { INSERT };
+        let insert = match self.says {
+            CheckpointKind::Cut => INSERT_CUT,
+            CheckpointKind::Added => INSERT_ADDED,
+            CheckpointKind::Reached
+            | CheckpointKind::Broken
+            | CheckpointKind::Accepted
+            | CheckpointKind::Closed => INSERT,
+        };
         query(insert)
             .bind(&self.log)
             .bind(self.seq())
@@ -145,7 +175,7 @@ impl Checkpoint {
     }
 }
 
-/// The newest one of a log.
+/// Returns the newest one of a log.
 pub(super) async fn newest<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
@@ -154,7 +184,7 @@ pub(super) async fn newest<'t>(
     Ok(row.map(|row| row.saying(CheckpointKind::Reached)))
 }
 
-/// Where a log begins now, if rows were let go.
+/// Returns where a log begins now, if rows were let go.
 pub(crate) async fn cut<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
@@ -163,7 +193,7 @@ pub(crate) async fn cut<'t>(
     Ok(row.map(|row| row.saying(CheckpointKind::Cut)))
 }
 
-/// The identity of a log, as its newest checkpoint or else its cut says it.
+/// Returns the identity of a log, as its newest checkpoint or else its cut says it.
 pub(super) async fn log_id<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
@@ -175,7 +205,7 @@ pub(super) async fn log_id<'t>(
     Ok(signed.filter_map(|one| one.log_id).next())
 }
 
-/// Those before row `before`, the newest first.
+/// Returns those before row `before`, the newest first.
 pub(crate) async fn before<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
@@ -185,7 +215,7 @@ pub(crate) async fn before<'t>(
     page(NEWEST_FIRST, on, log, before, limit).await
 }
 
-/// Those after row `after`, in their order.
+/// Returns those after row `after`, in their order.
 pub(super) async fn after<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
@@ -193,6 +223,17 @@ pub(super) async fn after<'t>(
     limit: u32,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
     page(OLDEST_FIRST, on, log, after, limit).await
+}
+
+/// Returns what commands signed of rows after row `after`, in their order.
+pub(super) async fn added_after<'t>(
+    on: impl Into<Target<'t>>,
+    log: &str,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Checkpoint>, sqlx::Error> {
+    let added = page(ADDED_AFTER, on, log, after, limit).await?;
+    Ok(added.into_iter().map(|one| Checkpoint { says: CheckpointKind::Added, ..one }).collect())
 }
 
 async fn page<'t>(
@@ -282,6 +323,8 @@ mod tests {
             Checkpoint { says: CheckpointKind::Cut, ..same.clone() },
             Checkpoint { says: CheckpointKind::Broken, ..same.clone() },
             Checkpoint { says: CheckpointKind::Accepted, ..same.clone() },
+            Checkpoint { says: CheckpointKind::Closed, ..same.clone() },
+            Checkpoint { says: CheckpointKind::Added, ..same.clone() },
             Checkpoint { seq: 8, ..same.clone() },
             Checkpoint { hash: "8".repeat(64), ..same.clone() },
             Checkpoint { hash: String::new(), ..same.clone() },

@@ -16,16 +16,16 @@ use crate::domain::file::replace;
 
 /// A line is shorter than this, whatever the name of its log.
 const LINE: u64 = 16 << 10;
-/// What is read at most of what is no file: a device may never end.
+/// The largest number of bytes that are read of what is no file: a device may never end.
 const OF_A_DEVICE: u64 = 1 << 20;
-/// How large a file grows before it is written again, at least.
+/// The size from which on a file is written again.
 const TIDIED_ABOVE: u64 = 1 << 20;
 
 /// A file of checkpoints, to be added to.
 #[derive(Debug)]
 pub(crate) struct CheckpointFile {
     path: PathBuf,
-    /// Above what size it is written again. Who holds the lock adds a line.
+    /// The size above which it is written again. The holder of the lock adds a line.
     tidied_above: Mutex<u64>,
 }
 
@@ -36,7 +36,7 @@ impl CheckpointFile {
         Ok(Self { path: path.to_owned(), tidied_above: Mutex::new(TIDIED_ABOVE) })
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -66,9 +66,9 @@ impl CheckpointFile {
         let mut kept: Vec<Checkpoint> = Vec::new();
         each_line(&self.path, |line| {
             let Some(line) = line else { return };
-            if line.says == CheckpointKind::Reached {
+            if says_how_far(&line) {
                 kept.retain(|known| {
-                    known.says != CheckpointKind::Reached
+                    !says_how_far(known)
                         || (&known.log, &known.log_id) != (&line.log, &line.log_id)
                         || known.seq > line.seq
                 });
@@ -84,7 +84,7 @@ impl CheckpointFile {
         Ok(text.len() as u64)
     }
 
-    /// What it says of each log, where acceptances by these keys count.
+    /// Returns what it says of each log, where acceptances by these keys count.
     pub(crate) fn read(&self, keys: &[PublicKey]) -> Result<FileContents, AuditError> {
         let mut contents = FileContents::default();
         let FileContents { logs, unsigned } = &mut contents;
@@ -97,11 +97,11 @@ impl CheckpointFile {
     }
 }
 
-/// What a file of checkpoints says.
+/// The contents of a file of checkpoints.
 #[derive(Debug, Default)]
 pub(crate) struct FileContents {
     pub(crate) logs: Vec<Noted>,
-    /// How many lines are no signed checkpoints.
+    /// The number of lines that are no signed checkpoints.
     pub(crate) unsigned: usize,
 }
 
@@ -134,6 +134,11 @@ fn each_line(path: &Path, mut take: impl FnMut(Option<Checkpoint>)) -> io::Resul
             take(found.filter(|found| found.signer().is_some()));
         }
     }
+}
+
+/// Returns whether a newer line of its kind stands for this line.
+fn says_how_far(line: &Checkpoint) -> bool {
+    matches!(line.says, CheckpointKind::Reached | CheckpointKind::Closed)
 }
 
 fn open_to_add(path: &Path) -> io::Result<File> {

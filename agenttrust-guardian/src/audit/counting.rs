@@ -1,5 +1,5 @@
-//! What a decision counts towards, in the transaction of its row: a counter equals the number of rows
-//! that it counts whatever crashes, and a burst of denials is told of once, by whichever replica.
+//! The counts that a decision adds to, in the transaction of its row: a counter equals the number of rows that it
+//! counts whatever crashes, and a burst of denials is reported once, by whichever replica.
 //!
 //! Ten denials of one agent within 60 seconds are a burst, whichever tools and replicas they were of. The
 //! tenth makes one `anomaly.denial_burst` row; there is no other until the agent was not denied for five
@@ -17,13 +17,13 @@ use super::record::{Record, Row};
 use crate::store::denials::{self, Denials};
 use crate::store::{Counts, Transaction, counts};
 
-/// This many denials ...
+/// The number of denials ...
 const BURST: usize = 10;
 /// ... within this time are a burst; ...
 const WITHIN: Duration = Duration::from_secs(60);
 /// ... and after this time without one, the next can begin.
 const QUIET: Duration = Duration::from_secs(5 * 60);
-/// How many tools the row of a burst names.
+/// The number of tools that the row of a burst names.
 const TOOLS: usize = 5;
 
 /// The denials of one agent among the rows of a transaction.
@@ -32,7 +32,7 @@ struct OfAgent<'a> {
     denials: Vec<(Timestamp, &'a str)>,
 }
 
-/// Whether any of these rows counts towards anything.
+/// Returns whether any of these rows counts towards anything.
 pub(super) fn is_needed(rows: &[&Row]) -> bool {
     let counts = |row: &&Row| {
         let counted = row.counted.as_ref();
@@ -102,7 +102,7 @@ impl Burst {
     }
 }
 
-/// What is known after these denials, and the bursts that they made.
+/// Returns what is known after these denials, and the bursts that they made.
 fn follow(mut known: Denials, denied: &[(Timestamp, &str)]) -> (Denials, Vec<Burst>) {
     let mut bursts = Vec::new();
     for (at, tool) in denied {
@@ -124,7 +124,7 @@ fn follow(mut known: Denials, denied: &[(Timestamp, &str)]) -> (Denials, Vec<Bur
     (known, bursts)
 }
 
-/// Some of these tools, each once.
+/// Returns some of these tools, each once.
 fn tools(latest: &[(Timestamp, String)]) -> Vec<String> {
     let mut tools: Vec<String> = Vec::with_capacity(TOOLS);
     for (_, tool) in latest {
@@ -145,7 +145,7 @@ mod tests {
         Timestamp::from_unix_micros(1_700_000_000 * SECOND + micros).unwrap()
     }
 
-    /// How many bursts denials at these seconds make, each in a transaction of its own.
+    /// Returns how many bursts denials at these seconds make, each in a transaction of its own.
     fn bursts(seconds: impl IntoIterator<Item = i64>) -> usize {
         let mut known = Denials::default();
         let mut made = 0;

@@ -1,8 +1,10 @@
-//! What can go wrong with the log; whoever sees one while deciding denies.
+//! An error of the log; a check that meets one is denied.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::key::PublicKey;
 
 /// The audit log could not take or give a row.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,10 +20,10 @@ pub(crate) enum AuditError {
     #[error(
         "the audit log cannot be written: the database said nothing for {} seconds; check that it runs \
          and can be reached",
-        super::PATIENCE.as_secs()
+        super::WRITE_TIMEOUT.as_secs()
     )]
     Silent,
-    /// An earlier write did not succeed and none has since.
+    /// An earlier write did not succeed, and no later one has yet.
     #[error(
         "the audit log cannot be written at present; the Guardian's log says why, and it tries again by itself"
     )]
@@ -38,7 +40,7 @@ pub(crate) enum AuditError {
         named(log)
     )]
     Tampered {
-        /// Which log; empty on SQLite.
+        /// The name of the log; empty on SQLite.
         log: String,
         /// The row that is gone or different.
         seq: u64,
@@ -51,14 +53,63 @@ pub(crate) enum AuditError {
         named(log)
     )]
     Truncated {
-        /// Which log; empty on SQLite.
+        /// The name of the log; empty on SQLite.
         log: String,
         /// The row that is gone or different.
         seq: u64,
-        /// When the checkpoint was signed.
+        /// The time when the checkpoint was signed.
         at: String,
-        /// Where it was noted.
+        /// The place where it was noted.
         place: String,
+    },
+    /// The log has rows behind the one with which the Guardian closed that no command signed.
+    #[error(
+        "rows {first} to {last} of the audit log{} were added from outside: its Guardian closed at {at} with the row \
+         before them, says its mark in {place}, and no command signed them; keep a copy of the database, run \
+         `agenttrust audit verify`, and `agenttrust audit accept` to go on with it",
+        named(log)
+    )]
+    Added {
+        /// The name of the log; empty on SQLite.
+        log: String,
+        /// The first of them.
+        first: i64,
+        /// The last of them.
+        last: i64,
+        /// The time when the Guardian closed.
+        at: String,
+        /// The place where that was noted.
+        place: String,
+    },
+    /// A command has another audit key than the Guardian whose log it writes into.
+    #[error(
+        "the audit log{} is signed by the key {key}, and another one is given here; name the file of the Guardian's \
+         audit key with --audit-key",
+        named(log)
+    )]
+    AnotherKey {
+        /// The name of the log; empty on SQLite.
+        log: String,
+        /// The key that it is signed by.
+        key: PublicKey,
+    },
+    /// The Guardian has another audit key than the one that its log was signed by.
+    #[error(
+        "the audit log{} is signed up to row {seq} by the audit key {key}, and this Guardian has another one, {own}: \
+         the file of the key was lost or exchanged; put the former file in its place, or, where that is gone for good, \
+         run `agenttrust audit accept{}` to go on with the new key, after which no row up to the end of the log is proven",
+        named(log),
+        only(log)
+    )]
+    KeyReplaced {
+        /// The name of the log; empty on SQLite.
+        log: String,
+        /// The last row that the former key is known to have signed.
+        seq: u64,
+        /// The former key.
+        key: PublicKey,
+        /// The key of this Guardian.
+        own: PublicKey,
     },
     /// A Guardian saw that the log was changed, and no operator has accepted that.
     #[error(
@@ -68,13 +119,13 @@ pub(crate) enum AuditError {
         named(log)
     )]
     Seen {
-        /// Which log; empty on SQLite.
+        /// The name of the log; empty on SQLite.
         log: String,
         /// The last row that was written.
         seq: u64,
-        /// When it was seen.
+        /// The time when it was seen.
         at: String,
-        /// Where it was noted.
+        /// The place where it was noted.
         place: String,
     },
     /// The log in the database is not the one that was noted.
@@ -85,12 +136,12 @@ pub(crate) enum AuditError {
         named(log)
     )]
     AnotherLog {
-        /// Which log; empty on SQLite.
+        /// The name of the log; empty on SQLite.
         log: String,
-        /// Where the other one was noted.
+        /// The place where the other one was noted.
         place: String,
     },
-    /// There are no random bits for the identity of a new log.
+    /// The system has no random bits for the identity of a new log.
     #[error("the operating system gave no random bits for the identity of the audit log ({0})")]
     NoIdentity(getrandom::Error),
     /// The file of the audit key cannot be used.
@@ -99,11 +150,11 @@ pub(crate) enum AuditError {
          or one in a folder where it can be made", path = path.display()
     )]
     Key {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is in the way.
+        /// The obstacle.
         reason: String,
-        /// What the system said.
+        /// The error of the system.
         source: Option<Arc<std::io::Error>>,
     },
     /// The file in which checkpoints are noted cannot be used.
@@ -112,9 +163,9 @@ pub(crate) enum AuditError {
          can be added to", path = path.display()
     )]
     CheckpointFile {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<std::io::Error>,
     },
     /// A log that is not whole is not shortened.
@@ -123,9 +174,9 @@ pub(crate) enum AuditError {
         named(log)
     )]
     Broken {
-        /// Which log; empty on SQLite.
+        /// The name of the log; empty on SQLite.
         log: String,
-        /// What is wrong with it.
+        /// The fault of the log.
         what: String,
     },
     /// The record's body is longer than a row takes.
@@ -146,7 +197,7 @@ pub(crate) enum AuditError {
     Body {
         /// The record's kind.
         kind: &'static str,
-        /// What is in its way.
+        /// The obstacle.
         source: Arc<serde_json::Error>,
     },
     /// The log could not be read.
@@ -174,7 +225,12 @@ impl AuditError {
     }
 }
 
-/// The name of a log in the middle of a sentence: the only one needs none.
+/// Returns the option that names a log to a command: the only one needs none.
+fn only(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!(" --log {log:?}") }
+}
+
+/// Returns the name of a log in the middle of a sentence: an only log needs no name.
 pub(crate) fn named(log: &str) -> String {
     if log.is_empty() { String::new() } else { format!(" {log:?}") }
 }

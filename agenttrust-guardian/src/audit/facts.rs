@@ -23,11 +23,11 @@ use super::MAX_BODY_BYTES;
 
 const DOMAIN: &[u8] = b"agenttrust.audit.facts.v1";
 
-/// For how long a row is referred to before it is written again.
+/// The time for which a row is referred to before it is written again.
 pub(crate) const FACTS_HOLD: Duration = Duration::from_secs(3_600);
-/// What the digest takes of its row.
+/// The bytes of its row that the digest takes.
 const DIGEST_BYTES: usize = 100;
-/// How many rows are remembered as written.
+/// The number of rows that are remembered as written.
 const KNOWN: usize = 10_000;
 
 /// Facts that rows refer to, by the digest of what they say.
@@ -35,7 +35,7 @@ const KNOWN: usize = 10_000;
 pub(crate) struct FactsDigest([u8; 32]);
 
 impl FactsDigest {
-    /// The digest of these facts of an organisation; `None` for lists that no row has room for.
+    /// Returns the digest of these facts of an organisation; `None` for lists that no row has room for.
     pub(crate) fn compute(org_id: &str, body: &Value) -> Option<Self> {
         let body = serde_json_canonicalizer::to_string(body).ok()?;
         if body.len() > MAX_BODY_BYTES - DIGEST_BYTES {
@@ -49,26 +49,26 @@ impl FactsDigest {
         Some(Self(hash.finalize().into()))
     }
 
-    /// The digest as rows spell it.
+    /// Returns the digest as rows spell it.
     pub(crate) fn to_hex(self) -> String {
         hex::encode(&self.0)
     }
 }
 
-/// Which facts have a row in the log that a Guardian writes.
+/// The facts that have a row in the log that a Guardian writes.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     written: RwLock<HashMap<FactsDigest, Instant>>,
 }
 
 impl Told {
-    /// Whether a row that can be referred to is on disk.
+    /// Returns whether a row that can be referred to is on disk.
     pub(super) fn knows(&self, digest: FactsDigest) -> bool {
         let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
         written.get(&digest).is_some_and(|at| at.elapsed() < FACTS_HOLD)
     }
 
-    /// The rows of these are on disk.
+    /// Notes that the rows of these are on disk.
     pub(super) fn add(&self, digests: impl IntoIterator<Item = FactsDigest>) {
         let mut digests = digests.into_iter().peekable();
         if digests.peek().is_none() {
@@ -82,7 +82,7 @@ impl Told {
         written.extend(digests.map(|digest| (digest, now)));
     }
 
-    /// Rows were let go, and perhaps these.
+    /// Forgets what is on disk, since rows were let go, and perhaps these.
     pub(super) fn forget(&self) {
         self.written.write().unwrap_or_else(PoisonError::into_inner).clear();
     }

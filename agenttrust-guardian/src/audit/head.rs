@@ -1,15 +1,16 @@
 //! The end of the chain, and whether it is still what it was.
 
-use super::chain::{Hash, genesis};
+use super::chain::{Hash, Link, genesis};
 use super::checkpoint::{self, Checkpoint};
 use super::error::AuditError;
 use super::key::PublicKey;
+use super::read;
+use super::record::Stored;
 use crate::store::{Transaction, from_row, query};
 
 const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 /// Whether a database with one log ends with the row of this hash.
 pub(super) const ENDS_WITH: &str = "(SELECT hash FROM audit ORDER BY seq DESC LIMIT 1) = ?";
-const HASH_AT: &str = "SELECT seq, hash FROM audit WHERE log = $1 AND seq = $2";
 
 /// The end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,36 +30,38 @@ impl Head {
         }
     }
 
-    /// Whether there is a row at all.
+    /// Returns whether there is a row at all.
     pub(super) fn is_row(self) -> bool {
         self.seq > 0
     }
 
-    /// What a checkpoint says; `None` when that cannot be a row.
-    pub(super) fn from_checkpoint(checkpoint: &Checkpoint) -> Option<Self> {
-        Some(Self { seq: checkpoint.seq(), hash: checkpoint.hash()? })
+    /// Returns the row that follows this one, if this is such a row and its hash is of what it says.
+    pub(super) fn followed_by(self, row: &Stored) -> Option<Self> {
+        let hash = Link::from(row).hash();
+        let follows = row.seq == self.seq + 1 && row.prev_hash == self.hash && row.hash == hash;
+        follows.then_some(Self { seq: row.seq, hash })
     }
 
-    /// Whether the log has this row.
+    /// Returns whether the log has this row, with this hash of what it says.
     pub(super) async fn is_there(
         self,
         transaction: &mut Transaction,
         log: &str,
-    ) -> Result<bool, sqlx::Error> {
-        let row: Option<Raw> =
-            query(HASH_AT).bind(log).bind(self.seq).fetch_optional(transaction).await?;
-        Ok(row.as_ref().map(Raw::hash).transpose()? == Some(self.hash))
+    ) -> Result<bool, AuditError> {
+        let row = read::row(transaction, log, self.seq).await?;
+        Ok(row.is_some_and(|row| row.hash == self.hash && Link::from(&row).hash() == self.hash))
     }
 
-    /// Whether the log has this row, or began after it by a cut that `key` signed for the log of this identity.
+    /// Returns this row if the log has it, or the row up to which the log was let go by a cut that `key` signed for the log
+    /// of this identity.
     pub(super) async fn still_stands(
         self,
         transaction: &mut Transaction,
         log: &str,
         (key, log_id): (Option<PublicKey>, Option<&str>),
-    ) -> Result<(), AuditError> {
-        if self.seq == 0 || self.is_there(transaction, log).await.map_err(AuditError::unwritable)? {
-            return Ok(());
+    ) -> Result<Self, AuditError> {
+        if self.seq == 0 || self.is_there(transaction, log).await? {
+            return Ok(self);
         }
         let cut = checkpoint::cut(transaction, log).await.map_err(AuditError::unwritable)?;
         let signed = |cut: &Checkpoint| {
@@ -68,13 +71,10 @@ impl Head {
                 && (key.is_none() || signer == key)
                 && (log_id.is_none() || cut.log_id.as_deref() == log_id)
         };
-        if cut.as_ref().is_some_and(signed) {
-            return Ok(());
-        }
-        Err(self.tampered(log))
+        cut.filter(signed).and_then(|cut| cut.head()).ok_or_else(|| self.tampered(log))
     }
 
-    /// The log does not have this row.
+    /// Returns the error for a log that does not have this row.
     pub(super) fn tampered(self, log: &str) -> AuditError {
         AuditError::Tampered { log: log.to_owned(), seq: u64::try_from(self.seq).unwrap_or(0) }
     }

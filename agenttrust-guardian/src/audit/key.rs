@@ -18,19 +18,23 @@ use crate::domain::file::{ReadError, is_open_to_others, read_text_at_most, write
 /// A file of a key is smaller than this; a larger one is something else.
 const MOST: u64 = 4 << 10;
 
-/// Signs checkpoints. Clones share it.
+/// The key that signs checkpoints. Clones share it.
 #[derive(Clone)]
-pub(crate) struct AuditKey(Arc<SigningKey>);
+pub(crate) struct AuditKey {
+    key: Arc<SigningKey>,
+    /// Whether it is in a file, and outlives this process.
+    is_kept: bool,
+}
 
 impl AuditKey {
-    /// A new one, which ends with its last clone.
+    /// Creates a new one, which ends with its last clone.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits)?;
-        Ok(Self(Arc::new(SigningKey::from_bytes(&bits))))
+        Ok(Self { key: Arc::new(SigningKey::from_bytes(&bits)), is_kept: false })
     }
 
-    /// The key in this file, in PKCS#8 PEM. It is made when the file is not there, for its owner alone.
+    /// Returns the key in this file, in PKCS#8 PEM. It is made when the file is not there, for its owner alone.
     pub(crate) fn at(path: &Path) -> Result<Self, AuditError> {
         match Self::load(path) {
             Err(AuditError::Key { source: Some(error), .. })
@@ -42,7 +46,7 @@ impl AuditKey {
         }
     }
 
-    /// The key in this file, which must be there.
+    /// Returns the key in this file, which must be there.
     pub(crate) fn load(path: &Path) -> Result<Self, AuditError> {
         let no_key = || AuditError::Key {
             path: path.to_owned(),
@@ -55,28 +59,34 @@ impl AuditKey {
         })?;
         let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| no_key())?;
         warn_of_readers(path);
-        Ok(Self(Arc::new(key)))
+        Ok(Self { key: Arc::new(key), is_kept: true })
     }
 
     fn make(path: &Path) -> Result<Self, AuditError> {
         let unmade =
             |reason: String| AuditError::Key { path: path.to_owned(), reason, source: None };
         let key = Self::random().map_err(|error| unmade(error.to_string()))?;
-        let pem = key.0.to_pkcs8_pem(LineEnding::LF).map_err(|error| unmade(error.to_string()))?;
+        let pem =
+            key.key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unmade(error.to_string()))?;
         match write_once(path, pem.as_bytes()) {
             // Another process on the same database was first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
             Err(error) => Err(unusable(path, error)),
-            Ok(()) => Ok(key),
+            Ok(()) => Ok(Self { is_kept: true, ..key }),
         }
     }
 
     pub(crate) fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
+        PublicKey(self.key.verifying_key().to_bytes())
+    }
+
+    /// Returns whether it is in a file, so that a Guardian that starts again signs by it too.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
-        self.0.sign(bytes).to_bytes()
+        self.key.sign(bytes).to_bytes()
     }
 }
 

@@ -10,20 +10,23 @@ use super::error::AuditError;
 use super::facts::FactsDigest;
 use super::head::Head;
 use super::key::AuditKey;
+use super::notary::Arrears;
 use super::record::{Record, Row};
+use super::refused;
 use super::shared::{Message, Shared, Waiting, WriterEnd};
 use super::signing::Signing;
 use super::standing::Standing;
-use super::trust::Own;
+use super::trust::{Own, Trust};
+use super::verify::Verification;
 use super::writer::Writer;
 use crate::clock::Clock;
 use crate::store::{Db, query};
 
-/// How many rows may wait for the writer ...
+/// The number of rows that may wait for the writer ...
 const QUEUE: usize = 4_096;
-/// ... and how many bytes of them. Beyond either, those who hand over a row wait.
+/// ... and how many bytes of them. Beyond either, a caller that hands over a row waits.
 const QUEUE_BYTES: usize = 32 << 20;
-/// What a row takes beside its body.
+/// The bytes that a row takes beside its body.
 const ROW_BYTES: usize = 512;
 
 const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
@@ -39,11 +42,13 @@ pub(crate) struct AuditLog {
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
     key: Option<AuditKey>,
-    /// How the log stood at the start, where checkpoints are signed.
+    /// The notes that the file of checkpoints lacks, where there is one.
+    arrears: Option<Arc<Arrears>>,
+    /// The state of the log at the start, where checkpoints are signed.
     standing: Option<Arc<Standing>>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Head>,
-    /// One walk along the whole log at a time.
+    /// The one place for a walk along the whole log.
     walks: Arc<Semaphore>,
 }
 
@@ -61,12 +66,12 @@ impl HandedOver {
     }
 }
 
-/// How far the log of this Guardian is written.
+/// The end of what is written in this Guardian's log.
 #[derive(Clone, Debug)]
 pub(crate) struct Written(watch::Receiver<Head>);
 
 impl Written {
-    /// The number of the newest row.
+    /// Returns the number of the newest row.
     pub(crate) fn newest(&mut self) -> i64 {
         self.0.borrow_and_update().seq
     }
@@ -91,7 +96,8 @@ impl AuditLog {
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
     /// [`AuditError::Truncated`] when the log ends before a checkpoint of it, [`AuditError::AnotherLog`] when it is not
-    /// the one that was noted, and [`AuditError::Seen`] when it was seen changed.
+    /// the one that was noted, [`AuditError::KeyReplaced`] when another key signed it, and [`AuditError::Seen`] when it was
+    /// seen changed. What was changed or added is marked outside of the database then.
     pub(crate) async fn start(
         db: Db,
         log: String,
@@ -99,8 +105,20 @@ impl AuditLog {
         mut signing: Option<Signing>,
     ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
-        let standing = match &signing {
-            Some(signing) => Some(Standing::find(&mut transaction, &log, signing).await?),
+        // What a Guardian that was killed asked for may still be written.
+        transaction.lock(&log).await.map_err(AuditError::unreadable)?;
+        let standing = match &mut signing {
+            Some(signing) if signing.is_of_command() => {
+                signing.begin_command(&mut transaction, &log).await?;
+                None
+            }
+            Some(signing) => match Standing::find(&mut transaction, &log, signing).await {
+                Ok(standing) => Some(standing),
+                Err(refusal) => {
+                    refused::mark(&mut transaction, (&log, &clock), signing, &refusal).await;
+                    return Err(refusal);
+                }
+            },
             None => None,
         };
         let head = Head::load(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
@@ -117,8 +135,9 @@ impl AuditLog {
         let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
         let (last, reached) = watch::channel(head);
         let key = signing.as_ref().map(|signing| signing.key.clone());
+        let arrears = signing.as_ref().map(Signing::arrears);
         if let (Some(signing), Some(standing)) = (&mut signing, &standing) {
-            signing.begin(&log, standing.log_id.clone(), &clock, reached.clone());
+            signing.begin(&log, standing, &clock, reached.clone());
         }
         let end = WriterEnd { messages, shared: Arc::clone(&shared), last };
         let writer = Writer::new(db, log, clock, end, signing);
@@ -128,18 +147,19 @@ impl AuditLog {
             room: Arc::new(Semaphore::new(QUEUE_BYTES)),
             shared,
             key,
+            arrears,
             standing: standing.map(Arc::new),
             reached,
             walks: Arc::new(Semaphore::new(1)),
         })
     }
 
-    /// The key that signs checkpoints, if any are signed.
+    /// Returns the key that signs checkpoints, if any are signed.
     pub(crate) fn key(&self) -> Option<&AuditKey> {
         self.key.as_ref()
     }
 
-    /// What is known here of this log, by its name, whatever the database says.
+    /// Returns what is known here of this log, by its name, whatever the database says.
     pub(crate) fn own(&self, log: &str) -> Own {
         let key = self.key().map(AuditKey::public);
         let standing = self.standing.as_deref();
@@ -147,18 +167,21 @@ impl AuditLog {
             log: log.to_owned(),
             log_id: standing.map(|standing| standing.log_id.clone()),
             key,
+            key_is_kept: self.key().is_some_and(AuditKey::is_kept),
             reached: *self.reached.borrow(),
+            began_at: standing.map_or(0, |standing| standing.head.seq),
+            cut_at_start: standing.and_then(|standing| standing.cut),
             accepted: standing.and_then(|standing| standing.accepted.clone()),
             seen: self.shared.seen.get().copied(),
         }
     }
 
-    /// Whether these facts have a row that others can refer to.
+    /// Returns whether these facts have a row that others can refer to.
     pub(crate) fn has_told(&self, facts: FactsDigest) -> bool {
         self.shared.told.knows(facts)
     }
 
-    /// Has facts written again that a row refers to, because rows were let go.
+    /// Lets facts be written again that a row refers to, because rows were let go.
     pub(crate) fn forget_told(&self) {
         self.shared.told.forget();
     }
@@ -211,8 +234,8 @@ impl AuditLog {
         Ok(self.queue.try_send(message).is_ok())
     }
 
-    /// [`append`](Self::append) or [`enqueue`](Self::enqueue) up to the point where the row has its place.
-    /// Dropped before that, it is not written.
+    /// Does what [`append`](Self::append) or [`enqueue`](Self::enqueue) does, up to the point where the row has its
+    /// place. Dropped before that, it is not written.
     pub(crate) async fn hand_over(
         &self,
         row: Row,
@@ -244,18 +267,24 @@ impl AuditLog {
         self.queue.send(message).await.map_err(|_| AuditError::Closed)
     }
 
-    /// Whether the writer lives and its last write succeeded.
+    /// Returns whether the writer lives and its last write succeeded.
     #[must_use]
     pub(crate) fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
-    /// How many bursts of denials this log told of since the start.
+    /// Returns whether the file of checkpoints has all that is to be noted in it, a mark that the log was changed
+    /// among that.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.arrears.as_ref().is_none_or(|arrears| !arrears.any())
+    }
+
+    /// Returns how many bursts of denials this log reported since the start.
     pub(crate) fn bursts(&self) -> u64 {
         self.shared.bursts.load(Ordering::Relaxed)
     }
 
-    /// How many rows were written since the start.
+    /// Returns how many rows were written since the start.
     pub(crate) fn written(&self) -> u64 {
         self.shared.written.load(Ordering::Relaxed)
     }
@@ -265,20 +294,61 @@ impl AuditLog {
         Written(self.reached.clone())
     }
 
-    /// How many records wait to be taken by the writer.
+    /// Returns how many records wait to be taken by the writer.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity().saturating_sub(self.queue.capacity())
     }
 
-    /// The same, once the walk that is on its way is over.
+    /// Returns the same, once the walk that is on its way is over.
     pub(crate) async fn wait_for_walk(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.walks).acquire_owned().await.ok()
     }
 
-    /// Leave to verify the whole log, or to let its first rows go; `None` while another walk is on its way. Many of
-    /// them at once would keep the database from those who decide.
+    /// Returns leave to verify the whole log, or to let its first rows go; `None` while another walk is on its way.
+    /// Many of them at once would keep the database from decisions.
     pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.walks).try_acquire_owned().ok()
+    }
+
+    /// Remembers for good what walks along the logs found in this one, which is called `name`, and looks at its end: from
+    /// then on nothing is decided until an operator accepts it. What was found in the log of another Guardian is logged.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, it may or may not be remembered.
+    pub(crate) async fn heed(&self, name: &str, found: &mut [Verification]) {
+        for Verification { log, fault, .. } in found {
+            if log != name {
+                if let Some(fault) = fault.as_ref().filter(|fault| fault.is_sure) {
+                    tracing::error!(
+                        log, row = fault.seq, what = %fault.what,
+                        "the audit log of another Guardian, or of a command, is not what was written; have that Guardian \
+                         verify it: it alone decides nothing from then on"
+                    );
+                }
+                continue;
+            }
+            match fault {
+                Some(fault) if fault.is_sure => {
+                    let fault = fault.clone();
+                    self.ask(|answer| Message::FaultFound(fault, answer)).await;
+                }
+                Some(_) => {}
+                None => {
+                    self.ask(Message::Compare).await;
+                    *fault = Trust { own: Some(self.own(name)), ..Trust::default() }.seen(name);
+                }
+            }
+        }
+    }
+
+    /// Asks the writer to do this, in its turn.
+    async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(message(answer)).await.is_ok() {
+            // An error here means that the writer ended, after which there is nothing to wait for.
+            let _ = answered.await;
+        }
     }
 
     /// Waits until everything handed over before has been tried; [`is_healthy`](Self::is_healthy) then
@@ -288,11 +358,7 @@ impl AuditLog {
     ///
     /// Dropped early, the rows are written all the same.
     pub(crate) async fn flush(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Flush(answer)).await.is_ok() {
-            // An error here means that the writer ended, after which there is nothing to wait for.
-            let _ = answered.await;
-        }
+        self.ask(Message::Flush).await;
     }
 
     /// Takes no more records, writes those that wait, and ends the writer.
@@ -301,15 +367,12 @@ impl AuditLog {
     ///
     /// Dropped early, the log closes all the same.
     pub(crate) async fn close(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Close(answer)).await.is_ok() {
-            // The writer drops the sender when it ends.
-            let _ = answered.await;
-        }
+        // The writer drops the sender when it ends.
+        self.ask(Message::Close).await;
     }
 }
 
-/// How much of the bytes that may wait a row takes.
+/// Returns how much of the bytes that may wait a row takes.
 fn bytes_of(row: &Row) -> u32 {
     let facts: usize = row.facts.iter().map(|(_, facts)| ROW_BYTES + facts.body.len()).sum();
     let bytes = (ROW_BYTES + row.body.len() + facts).min(QUEUE_BYTES);

@@ -39,7 +39,9 @@
 //! "agenttrust.audit.checkpoint.v2"                        30 bytes of ASCII
 //! 0x01 the log reached this row | 0x02 it is cut here
 //!    | 0x03 it is not what was written up to this row
-//!    | 0x04 an operator accepts it up to this row         1 byte
+//!    | 0x04 an operator accepts it up to this row
+//!    | 0x05 its Guardian closed with this row
+//!    | 0x06 a command wrote this row                      1 byte
 //! seq                                                     8 bytes, big endian
 //! hash                                                    32 bytes
 //! log, at, log_id                                         each its length (8, big endian) and UTF-8
@@ -55,9 +57,23 @@
 //! # What was seen
 //!
 //! A Guardian that finds another row in the place of its last one writes no more and decides nothing, whatever is in that
-//! place afterwards. It marks that in the file. With such a mark no Guardian starts and no verification succeeds, until an
-//! operator accepts it (`agenttrust audit accept`): rows that are whole by themselves go on being proven, and else the log
+//! place afterwards; so it does when a walk along its log finds a fault twice. It marks that in the file, as does a start
+//! that finds rows changed or added, not one that finds the end missing, which an older copy lacks too. With such a mark no
+//! Guardian starts and no verification succeeds, until an operator accepts it (`agenttrust audit accept`): rows that are whole by themselves go on being proven, and else the log
 //! is proven from its last row on.
+//!
+//! A last row whose hash is not of what it says is accepted by SHA-256 over `agenttrust.audit.accepted.v1` and both hashes.
+//!
+//! # Whose a row is
+//!
+//! Each log has one writer: the Guardian whose it is. Commands (`agenttrust keys`, `audit prune`) add rows to the log of a
+//! database file too, and sign each of them (`audit_added`). At its next row, or when it verifies, the Guardian takes rows
+//! behind its last one for a command's by such a signature, and for tampering without. So does a start behind a row with
+//! which the Guardian closed. Rows behind the last checkpoint of one that was killed may be its own, and are taken for that.
+//!
+//! Nothing keeps two Guardians of one name from writing one log on PostgreSQL, by turns. One that finds a checkpoint by its
+//! own key behind its last row takes the rows there for the other's: each signs the first row that it writes behind those of
+//! another. Nor does one know its rows by a key that ends with its process.
 //!
 //! Old rows are let go from the first one on. A signed *cut* takes their place, with the number and hash of
 //! the last of them, and the chain is verified from there. The newest row of a log always stays.
@@ -68,13 +84,14 @@
 //!   (in the file, in a copy of one of its lines, or in the running Guardian's memory) without being found. Who compares
 //!   with nothing from outside finds the same, except for an end that is missing together with its checkpoints, and a log
 //!   that was rewritten from its first row with another key.
-//! - Rows of the last second before a Guardian was killed can be changed unseen by them; without a file, so can all
-//!   after the newest checkpoint that is kept elsewhere, once the Guardian that wrote them no longer runs.
+//! - Rows of the last second before a Guardian was killed can be changed unseen by them, and rows added behind these
+//!   before the next start, which warns of their numbers; without a file, so can all after the newest checkpoint that is
+//!   kept elsewhere, once the Guardian that wrote them no longer runs.
 //! - Who can write the file too can put both back to how they were, or remove lines from the end of the file and change the
 //!   rows behind the last one that is left: only a line that is kept elsewhere shows that.
-//! - Who has the audit key *and* the database can rewrite everything that nobody has a checkpoint of
+//! - A person with the audit key *and* the database can rewrite everything that has no checkpoint kept
 //!   elsewhere. The key beside a database file is out of reach of an SQL injection and of a copy of the
-//!   file, not of whoever owns the folder: name files elsewhere with `audit-key` and `audit-checkpoints`.
+//!   file, not of the owner of the folder: name files elsewhere with `audit-key` and `audit-checkpoints`.
 //! - That a row was written does not prove that what it says is so.
 //! - The triggers of the tables stop mistakes. Who may drop a trigger is found by the chain.
 
@@ -86,6 +103,7 @@ mod checkpoint_file;
 mod counting;
 mod error;
 mod facts;
+mod fault;
 mod head;
 mod key;
 mod log;
@@ -95,9 +113,11 @@ mod outage;
 mod prune;
 mod read;
 mod record;
+mod refused;
 mod shared;
 mod signing;
 mod standing;
+mod tail;
 mod trust;
 mod verify;
 mod writer;
@@ -131,16 +151,16 @@ pub(crate) use self::record::{Counted, Entry, Record};
 pub(crate) use self::signing::Signing;
 pub(crate) use self::trust::Trust;
 pub(crate) use self::verify::Verification;
-pub(crate) use self::verify::verify_all;
+pub(crate) use self::verify::{verify, verify_all};
 
-/// How long the canonical form of a body is at most, in bytes.
+/// The largest length of the canonical form of a body, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
-/// What the names of the key and of the noted checkpoints end with, beside a database file.
+/// The endings of the names of the key and of the noted checkpoints, beside a database file.
 pub(crate) const AUDIT_KEY: &str = ".audit-key";
 pub(crate) const AUDIT_CHECKPOINTS: &str = ".checkpoints";
 
-/// How long the database may take to keep a row.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time that the database, or the file of checkpoints, may take to write or compare a row.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

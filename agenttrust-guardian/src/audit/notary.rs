@@ -1,5 +1,6 @@
 //! Notes outside of the database how far a log has come: beside those who write it, so that no check waits for it.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,21 +11,22 @@ use futures_util::future::{Either, select};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::PATIENCE;
+use super::WRITE_TIMEOUT;
 use super::checkpoint::{Checkpoint, CheckpointKind};
 use super::checkpoint_file::CheckpointFile;
 use super::head::Head;
 use super::key::AuditKey;
 use crate::clock::Clock;
 
-/// How long after a row it is noted: with the time that the file takes, rows are not covered for a second at most.
+/// The time after a row until it is noted: with the time that the file takes, rows are not covered for a second at
+/// most.
 const PACE: Duration = Duration::from_millis(500);
-/// How long until a file that could not be written is tried again.
+/// The time until a file that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long news are waited for at a time.
+/// The time for which news are waited for at once.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// Signs what is known of a log, into a file.
+/// The task that signs what is known of a log, into a file.
 #[derive(Debug)]
 pub(super) struct Notary {
     pub(super) file: CheckpointFile,
@@ -32,44 +34,94 @@ pub(super) struct Notary {
     pub(super) log: String,
     pub(super) log_id: String,
     pub(super) clock: Arc<Clock>,
-    /// Whether the last line could not be written, so that it is said once.
-    pub(super) failing: AtomicBool,
+    pub(super) arrears: Arc<Arrears>,
+}
+
+/// The notes that the file of checkpoints lacks, so that it is said once.
+#[derive(Debug, Default)]
+pub(super) struct Arrears {
+    /// Whether the last line could not be written.
+    reached: AtomicBool,
+    /// Whether the log was seen changed, and the file does not have that yet.
+    mark: AtomicBool,
+}
+
+impl Arrears {
+    /// Returns whether the file lacks anything.
+    pub(super) fn any(&self) -> bool {
+        self.reached.load(Ordering::Relaxed) || self.mark.load(Ordering::Relaxed)
+    }
 }
 
 impl Notary {
-    /// Notes this of the log; `false` where that was not possible, which stops no check: the database has signed
-    /// checkpoints, too.
-    fn note(&self, says: CheckpointKind, head: Head) -> bool {
+    /// Signs a checkpoint of the log and adds it to the file; `false` where that was not possible, which stops no
+    /// check: the database has signed checkpoints, too.
+    fn write_checkpoint(&self, says: CheckpointKind, head: Head) -> bool {
         let at = format!("{:.6}", self.clock.now());
         let of = (self.log.as_str(), Some(self.log_id.as_str()));
         let line = Checkpoint::sign(&self.key, says, of, (head.seq, head.hash), at);
+        let added = self.file.add(&line);
+        if says == CheckpointKind::Broken {
+            self.say_of_mark(head, added.as_ref().err());
+        } else {
+            self.say_of_reached(added.as_ref().err());
+        }
+        added.is_ok()
+    }
+
+    fn say_of_reached(&self, failed: Option<&io::Error>) {
+        let was_failing = self.arrears.reached.swap(failed.is_some(), Ordering::Relaxed);
         let path = self.file.path().display();
-        match self.file.add(&line) {
-            Ok(()) => {
-                if self.failing.swap(false, Ordering::Relaxed) {
-                    tracing::warn!(%path, "the audit is noted outside of the database again");
-                }
-                true
+        match failed {
+            None if was_failing => {
+                tracing::warn!(%path, "the audit is noted outside of the database again");
             }
-            Err(error) => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(
-                        %error, %path,
-                        "the audit cannot be noted outside of the database: checks are decided on, and rows that are \
-                         written from now on can be changed unseen once this Guardian was killed; make the file \
-                         writable"
-                    );
-                }
-                false
-            }
+            Some(error) if !was_failing => tracing::error!(
+                %error, %path,
+                "the audit cannot be noted outside of the database: checks are decided on, and rows that are \
+                 written from now on can be changed unseen once this Guardian was killed; make the file \
+                 writable"
+            ),
+            None | Some(_) => {}
         }
     }
 
-    /// The same, off the threads that others wait for.
-    async fn note_beside(self: &Arc<Self>, says: CheckpointKind, head: Head) -> bool {
+    fn say_of_mark(&self, head: Head, failed: Option<&io::Error>) {
+        let was_missing = self.arrears.mark.swap(failed.is_some(), Ordering::Relaxed);
+        let (path, row) = (self.file.path().display(), head.seq);
+        match failed {
+            None if was_missing => {
+                tracing::warn!(%path, row, "that the audit log was changed is marked outside of the database now");
+            }
+            Some(error) if !was_missing => tracing::error!(
+                %error, %path, row,
+                "the audit log was changed from outside, and that cannot be marked in the file of checkpoints: it is \
+                 tried again every second; make the file writable before this Guardian ends, or the next one may not \
+                 know"
+            ),
+            None | Some(_) => {}
+        }
+    }
+
+    /// Writes a checkpoint as [`Notary::write_checkpoint`] does, on a thread that no other task waits for.
+    async fn write_checkpoint_off_thread(
+        self: &Arc<Self>,
+        says: CheckpointKind,
+        head: Head,
+    ) -> bool {
         let notary = Arc::clone(self);
-        let noted = background::handle().spawn_blocking(move || notary.note(says, head));
-        noted.await.unwrap_or(false)
+        let written =
+            background::handle().spawn_blocking(move || notary.write_checkpoint(says, head));
+        written.await.unwrap_or(false)
+    }
+
+    /// Notes that the log is not what was written up to this row; returns whether that is on disk in time.
+    async fn mark_in_time(self: &Arc<Self>, head: Head) -> bool {
+        let marked = self.write_checkpoint_off_thread(CheckpointKind::Broken, head);
+        background::timeout(WRITE_TIMEOUT, marked).await.unwrap_or_else(|_| {
+            self.say_of_mark(head, Some(&io::ErrorKind::TimedOut.into()));
+            false
+        })
     }
 }
 
@@ -77,8 +129,10 @@ impl Notary {
 #[derive(Debug)]
 pub(super) struct Noting {
     notary: Arc<Notary>,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<CheckpointKind>,
     task: JoinHandle<()>,
+    /// A mark that was not written at once, and the task that tries again.
+    marking: Option<(Head, JoinHandle<()>)>,
 }
 
 impl Noting {
@@ -87,22 +141,51 @@ impl Noting {
         let notary = Arc::new(notary);
         let (stop, stopped) = oneshot::channel();
         let task = background::spawn(follow(Arc::clone(&notary), reached, stopped));
-        Self { notary, stop, task }
+        Self { notary, stop, task, marking: None }
     }
 
-    /// Notes that the log is not what was written up to this row; returns whether that is on disk.
-    pub(super) async fn mark(&self, head: Head) -> bool {
-        let marked = self.notary.note_beside(CheckpointKind::Broken, head);
-        background::timeout(PATIENCE, marked).await.unwrap_or(false)
+    /// Notes that the log is not what was written up to this row; returns whether that is on disk. It is tried again
+    /// by itself until it is.
+    pub(super) async fn mark(&mut self, head: Head) -> bool {
+        if let Some((_, marking)) = &self.marking {
+            return marking.is_finished();
+        }
+        if self.notary.mark_in_time(head).await {
+            return true;
+        }
+        let notary = Arc::clone(&self.notary);
+        let marking = background::spawn(async move {
+            loop {
+                background::sleep(RETRY).await;
+                if notary.write_checkpoint_off_thread(CheckpointKind::Broken, head).await {
+                    return;
+                }
+            }
+        });
+        self.marking = Some((head, marking));
+        false
     }
 
-    /// Notes how far the log has come, and no more from then on.
-    pub(super) async fn end(self) {
-        let Self { stop, task, .. } = self;
-        drop(stop);
-        if background::timeout(PATIENCE, task).await.is_err() {
+    /// Notes how far the log has come, with this word, and no more from then on.
+    pub(super) async fn end(self, says: CheckpointKind) {
+        let Self { notary, stop, task, marking } = self;
+        // A task that is gone noted what it could.
+        let _ = stop.send(says);
+        if background::timeout(WRITE_TIMEOUT, task).await.is_err() {
             tracing::error!(
                 "the end of the audit could not be noted outside of the database in time"
+            );
+        }
+        let Some((head, marking)) = marking.filter(|(_, marking)| !marking.is_finished()) else {
+            return;
+        };
+        marking.abort();
+        if !notary.mark_in_time(head).await {
+            tracing::error!(
+                path = %notary.file.path().display(), row = head.seq,
+                "this Guardian ends and saw that the audit log was changed from outside, which the file of checkpoints \
+                 does not have: keep this line and a copy of the database, and run `agenttrust audit verify` before \
+                 another Guardian is started on it"
             );
         }
     }
@@ -111,25 +194,31 @@ impl Noting {
 async fn follow(
     notary: Arc<Notary>,
     mut reached: watch::Receiver<Head>,
-    mut stopped: oneshot::Receiver<()>,
+    mut stopped: oneshot::Receiver<CheckpointKind>,
 ) {
     let mut noted = *reached.borrow_and_update();
     loop {
         // What could not be noted is tried again without news.
         let wait = if noted == *reached.borrow() { IDLE } else { RETRY };
-        let mut has_stopped = {
+        let mut end = {
             let news = pin!(background::timeout(wait, reached.changed()));
             match select(news, &mut stopped).await {
-                Either::Left((heard, _)) => matches!(heard, Ok(Err(_))),
-                Either::Right(_) => true,
+                Either::Left((Ok(Err(_)), _)) => Some(CheckpointKind::Reached),
+                Either::Left(_) => None,
+                Either::Right((says, _)) => Some(says.unwrap_or(CheckpointKind::Reached)),
             }
         };
-        has_stopped = has_stopped || background::timeout(PACE, &mut stopped).await.is_ok();
+        if end.is_none() {
+            let said = background::timeout(PACE, &mut stopped).await;
+            end = said.ok().map(|says| says.unwrap_or(CheckpointKind::Reached));
+        }
         let head = *reached.borrow_and_update();
-        if head != noted && notary.note_beside(CheckpointKind::Reached, head).await {
+        let says = end.unwrap_or(CheckpointKind::Reached);
+        let is_news = head != noted || says == CheckpointKind::Closed;
+        if is_news && notary.write_checkpoint_off_thread(says, head).await {
             noted = head;
         }
-        if has_stopped {
+        if end.is_some() {
             return;
         }
     }

@@ -3,18 +3,18 @@
 use super::checkpoint::{Checkpoint, CheckpointKind};
 use super::key::PublicKey;
 
-/// What is known of a log from outside of its database.
+/// The state of a log as it is known from outside of its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
-    /// Which log.
+    /// The name of the log.
     pub(crate) log: String,
     /// The identity that the last line of it names.
     pub(crate) log_id: Option<String>,
-    /// How far it had come, since something was accepted.
+    /// The row that the log had reached, since something was accepted, and whether its Guardian closed there.
     pub(crate) reached: Option<Checkpoint>,
-    /// That a Guardian saw it changed, unless that was accepted since.
+    /// The checkpoint of the row that a Guardian saw changed, unless that was accepted since.
     pub(crate) broken: Option<Checkpoint>,
-    /// What an operator accepted last.
+    /// The row that an operator accepted last.
     pub(crate) accepted: Option<Checkpoint>,
 }
 
@@ -45,7 +45,7 @@ impl Noted {
         let is_another =
             self.log_id.is_some() && line.log_id.is_some() && self.log_id != line.log_id;
         match line.says {
-            CheckpointKind::Reached | CheckpointKind::Cut => {
+            CheckpointKind::Reached | CheckpointKind::Cut | CheckpointKind::Closed => {
                 let is_newer = self.reached.as_ref().is_none_or(|known| known.seq <= line.seq);
                 self.name(&line);
                 if is_newer || is_another {
@@ -61,7 +61,7 @@ impl Noted {
                 (self.reached, self.broken) = (None, None);
                 self.accepted = Some(line);
             }
-            CheckpointKind::Accepted => {}
+            CheckpointKind::Accepted | CheckpointKind::Added => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! A time in which nothing could be written: how long until the next try, and what is told of it afterwards.
+//! A time in which nothing could be written: how long until the next try, and the record of it afterwards.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use agenttrust::internal::Doubling;
 
 use super::record::{Record, Row};
 
-/// How long to wait before an unwritable log is tried again.
+/// The time to wait before an unwritable log is tried again.
 const WAITS: Doubling = Doubling::new(Duration::from_millis(100), Duration::from_secs(5));
 
 pub(super) struct Outage {
@@ -14,9 +14,9 @@ pub(super) struct Outage {
     /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
     org_id: String,
     pub(super) refused: u64,
-    /// The first and the last row that turned out to be written although their callers were told otherwise.
+    /// The first and the last row that turned out to be written although their callers got an error.
     written_unanswered: Option<(i64, i64)>,
-    /// How many tries did not succeed, after the first.
+    /// The number of tries that did not succeed, after the first.
     tries: u32,
 }
 
@@ -25,24 +25,24 @@ impl Outage {
         Self { since, org_id, refused, written_unanswered: None, tries: 0 }
     }
 
-    /// These rows turned out to be written, although their callers were told otherwise.
+    /// Notes that these rows turned out to be written, although their callers got an error.
     pub(super) fn was_written(&mut self, first: i64, last: i64) {
         let (first_told, last_told) = self.written_unanswered.unwrap_or((first, last));
         self.written_unanswered = Some((first_told.min(first), last_told.max(last)));
     }
 
-    /// Another try did not succeed.
+    /// Notes that another try did not succeed.
     pub(super) fn goes_on(&mut self, refused: u64) {
         self.refused += refused;
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// How long to wait before the next try.
+    /// Returns how long to wait before the next try.
     pub(super) fn retry(&self) -> Duration {
         WAITS.wait(self.tries)
     }
 
-    /// The row that tells the gap.
+    /// Returns the row that tells the gap.
     pub(super) fn resumed(&self) -> Option<Row> {
         let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
         if let (Some((first, last)), Some(body)) = (self.written_unanswered, body.as_object_mut()) {

@@ -9,32 +9,32 @@ use super::verify::verify;
 use super::{list, read};
 use crate::store::{Db, query};
 
-/// How many rows one transaction removes, so that the writer gets its turn.
+/// The number of rows that one transaction removes, so that the writer gets its turn.
 const AT_ONCE: i64 = 1_000;
 
 const FIRST: &str = "SELECT seq FROM audit WHERE log = $1 ORDER BY seq LIMIT 1";
 const FIRST_FROM: &str = "SELECT seq FROM audit WHERE log = $1 AND at >= $2 ORDER BY seq LIMIT 1";
 const DELETE: &str = "DELETE FROM audit WHERE log = $1 AND seq <= $2";
+const DELETE_ADDED: &str = "DELETE FROM audit_added WHERE log = $1 AND seq <= $2";
 const DELETE_CHECKPOINTS: &str = "DELETE FROM audit_checkpoints WHERE log = $1 AND seq <= $2";
 
-/// What is going to be let go: whole rows from the first one on.
+/// The rows that are going to be let go: whole rows from the first one on.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     log: String,
     /// The last of them.
     last: Entry,
-    /// How many.
+    /// The number of rows.
     pub(crate) rows: u64,
 }
 
 impl Plan {
-    /// Everything that was written before `before` (RFC 3339 in UTC with six decimals), except for the
+    /// Returns everything that was written before `before` (RFC 3339 in UTC with six decimals), except for the
     /// newest row of the log; `None` when that is nothing.
     ///
     /// # Errors
     ///
-    /// [`AuditError::Broken`] when these rows are not what was written, so that nobody gets rid of what
-    /// would show it.
+    /// [`AuditError::Broken`] when these rows are not what was written, so that evidence of a change cannot be pruned.
     pub(crate) async fn before(
         db: &Db,
         log: &str,
@@ -72,12 +72,12 @@ impl Plan {
         Ok(row.map(|last| Self { log: log.to_owned(), last, rows: found.rows }))
     }
 
-    /// The number of the last row that goes.
+    /// Returns the number of the last row that goes.
     pub(crate) fn through(&self) -> u64 {
         self.last.seq
     }
 
-    /// That row's hash.
+    /// Returns that row's hash.
     pub(crate) fn hash(&self) -> &str {
         &self.last.hash
     }
@@ -88,7 +88,7 @@ impl Plan {
     ///
     /// [`AuditError::Unwritable`] when the database refused. Once the cut is signed, the next one that is
     /// planned removes what this one left.
-    pub(crate) async fn carry_out(
+    pub(crate) async fn execute(
         &self,
         db: &Db,
         key: &AuditKey,
@@ -111,8 +111,8 @@ impl Plan {
     }
 }
 
-/// Removes what is before the newest cut of a log, if that is signed by this key: one that somebody else put
-/// there removes nothing.
+/// Removes what is before the newest cut of a log, if that is signed by this key: a cut that another program put there
+/// removes nothing.
 async fn finish(db: &Db, log: &str, key: &AuditKey) -> Result<(), AuditError> {
     let cut = checkpoint::cut(db, log).await.map_err(AuditError::unreadable)?;
     let cut = cut.filter(|cut| cut.signer() == Some(key.public()));
@@ -124,11 +124,8 @@ async fn finish(db: &Db, log: &str, key: &AuditKey) -> Result<(), AuditError> {
         let through = first.saturating_add(AT_ONCE).min(cut);
         query(DELETE).bind(log).bind(through).execute(db).await.map_err(AuditError::unwritable)?;
     }
-    query(DELETE_CHECKPOINTS)
-        .bind(log)
-        .bind(cut)
-        .execute(db)
-        .await
-        .map_err(AuditError::unwritable)
-        .map(drop)
+    for sql in [DELETE_CHECKPOINTS, DELETE_ADDED] {
+        query(sql).bind(log).bind(cut).execute(db).await.map_err(AuditError::unwritable)?;
+    }
+    Ok(())
 }

@@ -12,9 +12,9 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::error::AuditError;
 use super::record::{Entry, Stored};
-use crate::store::{Db, query};
+use crate::store::{Db, Target, query};
 
-/// How many entries one page has at most.
+/// The largest number of entries of one page.
 pub(crate) const MAX_PAGE: u32 = 1_000;
 
 macro_rules! rows {
@@ -40,7 +40,7 @@ const NEXT_LOG: [&str; 3] = [
     "SELECT MIN(log) FROM audit_cuts WHERE log > $1",
 ];
 
-/// The names of all logs that have rows, or of which anything was ever signed, in their order.
+/// Returns the names of all logs that have rows, or of which anything was ever signed, in their order.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub(crate) async fn logs(db: &Db) -> Result<Vec<String>, AuditError> {
     Ok(logs.into_iter().collect())
 }
 
-/// Up to `limit` (at most [`MAX_PAGE`]) entries of a log after number `after_seq`, in their order; of one
+/// Returns up to `limit` (at most [`MAX_PAGE`]) entries of a log after number `after_seq`, in their order; of one
 /// agent when `agent_id` names one.
 ///
 /// # Errors
@@ -87,7 +87,8 @@ pub(crate) async fn list(
 /// A row, or the number of one that cannot be read.
 pub(crate) type Readable = Result<Entry, (u64, AuditError)>;
 
-/// Up to `limit` rows as [`list`] has them, where one that cannot be read is told as that and hides no other.
+/// Returns up to `limit` rows as [`list`] has them, where a row that cannot be read is listed as unreadable and hides
+/// no other.
 ///
 /// # Errors
 ///
@@ -110,7 +111,7 @@ pub(crate) async fn list_each(
     Ok(each.collect())
 }
 
-/// The number of the newest row of each log that has rows.
+/// Returns the number of the newest row of each log that has rows.
 ///
 /// # Errors
 ///
@@ -126,8 +127,8 @@ pub(crate) async fn heads(db: &Db) -> Result<BTreeMap<String, i64>, AuditError> 
     Ok(heads)
 }
 
-/// The number of the row before the first one that was written at `since` or later (RFC 3339 in UTC with six decimals),
-/// of each log that has rows: its newest where there is no such row.
+/// Returns the number of the row before the first one that was written at `since` or later (RFC 3339 in UTC with six
+/// decimals), of each log that has rows: its newest where there is no such row.
 ///
 /// # Errors
 ///
@@ -144,7 +145,7 @@ pub(crate) async fn before(db: &Db, since: &str) -> Result<BTreeMap<String, i64>
     Ok(rows)
 }
 
-/// The newest entries of a log, up to `limit` (at most [`MAX_PAGE`]), in their order.
+/// Returns the newest entries of a log, up to `limit` (at most [`MAX_PAGE`]), in their order.
 ///
 /// # Errors
 ///
@@ -157,7 +158,7 @@ pub(crate) async fn newest(db: &Db, log: &str, limit: u32) -> Result<Vec<Entry>,
     entries(rows)
 }
 
-/// The last entry of a log.
+/// Returns the last entry of a log.
 ///
 /// # Errors
 ///
@@ -168,7 +169,7 @@ pub(crate) async fn last(db: &Db, log: &str) -> Result<Option<Entry>, AuditError
     Ok(entries(rows)?.pop())
 }
 
-fn entries(rows: Vec<Found>) -> Result<Vec<Entry>, AuditError> {
+fn entries(rows: Vec<ReadRow>) -> Result<Vec<Entry>, AuditError> {
     rows.into_iter()
         .map(|found| found.row.map(Entry::from).map_err(AuditError::unreadable))
         .collect()
@@ -214,13 +215,13 @@ pub(crate) async fn export(
     out.flush().map_err(unwritten)
 }
 
-/// A row, as far as it can be read.
-pub(super) struct Found {
+/// A row of the log: its number, and its content or the reason why that cannot be read.
+pub(super) struct ReadRow {
     pub(super) seq: i64,
     pub(super) row: Result<Stored, sqlx::Error>,
 }
 
-impl<'r, R: Row> FromRow<'r, R> for Found
+impl<'r, R: Row> FromRow<'r, R> for ReadRow
 where
     Stored: FromRow<'r, R>,
     &'static str: ColumnIndex<R>,
@@ -237,15 +238,25 @@ pub(super) async fn last_seq(db: &Db, log: &str) -> Result<i64, AuditError> {
     Ok(last.map_or(i64::MIN, |(seq,)| seq))
 }
 
-pub(super) async fn page(
-    db: &Db,
+/// Returns the row of this number, if it is there and can be read.
+pub(super) async fn row<'t>(
+    on: impl Into<Target<'t>>,
+    log: &str,
+    seq: i64,
+) -> Result<Option<Stored>, AuditError> {
+    let found = page(on, log, seq.saturating_sub(1), 1, None).await?.pop();
+    Ok(found.filter(|found| found.seq == seq).and_then(|found| found.row.ok()))
+}
+
+pub(super) async fn page<'t>(
+    on: impl Into<Target<'t>>,
     log: &str,
     after: i64,
     limit: u32,
     agent_id: Option<&str>,
-) -> Result<Vec<Found>, AuditError> {
+) -> Result<Vec<ReadRow>, AuditError> {
     let page = query(if agent_id.is_some() { PAGE_OF_AGENT } else { PAGE });
     let page = page.bind(log).bind(after).bind(i64::from(limit));
     let page = if let Some(agent_id) = agent_id { page.bind(agent_id) } else { page };
-    page.fetch_all(db).await.map_err(AuditError::unreadable)
+    page.fetch_all(on).await.map_err(AuditError::unreadable)
 }

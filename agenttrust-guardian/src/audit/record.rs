@@ -24,7 +24,7 @@ pub(crate) struct Counted {
 }
 
 impl FactsDigest {
-    /// The row of these facts, which this is the digest of.
+    /// Returns the row of these facts, which this is the digest of.
     pub(crate) fn record(self, org_id: &str, mut body: Value) -> Record {
         if let Some(body) = body.as_object_mut() {
             body.insert("digest".to_owned(), self.to_hex().into());
@@ -33,12 +33,12 @@ impl FactsDigest {
     }
 }
 
-/// Something to be remembered for good.
+/// An event to be remembered for good.
 ///
 /// Its `Debug` shows the body: keep tool inputs and secrets out of it (see the [module](super)).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
-    /// What happened, such as `decision` or `approval.opened`.
+    /// The kind of event, such as `decision` or `approval.opened`.
     pub(crate) kind: &'static str,
     /// The organisation that it happened in.
     pub(crate) org_id: String,
@@ -51,7 +51,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A record with an empty object as its body.
+    /// Creates a record with an empty object as its body.
     #[must_use]
     pub(crate) fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
         let body = Value::Object(serde_json::Map::new());
@@ -93,7 +93,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A row with this body, whose members stand in the order of their names and whose numbers are written
+    /// Creates a row with this body, whose members stand in the order of their names and whose numbers are written
     /// as RFC 8785 has it.
     pub(crate) fn from_body<T: Serialize>(
         kind: &'static str,
@@ -132,7 +132,7 @@ impl Row {
         self
     }
 
-    /// Has these facts, which the body names by their digests, written before it, unless they are there.
+    /// Puts these facts, which the body names by their digests, before the record, unless they are there.
     pub(crate) fn referring_to(
         mut self,
         facts: Vec<(FactsDigest, Record)>,
@@ -159,13 +159,13 @@ impl TryFrom<Record> for Row {
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = AuditEntry)]
 pub(crate) struct Entry {
-    /// Which log it is of: empty on SQLite, which has one; on PostgreSQL the name of its replica.
+    /// The name of the log: empty on SQLite, which has one; on PostgreSQL the name of its replica.
     pub(crate) log: String,
     /// Its number; the first is 1.
     pub(crate) seq: u64,
-    /// When it was written, in RFC 3339.
+    /// The time when it was written, in RFC 3339.
     pub(crate) at: String,
-    /// What happened.
+    /// The kind of event.
     pub(crate) kind: String,
     /// The organisation that it happened in.
     pub(crate) org_id: String,

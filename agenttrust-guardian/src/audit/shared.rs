@@ -7,14 +7,15 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::error::AuditError;
 use super::facts::Told;
+use super::fault::Fault;
 use super::head::Head;
 use super::record::Row;
 
-/// What the writer tells those who hold the log.
+/// The state that the writer shares with those that hold the log.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) healthy: AtomicBool,
-    /// Bursts of denials told of since the start.
+    /// The bursts of denials that were reported since the start.
     pub(super) bursts: AtomicU64,
     /// Rows on disk since the start.
     pub(super) written: AtomicU64,
@@ -28,6 +29,11 @@ pub(super) struct Shared {
 pub(super) enum Message {
     Write(Waiting),
     Flush(oneshot::Sender<()>),
+    /// The request to compare the end of the log with what this writer wrote, whether or not there is anything to
+    /// write.
+    Compare(oneshot::Sender<()>),
+    /// A walk along the log found this row, and what is wrong with it.
+    FaultFound(Fault, oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -49,7 +55,7 @@ impl Waiting {
     }
 }
 
-/// The writer's end of what it shares with those who hold the log.
+/// The writer's end of what it shares with the holders of the log.
 pub(super) struct WriterEnd {
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) shared: Arc<Shared>,

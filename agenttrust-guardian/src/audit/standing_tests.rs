@@ -13,7 +13,7 @@ use super::*;
 use crate::audit::AuditLog;
 use crate::store::{Database, Db, Store, query};
 
-/// What an earlier version left: some rows, and the word of a checkpoint on the last one, in the database and the file.
+/// The rows that an earlier version left, and its checkpoint of the last one, in the database and the file.
 struct Earlier {
     _folder: tempfile::TempDir,
     _store: Store,
@@ -25,7 +25,8 @@ struct Earlier {
 impl Earlier {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (file, key) = (folder.path().join("at.checkpoints"), AuditKey::random().unwrap());
+        let file = folder.path().join("at.checkpoints");
+        let key = AuditKey::at(&folder.path().join("at.audit-key")).unwrap();
         let store = Store::open(&Database::Memory).await.unwrap();
         let db = store.db();
         let log = AuditLog::start(db.clone(), String::new(), Arc::default(), None).await.unwrap();
@@ -50,7 +51,7 @@ impl Earlier {
         AuditLog::start(self.db.clone(), String::new(), Arc::default(), Some(signing)).await
     }
 
-    /// The identities that the lines of the file name.
+    /// Returns the identities that the lines of the file name.
     fn named(&self) -> Vec<Option<String>> {
         let text = std::fs::read_to_string(&self.file).unwrap();
         let line = |line: &str| serde_json::from_str::<Checkpoint>(line).unwrap().log_id;
@@ -77,6 +78,28 @@ async fn log_of_an_earlier_version_is_taken_over_once_and_named_from_then_on() {
     let trust = Trust { keys: vec![earlier.key.public()], noted, ..Trust::default() };
     let found = verify_all(&earlier.db, &trust).await.unwrap();
     assert_eq!((found[0].rows, found[0].fault.as_ref()), (5, None));
+}
+
+#[tokio::test]
+async fn rows_that_a_command_of_an_earlier_version_added_stay_valid() {
+    let earlier = Earlier::new().await;
+    let command = AuditLog::start(earlier.db.clone(), String::new(), Arc::default(), None).await;
+    let command = command.unwrap();
+    command.append(Record::new("key.created", "org_1")).await.unwrap();
+    command.append(Record::new("key.revoked", "org_1")).await.unwrap();
+    command.close().await;
+    for _ in 0..2 {
+        let log = earlier.start().await.unwrap();
+        log.append(Record::new("decision", "org_1")).await.unwrap();
+        log.close().await;
+    }
+    // From there on each row has to be somebody's.
+    let command = AuditLog::start(earlier.db.clone(), String::new(), Arc::default(), None).await;
+    let command = command.unwrap();
+    command.append(Record::new("key.created", "org_1")).await.unwrap();
+    command.close().await;
+    let refused = earlier.start().await.unwrap_err();
+    assert!(matches!(refused, AuditError::Added { first: 8, last: 8, .. }), "{refused}");
 }
 
 #[tokio::test]

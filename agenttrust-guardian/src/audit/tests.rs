@@ -19,7 +19,8 @@ const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/0002_audit.sql"),
     "ALTER TABLE audit ADD COLUMN log TEXT NOT NULL DEFAULT '';",
     include_str!("../../migrations/sqlite/0006_audit_checkpoints.sql"),
-    include_str!("../../migrations/sqlite/0027_audit_log_ids.sql")
+    include_str!("../../migrations/sqlite/0027_audit_log_ids.sql"),
+    include_str!("../../migrations/sqlite/0028_audit_added.sql")
 );
 
 async fn start(pool: &SqlitePool) -> Result<AuditLog, AuditError> {
@@ -74,7 +75,8 @@ async fn run(pool: &SqlitePool, sql: &'static str) {
     sqlx::raw_sql(sql).execute(pool).await.unwrap();
 }
 
-/// A log of ten rows whose triggers are gone, as somebody with the file in hand could have it.
+/// Returns a log of ten rows whose triggers are gone, as a person with the file in hand could have
+/// it.
 async fn tampered(sql: &'static str) -> Verification {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();

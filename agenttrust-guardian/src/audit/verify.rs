@@ -4,32 +4,35 @@ use std::collections::VecDeque;
 
 use agenttrust::internal::hex;
 
-use super::chain::{Hash, Link, genesis};
+use super::chain::{Hash, Link, as_it_is, genesis};
 use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::error::AuditError;
+use super::fault::{Fault, number, of_another_log, of_rows};
 use super::head::Head;
 use super::key::PublicKey;
-use super::read::{Found, MAX_PAGE, last_seq, logs, page};
+use super::read::{MAX_PAGE, ReadRow, last_seq, logs, page};
 use super::record::Stored;
-use super::trust::Trust;
+use super::tail;
+use super::trust::{Own, Trust};
 use crate::store::Db;
 
-/// How often a walk begins anew because rows were let go under it.
-const WALKS: usize = 3;
+/// The number of walks that found something else each time, because rows are let go under them, after which no other
+/// one begins.
+const WALKS: usize = 4;
 
-/// What a walk along a log found.
+/// The findings of a walk along a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verification {
-    /// Which log; empty on SQLite.
+    /// The name of the log; empty on SQLite.
     pub(crate) log: String,
-    /// How many rows are whole, from the first one on.
+    /// The number of rows that are whole, from the first one on.
     pub(crate) rows: u64,
     /// The hash of the last of those, in hexadecimal. Noted outside, it shows later that no row was
     /// removed from the end.
     pub(crate) head: String,
     /// The row up to which the log was let go, as a checkpoint says.
     pub(crate) cut: Option<u64>,
-    /// The row up to which an operator accepted the log as it is; row 0 where none was wrong.
+    /// The row up to which an operator accepted the log as it is; row 0 where no row was wrong.
     pub(crate) accepted: Option<u64>,
     /// The newest row that a checkpoint vouches for; those after it could be removed from the end unseen.
     pub(crate) signed: Option<u64>,
@@ -37,21 +40,6 @@ pub(crate) struct Verification {
     pub(crate) keys: Vec<String>,
     /// The first fault; `None` when the log is whole.
     pub(crate) fault: Option<Fault>,
-}
-
-/// The first place where the log is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// The row that is changed, missing or out of place.
-    pub(crate) seq: u64,
-    /// What is wrong with it.
-    pub(crate) what: String,
-}
-
-impl Fault {
-    pub(super) fn at(seq: u64, what: impl Into<String>) -> Self {
-        Self { seq, what: what.into() }
-    }
 }
 
 /// Walks along every log: those in the database, and those that are known from outside.
@@ -93,46 +81,49 @@ pub(crate) async fn verify(
     trust: &Trust,
     through: Option<i64>,
 ) -> Result<Verification, AuditError> {
+    let mut before = None;
     let mut walks = 1;
     loop {
         let cut = checkpoint::cut(db, log).await.map_err(AuditError::unreadable)?;
-        let walk = Walk::along(db, log, trust, cut.clone(), through).await?;
-        let found = walk.found;
-        if found.fault.is_none() || walks == WALKS {
+        let mut found = Walk::along(db, log, trust, cut.clone(), through).await?.found;
+        let Some(fault) = &mut found.fault else { return Ok(found) };
+        let now = Some((cut, fault.clone()));
+        if now == before {
             return Ok(found);
         }
-        let cut_now = checkpoint::cut(db, log).await.map_err(AuditError::unreadable)?;
-        if cut_now == cut {
+        if walks == WALKS {
+            fault.is_sure = false;
             return Ok(found);
         }
+        before = now;
         walks += 1;
     }
 }
 
-/// How far the walk has come: everything up to here is whole.
+/// The progress of the walk: all rows up to here are whole.
 struct Walk<'a> {
     db: &'a Db,
     trust: &'a Trust,
-    /// Where the walk begins, if the log was cut or accepted up to there.
+    /// The place where the walk begins, if the log was cut or accepted up to there.
     cut: Option<Checkpoint>,
     /// The identity of the log, once that is known.
     log_id: Option<String>,
     /// The row that was looked at last.
     at: Head,
-    /// Those of the database that are still ahead, up to the newest.
+    /// The checkpoints of the database that are still ahead, up to the newest.
     marks: VecDeque<Checkpoint>,
     marks_after: i64,
     marks_last: i64,
-    /// Those from outside that are still ahead.
+    /// The claims from outside that are still ahead.
     claims: Vec<Claim<'a>>,
-    /// Who may have signed what comes next.
+    /// The keys that may have signed what comes next.
     keys: Vec<PublicKey>,
-    /// The last key that a Guardian started with, and in which row it says so.
+    /// The last key that a Guardian started with, and the row that says so.
     pinned: Option<(u64, PublicKey)>,
     found: Verification,
 }
 
-/// What somebody outside says of the log.
+/// A claim from outside about the log.
 enum Claim<'a> {
     Noted(&'a Checkpoint),
     Remembered(Head),
@@ -214,19 +205,19 @@ impl<'a> Walk<'a> {
             self.vouched_for(&cut)?;
             self.signed(&cut, "cut")?;
         }
-        if let Some(head) = Head::from_checkpoint(&cut) {
+        if let Some(head) = cut.head() {
             self.at = head;
         }
         Ok(())
     }
 
-    /// Whether the walk begins where an operator accepted the log as it is.
+    /// Returns whether the walk begins where an operator accepted the log as it is.
     fn is_accepted(&self) -> bool {
         self.cut.as_ref().is_some_and(|cut| cut.says == CheckpointKind::Accepted)
     }
 
-    /// Nothing before a cut can be looked at, so where anybody knows whose log it is, only they may have
-    /// cut it: no row after it can make up for a cut by another key.
+    /// Checks that a cut is by a key that may have made it. Nothing before a cut can be looked at, so where it is
+    /// known whose log it is, only that key may have cut it: no row after it can make up for a cut by another key.
     fn vouched_for(&self, cut: &Checkpoint) -> Result<(), Fault> {
         let log = &self.found.log;
         let noted = || self.trust.noted(log).filter_map(|noted| noted.reached.as_ref());
@@ -244,16 +235,23 @@ impl<'a> Walk<'a> {
         let known = own.chain(noted().filter_map(Checkpoint::signer)).chain(self.trust.cut_by);
         let keys: Vec<PublicKey> = known.collect();
         match cut.signer() {
-            Some(key) if !keys.is_empty() && !keys.contains(&key) => Err(Fault::at(
-                cut.seq,
-                format!(
+            Some(key) if !keys.is_empty() && !keys.contains(&key) => {
+                let what = format!(
                     "the log was cut at row {} by the key {key}, which is not the one that it is \
                      signed with",
                     cut.seq
-                ),
-            )),
+                );
+                let is_sure = self.is_since_start(|own| own.cut_at_start < Some(cut.seq));
+                Err(Fault { is_sure, ..Fault::at(cut.seq, what) })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether what another key signed cannot be of the key that the Guardian had before, because it is `since` the
+    /// start and the key is kept.
+    fn is_since_start(&self, since: impl Fn(&Own) -> bool) -> bool {
+        self.trust.own(&self.found.log).is_none_or(|own| own.key_is_kept && since(own))
     }
 
     async fn rows(&mut self, last: i64) -> Result<Option<Fault>, AuditError> {
@@ -270,7 +268,7 @@ impl<'a> Walk<'a> {
                     format!("row {gone} was removed while the log was verified"),
                 )));
             }
-            for Found { seq, row } in rows {
+            for ReadRow { seq, row } in rows {
                 if seq > last {
                     return Ok(None);
                 }
@@ -299,11 +297,18 @@ impl<'a> Walk<'a> {
         let is_at_accepted = self.is_accepted() && self.found.rows == 0;
         let expected = if is_at_accepted { cut } else { self.at.seq + 1 };
         if seq != expected && !leftover {
-            return Err(removed(expected, seq - 1, "removed"));
+            return Err(of_rows(expected, seq - 1, "removed"));
         }
         let row = row.map_err(|error| {
             Fault::at(number, format!("row {number} was changed: it cannot be read ({error})"))
         })?;
+        if is_at_accepted && self.cut.as_ref().and_then(Checkpoint::hash) == Some(as_it_is(&row)) {
+            // Accepted as it is, even where its hash is not of what it says, or it names a key that is no more.
+            self.found.rows += 1;
+            let hash = Hash::try_from(row.hash.as_slice()).unwrap_or_default();
+            self.at = Head { seq, hash };
+            return Ok(());
+        }
         let hash = Link::from(&row).hash();
         if row.hash != hash {
             return Err(Fault::at(
@@ -365,7 +370,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a checkpoint is by whoever may sign here.
+    /// Checks that a checkpoint is signed by a key that may sign here.
     fn signed(&mut self, checkpoint: &Checkpoint, what: &str) -> Result<(), Fault> {
         let seq = checkpoint.seq;
         let Some(key) = checkpoint.signer() else {
@@ -381,13 +386,12 @@ impl<'a> Walk<'a> {
             self.trust.keys.contains(&key)
         };
         if !trusted {
-            return Err(Fault::at(
-                seq,
-                format!(
-                    "the {what} at row {seq} is signed by another key, {key}: it is forged, or the key \
-                     was replaced"
-                ),
-            ));
+            let what = format!(
+                "the {what} at row {seq} is signed by another key, {key}: it is forged, or the key \
+                 was replaced"
+            );
+            let is_sure = self.is_since_start(|own| checkpoint.seq() > own.began_at);
+            return Err(Fault { is_sure, ..Fault::at(seq, what) });
         }
         match (&self.log_id, &checkpoint.log_id) {
             (Some(own), Some(log_id)) if own != log_id => {
@@ -461,7 +465,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether somebody has seen more rows than there are, and whether the key is the Guardian's.
+    /// Returns the fault at the end of the log, if a checkpoint has seen more rows than there are or the key is not
+    /// the Guardian's.
     async fn end(&mut self) -> Result<Option<Fault>, AuditError> {
         let mut ahead = Vec::new();
         loop {
@@ -471,7 +476,36 @@ impl<'a> Walk<'a> {
             }
             ahead.extend(self.marks.drain(..));
         }
-        Ok(self.ends_well(&ahead).err())
+        match self.ends_well(&ahead) {
+            Err(fault) => Ok(Some(fault)),
+            Ok(()) => self.after_close().await,
+        }
+    }
+
+    /// Returns the rows that were added behind the one with which the Guardian closed, if no Guardian has started
+    /// since.
+    async fn after_close(&self) -> Result<Option<Fault>, AuditError> {
+        let log = self.found.log.as_str();
+        let mut noted = self.trust.noted(log).filter_map(|noted| noted.reached.as_ref());
+        let Some(closed) = noted.find(|noted| noted.says == CheckpointKind::Closed) else {
+            return Ok(None);
+        };
+        // Again: a Guardian that has started meanwhile signed its first rows.
+        let newest = checkpoint::newest(self.db, log).await.map_err(AuditError::unreadable)?;
+        let by = (self.keys.as_slice(), self.log_id.as_deref());
+        if newest.is_some_and(|newest| newest.seq > closed.seq && newest.is_by(by.0, by.1)) {
+            return Ok(None);
+        }
+        let from = self.cut.as_ref().filter(|cut| cut.seq >= closed.seq).unwrap_or(closed);
+        let Some(from) = from.head() else { return Ok(None) };
+        let unsigned = tail::behind(self.db, log, from, by).await?.unsigned;
+        Ok(unsigned.map(|(first, last)| {
+            let how = format!(
+                "added from outside, since the Guardian closed at {} with row {}",
+                closed.at, closed.seq
+            );
+            of_rows(first, last, &how)
+        }))
     }
 
     fn ends_well(&mut self, ahead: &[Checkpoint]) -> Result<(), Fault> {
@@ -484,7 +518,7 @@ impl<'a> Walk<'a> {
         if let Some(checkpoint) = ahead.iter().chain(noted).max_by_key(|checkpoint| checkpoint.seq)
         {
             self.signed(checkpoint, "checkpoint")?;
-            return Err(removed(
+            return Err(of_rows(
                 next,
                 checkpoint.seq(),
                 &format!("removed from the end, says the checkpoint signed at {}", checkpoint.at),
@@ -492,55 +526,27 @@ impl<'a> Walk<'a> {
         }
         if let Some(own) = self.trust.own(&self.found.log) {
             if own.reached.seq > self.at.seq {
-                return Err(removed(
+                return Err(of_rows(
                     next,
                     own.reached.seq,
                     "removed from the end since this Guardian wrote them",
                 ));
             }
             if let Some((seq, key)) = self.pinned.filter(|(_, key)| own.key != Some(*key)) {
-                return Err(Fault::at(
-                    seq,
-                    format!(
-                        "the Guardian that started in row {seq} signs with another audit key than \
-                         this one, {key}"
-                    ),
-                ));
+                let what = format!(
+                    "the Guardian that started in row {seq} signs with another audit key than \
+                     this one, {key}"
+                );
+                // Without one that is kept, each that goes by this name has another.
+                let is_sure = own.key_is_kept;
+                return Err(Fault { is_sure, ..Fault::at(seq, what) });
             }
         }
         // The newest row is never let go.
         let is_there = self.is_accepted() && self.found.rows > 0;
         if self.cut.as_ref().is_some_and(|cut| cut.seq() >= self.at.seq) && !is_there {
-            return Err(removed(next, next, "removed from the end: the newest is never let go"));
+            return Err(of_rows(next, next, "removed from the end: the newest is never let go"));
         }
         Ok(())
     }
-}
-
-/// What is said of a log by who holds a checkpoint of another one of its name.
-fn of_another_log(checkpoint: &Checkpoint, what: &str) -> Fault {
-    let seq = checkpoint.seq;
-    let id = checkpoint.log_id.as_deref().unwrap_or("of an earlier version");
-    Fault::at(
-        seq,
-        format!(
-            "the {what} at row {seq} is of another log ({id}): its database was put in the place of this one's"
-        ),
-    )
-}
-
-fn number(seq: i64) -> u64 {
-    u64::try_from(seq).unwrap_or(0)
-}
-
-fn removed(first: i64, last: i64, how: &str) -> Fault {
-    let (first, last) = (number(first), number(last));
-    Fault::at(
-        first,
-        if first < last {
-            format!("rows {first} to {last} were {how}")
-        } else {
-            format!("row {first} was {how}")
-        },
-    )
 }

@@ -7,21 +7,23 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::PATIENCE;
+use super::WRITE_TIMEOUT;
 use super::chain::Link;
 use super::counting;
 use super::error::AuditError;
 use super::facts::FactsDigest;
+use super::fault::Fault;
 use super::head::{self, Head};
 use super::outage::Outage;
 use super::record::Row;
 use super::shared::{Message, Shared, Waiting, WriterEnd};
 use super::signing::Signing;
+use super::tail;
 use crate::clock::Clock;
 use crate::domain::DEFAULT_ORG;
 use crate::store::{ColumnKind, Db, Insert, Rows, Transaction};
 
-/// How many rows one transaction takes at most.
+/// The largest number of rows of one transaction.
 const BATCH: usize = 512;
 /// ... and at least, however slow the database is.
 const BATCH_LEAST: usize = 8;
@@ -44,7 +46,7 @@ static INSERT: Insert = Insert {
 
 pub(super) struct Writer {
     db: Db,
-    /// Which log it writes.
+    /// The name of the log that it writes.
     log: String,
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
@@ -52,24 +54,24 @@ pub(super) struct Writer {
     /// The last row that this writer committed, or found at the start.
     last: watch::Sender<Head>,
     signing: Option<Signing>,
-    /// Rows that were taken by `enqueue` and could not be written yet.
-    owed: Vec<Waiting>,
-    /// How many rows one transaction takes at present: fewer while the database is slow.
+    /// The rows that `enqueue` took and that could not be written yet.
+    backlog: Vec<Waiting>,
+    /// The largest number of rows of one transaction at present: fewer while the database is slow.
     most: usize,
-    /// Since when nothing could be written.
+    /// The outage in which nothing can be written.
     outage: Option<Outage>,
-    /// A commit that was asked for and not answered.
-    doubt: Option<Doubt>,
+    /// The commit that the database has not answered, if there is one.
+    uncertain_commit: Option<UncertainCommit>,
 }
 
-/// A commit that may have been done, or not.
+/// A commit that the database did not answer, so that its rows may be in the log or not.
 #[derive(Clone, Copy, Debug)]
-struct Doubt {
+struct UncertainCommit {
     /// The row before its first one, and its last one.
     before: Head,
     head: Head,
-    /// How many of its rows are owed: the first of those that are.
-    owed: Option<usize>,
+    /// The number of its rows that are in the backlog, at the front; `None` until the commit has failed.
+    backlog: Option<usize>,
 }
 
 impl Writer {
@@ -81,8 +83,20 @@ impl Writer {
         signing: Option<Signing>,
     ) -> Self {
         let WriterEnd { messages, shared, last } = end;
-        let (owed, outage, doubt) = (Vec::new(), None, None);
-        Self { db, log, clock, messages, shared, last, signing, owed, most: BATCH, outage, doubt }
+        let (backlog, outage, uncertain_commit) = (Vec::new(), None, None);
+        Self {
+            db,
+            log,
+            clock,
+            messages,
+            shared,
+            last,
+            signing,
+            backlog,
+            most: BATCH,
+            outage,
+            uncertain_commit,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -92,14 +106,16 @@ impl Writer {
             let ended = self.receive(&mut batch).await == Some(0);
             self.handle(&mut batch, &mut closing, ended).await;
             if ended {
-                if !self.owed.is_empty() {
+                if !self.backlog.is_empty() {
                     tracing::error!(
-                        rows = self.owed.len(),
+                        rows = self.backlog.len(),
                         "the audit log closed with rows that it could not write"
                     );
                 }
+                // A commit that was not answered may have written more.
+                let is_known = self.uncertain_commit.is_none() && self.shared.seen.get().is_none();
                 if let Some(signing) = self.signing {
-                    signing.end().await;
+                    signing.end(is_known).await;
                 }
                 return;
             }
@@ -123,23 +139,36 @@ impl Writer {
         ended: bool,
     ) {
         let settled = match self.shared.seen.get() {
-            // Whatever is in its place now: an operator looks at it first.
-            Some(last) => Err(last.tampered(&self.log)),
-            None => timeout(PATIENCE, self.settle()).await.unwrap_or_else(|_| self.silent()),
+            Some(_) => Ok(()),
+            None => timeout(WRITE_TIMEOUT, self.settle()).await.unwrap_or_else(|_| self.silent()),
         };
-        let mut rows = std::mem::take(&mut self.owed);
+        let mut rows = std::mem::take(&mut self.backlog);
         let mut flushed = Vec::new();
+        let mut compares = false;
         for message in batch.drain(..) {
             match message {
                 Message::Write(row) => rows.push(row),
                 Message::Flush(answer) => flushed.push(answer),
+                Message::Compare(answer) => {
+                    compares = true;
+                    flushed.push(answer);
+                }
+                Message::FaultFound(fault, answer) => {
+                    self.has_found(&fault);
+                    flushed.push(answer);
+                }
                 Message::Close(answer) => {
                     self.messages.close();
                     closing.push(answer);
                 }
             }
         }
-        match settled {
+        if compares && settled.is_ok() {
+            self.look_at_end().await;
+        }
+        // Whatever is in its place now: an operator looks at it first.
+        let seen = self.shared.seen.get().map(|last| last.tampered(&self.log));
+        match seen.map_or(settled, Err) {
             Ok(()) => self.write(rows, ended).await,
             Err(error) => {
                 // The file may have been full before.
@@ -169,16 +198,16 @@ impl Writer {
             }
             // The notice goes last: callers wait for the numbers of the rows before it.
             let all = rows.iter().map(|waiting| &waiting.row).chain(&resumed);
-            let written = timeout(PATIENCE, self.commit(all, sign)).await;
+            let written = timeout(WRITE_TIMEOUT, self.commit(all, sign)).await;
             let first = match written.unwrap_or_else(|_| self.silent()) {
                 Ok(first) => first,
                 Err(error) => {
                     if let AuditError::Tampered { .. } = error {
                         self.has_seen().await;
                     }
-                    let in_doubt = rows.iter().filter(|row| row.answer.is_none()).count();
-                    if let Some(doubt) = &mut self.doubt {
-                        doubt.owed.get_or_insert(in_doubt);
+                    let of_backlog = rows.iter().filter(|row| row.answer.is_none()).count();
+                    if let Some(uncertain_commit) = &mut self.uncertain_commit {
+                        uncertain_commit.backlog.get_or_insert(of_backlog);
                     }
                     rows.extend(later);
                     return self.give_back(error, rows);
@@ -200,12 +229,12 @@ impl Writer {
         }
     }
 
-    /// Tells those who wait that their rows could not be written, and keeps the others for the next try.
+    /// Answers the callers whose rows could not be written, and keeps the other rows for the next try.
     fn give_back(&mut self, error: AuditError, rows: Vec<Waiting>) {
         self.most = (self.most / 2).max(BATCH_LEAST);
         self.failed(&error, &rows);
-        let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
-        self.owed = owed;
+        let (asked, backlog) = rows.into_iter().partition(|row| row.answer.is_some());
+        self.backlog = backlog;
         for waiting in asked {
             waiting.answer(Err(error.clone()));
         }
@@ -216,6 +245,74 @@ impl Writer {
         let last = *self.last.borrow();
         let _ = self.shared.seen.set(last);
         self.mark().await;
+    }
+
+    /// Remembers the same for good because of what a walk along the log found.
+    fn has_found(&self, fault: &Fault) {
+        if self.shared.seen.set(*self.last.borrow()).is_ok() {
+            tracing::error!(
+                log = %self.log, row = fault.seq, what = %fault.what,
+                "the audit log was changed from outside, so nothing is decided from now on; keep a copy of the database, \
+                 run `agenttrust audit verify`, and `agenttrust audit accept` to go on with it"
+            );
+        }
+    }
+
+    /// Compares the end of the log with what this writer wrote. A database that does not answer tells nothing.
+    async fn look_at_end(&mut self) {
+        let compared = async {
+            let mut transaction = self.db.begin().await.map_err(AuditError::unreadable)?;
+            transaction.lock(&self.log).await.map_err(AuditError::unreadable)?;
+            let head =
+                Head::load(&mut transaction, &self.log).await.map_err(AuditError::unreadable)?;
+            self.compare(&mut transaction, head).await?;
+            let last = *self.last.borrow();
+            if head != last {
+                self.advance(head, u64::try_from(head.seq - last.seq).unwrap_or(0), false);
+            }
+            Ok(())
+        };
+        if let Ok(Err(AuditError::Tampered { .. })) = timeout(WRITE_TIMEOUT, compared).await {
+            self.has_seen().await;
+        }
+    }
+
+    /// Finds out whether the log ends with the last row of this writer, as it was written, or with rows that others may
+    /// have added to it.
+    async fn compare(
+        &mut self,
+        transaction: &mut Transaction,
+        head: Head,
+    ) -> Result<(), AuditError> {
+        let last = *self.last.borrow();
+        if head == last {
+            let excused = self.signing.as_ref().is_some_and(|signing| signing.excuses(head));
+            let is_it = !head.is_row() || excused || head.is_there(transaction, &self.log).await?;
+            return if is_it { Ok(()) } else { Err(head.tampered(&self.log)) };
+        }
+        let Some(signing) = &mut self.signing else {
+            return last.still_stands(transaction, &self.log, (None, None)).await.map(drop);
+        };
+        let (key, log_id) = (signing.key.public(), signing.log_id());
+        let from = match signing.excuses(last) {
+            true => last,
+            false => last.still_stands(transaction, &self.log, (Some(key), log_id)).await?,
+        };
+        if !signing.knows_its_rows(&self.db) {
+            return Ok(());
+        }
+        if matches!(self.db, Db::Postgres(_))
+            && tail::is_shared(transaction, &self.log, from, (key, log_id)).await?
+        {
+            signing.found_shared(&self.log);
+            return Ok(());
+        }
+        let tail = tail::behind(transaction, &self.log, from, (&[key], log_id)).await?;
+        match tail.unsigned {
+            None if tail.head == head => Ok(()),
+            None => Err(head.tampered(&self.log)),
+            Some((seq, _)) => Err(Head { seq, ..head }.tampered(&self.log)),
+        }
     }
 
     /// Marks outside of the database what was seen, until that is on disk.
@@ -233,15 +330,16 @@ impl Writer {
 
     /// Finds out what became of a commit that was not answered, so that its rows are there once.
     async fn settle(&mut self) -> Result<(), AuditError> {
-        let Some(Doubt { before, head, owed }) = self.doubt else { return Ok(()) };
+        let Some(UncertainCommit { before, head, backlog }) = self.uncertain_commit else {
+            return Ok(());
+        };
         let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
         // Held by the other one for as long as it may still be done.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
-        let done =
-            head.is_there(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
-        self.doubt = None;
+        let done = head.is_there(&mut transaction, &self.log).await?;
+        self.uncertain_commit = None;
         if done {
-            self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
+            self.backlog.drain(..backlog.unwrap_or(0).min(self.backlog.len()));
             let rows = u64::try_from(head.seq - before.seq).unwrap_or(0);
             self.advance(head, rows, false);
             self.shared.written.fetch_add(rows, Ordering::Relaxed);
@@ -277,26 +375,18 @@ impl Writer {
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
         let before =
             Head::load(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
-        let last = *self.last.borrow();
-        if before != last {
-            let by = self.signing.as_ref().map_or((None, None), Signing::signs_as);
-            last.still_stands(&mut transaction, &self.log, by).await?;
+        // Others that write into it see by a checkpoint behind their rows whose these are.
+        let sign = sign || before != *self.last.borrow();
+        if sign {
+            self.compare(&mut transaction, before).await?;
         }
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
         let all = facts.iter().copied().chain(rows).chain(&told);
-        let head = self.insert(&mut transaction, before, &at, all).await?;
-        let checkpoint = match &self.signing {
-            Some(signing) if sign => Some(signing.sign(&self.log, head, at)),
-            _ => None,
-        };
-        if let Some(checkpoint) = &checkpoint {
-            checkpoint.keep(&mut transaction).await.map_err(AuditError::unwritable)?;
-        }
-        self.doubt = Some(Doubt { before, head, owed: None });
+        let head = self.insert_signed(&mut transaction, before, &at, (all, sign)).await?;
+        self.uncertain_commit = Some(UncertainCommit { before, head, backlog: None });
         transaction.commit().await.map_err(AuditError::unwritable)?;
-        self.doubt = None;
-        let is_signed = checkpoint.is_some();
-        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), is_signed);
+        self.uncertain_commit = None;
+        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), sign);
         let more = facts.len() + told.len();
         self.shared.told.add(digests);
         self.shared.written.fetch_add(more as u64, Ordering::Relaxed);
@@ -304,7 +394,7 @@ impl Writer {
         Ok(u64::try_from(before.seq).unwrap_or(0) + 1 + facts.len() as u64)
     }
 
-    /// The facts that these rows refer to and that have no row yet, each once.
+    /// Returns the facts that these rows refer to and that have no row yet, each once.
     fn untold<'a>(&self, rows: &[&'a Row]) -> (Vec<&'a Row>, HashSet<FactsDigest>) {
         let mut digests = HashSet::new();
         let facts = rows.iter().flat_map(|row| &row.facts);
@@ -314,7 +404,7 @@ impl Writer {
     }
 
     /// Writes rows by one statement that is its own transaction, if the log still ends where this writer left it;
-    /// returns where that was. What has to look more closely, or on PostgreSQL, gets `None`.
+    /// returns where that was. Where a closer look is needed, and on PostgreSQL, it returns `None`.
     async fn append<'a>(
         &mut self,
         at: &str,
@@ -325,15 +415,40 @@ impl Writer {
             return Ok(None);
         }
         let (inserted, head) = self.linked(before, at, rows);
-        self.doubt = Some(Doubt { before, head, owed: None });
+        self.uncertain_commit = Some(UncertainCommit { before, head, backlog: None });
         let done = inserted.execute_if(&self.db, head::ENDS_WITH, &before.hash).await;
         let done = done.map_err(AuditError::unwritable)?;
-        self.doubt = None;
+        self.uncertain_commit = None;
         if done != Some(true) {
             return Ok(None);
         }
         self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), false);
         Ok(Some(before))
+    }
+
+    /// Adds rows after this head, and a checkpoint if asked to: of the last one, or of each that a command writes. Returns
+    /// the new head.
+    async fn insert_signed<'a>(
+        &self,
+        transaction: &mut Transaction,
+        mut head: Head,
+        at: &str,
+        (rows, sign): (impl Iterator<Item = &'a Row>, bool),
+    ) -> Result<Head, AuditError> {
+        let Some(signing) = self.signing.as_ref().filter(|_| sign) else {
+            return self.insert(transaction, head, at, rows).await;
+        };
+        let keep = |head| signing.sign(&self.log, head, at.to_owned());
+        if signing.is_of_command() {
+            for row in rows {
+                head = self.insert(transaction, head, at, std::iter::once(row)).await?;
+                keep(head).keep(transaction).await.map_err(AuditError::unwritable)?;
+            }
+            return Ok(head);
+        }
+        let head = self.insert(transaction, head, at, rows).await?;
+        keep(head).keep(transaction).await.map_err(AuditError::unwritable)?;
+        Ok(head)
     }
 
     /// Adds rows after this head, by one statement; returns the new one.
@@ -349,7 +464,7 @@ impl Writer {
         Ok(head)
     }
 
-    /// Rows as they follow this head, each bound to the one before it; and the head that they make.
+    /// Returns rows as they follow this head, each bound to the one before it; and the head that they make.
     fn linked<'a>(
         &self,
         mut head: Head,
@@ -395,7 +510,7 @@ impl Writer {
         }
     }
 
-    /// Always six decimals, so that the text sorts as the time does.
+    /// Returns the time, always with six decimals, so that the text sorts as the time does.
     fn now(&self) -> String {
         format!("{:.6}", self.clock.now())
     }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::audit::verify::verify;
 use crate::audit::{Record, Trust, list};
-use crate::store::{Database, Store};
+use crate::store::{Database, Store, query};
 
-/// A writer that nobody sends to, and its database.
+/// Returns a writer to which no program sends, and its database.
 async fn writer() -> (Writer, Store) {
     let store = Store::open(&Database::Memory).await.unwrap();
     let (_, messages) = mpsc::channel(1);
@@ -21,11 +21,12 @@ fn row(n: u64) -> Row {
     Record::new("decision", "org_1").body(json!({ "n": n })).try_into().unwrap()
 }
 
-/// The writer goes on as if nothing had answered the commit of these rows, of which two are owed.
+/// Lets the writer go on as if the database had not answered the commit of these rows, of which two are in the
+/// backlog.
 fn forget(writer: &mut Writer, before: Head, head: Head) {
     writer.last.send_replace(before);
-    writer.doubt = Some(Doubt { before, head, owed: Some(2) });
-    writer.owed = [1, 2].map(|n| Waiting { row: row(n), answer: None, _room: None }).into();
+    writer.uncertain_commit = Some(UncertainCommit { before, head, backlog: Some(2) });
+    writer.backlog = [1, 2].map(|n| Waiting { row: row(n), answer: None, _room: None }).into();
     writer.failed(&AuditError::Silent, &[]);
 }
 
@@ -53,7 +54,7 @@ async fn rows_of_a_commit_that_was_done_and_not_answered_are_written_once() {
 }
 
 #[tokio::test]
-async fn owed_rows_of_a_commit_that_was_not_done_are_written_once() {
+async fn backlog_rows_of_a_commit_that_was_not_done_are_written_once() {
     let (mut writer, _store) = writer().await;
     let before = *writer.last.borrow();
     forget(&mut writer, before, Head { seq: 3, hash: [7; 32] });
@@ -69,9 +70,9 @@ async fn more_than_one_transaction_takes_is_written_in_several() {
     let (mut writer, _store) = writer().await;
     writer.failed(&AuditError::Silent, &[]);
     writer.most = 8;
-    writer.owed = (1..=50).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
+    writer.backlog = (1..=50).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
     writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
-    assert!(writer.owed.is_empty() && writer.shared.healthy.load(Ordering::Relaxed));
+    assert!(writer.backlog.is_empty() && writer.shared.healthy.load(Ordering::Relaxed));
     assert_eq!(writer.most, 64, "8, 16 and 26 rows, and the notice with the last");
     let bodies = bodies(&writer).await;
     assert_eq!(bodies[..50], (1..=50).map(|n| json!({ "n": n })).collect::<Vec<_>>());
@@ -82,9 +83,23 @@ async fn more_than_one_transaction_takes_is_written_in_several() {
 async fn slow_database_is_given_less_at_once() {
     let (mut writer, store) = writer().await;
     store.close().await;
-    writer.owed = (1..=300).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
+    writer.backlog =
+        (1..=300).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
     for most in [256, 128, 64, 32, 16, 8, 8] {
         writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
-        assert_eq!((writer.most, writer.owed.len()), (most, 300));
+        assert_eq!((writer.most, writer.backlog.len()), (most, 300));
     }
+}
+
+#[tokio::test]
+async fn last_row_whose_body_was_changed_is_seen_at_the_next_checkpoint() {
+    let (mut writer, store) = writer().await;
+    let rows = [row(1), row(2)];
+    writer.commit(rows.iter(), false).await.unwrap();
+    let db = store.db();
+    query("DROP TRIGGER audit_rows_never_change").execute(&db).await.unwrap();
+    // Its hash is as it was.
+    query("UPDATE audit SET body = '{}' WHERE seq = 2").execute(&db).await.unwrap();
+    let refused = writer.commit([row(3)].iter(), true).await.unwrap_err();
+    assert!(matches!(refused, AuditError::Tampered { seq: 2, .. }), "{refused}");
 }

@@ -11,10 +11,10 @@ const FIRST: Duration = Duration::from_secs(5);
 const FACTOR: f32 = 3.0;
 /// ... up to this.
 const LONGEST: Duration = Duration::from_secs(3 * 3_600);
-/// Nobody who was away for longer than this is told any more: they read the list instead.
+/// The time after which a receiver that was away is told no more: it reads the list instead.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
-/// When to try again what was begun at `begun` and failed at `now` for the `attempts`-th time; `None`
+/// Returns when to try again what was begun at `begun` and failed at `now` for the `attempts`-th time; `None`
 /// once it is given up.
 pub(super) fn next_attempt(begun: Timestamp, attempts: i64, now: Timestamp) -> Option<Timestamp> {
     let failed = usize::try_from(attempts.saturating_sub(1)).unwrap_or_default();
@@ -30,18 +30,18 @@ pub(super) fn next_attempt(begun: Timestamp, attempts: i64, now: Timestamp) -> O
     (begun.until(next) < GIVEN_UP_AFTER).then_some(next)
 }
 
-/// The first wait for a destination of events, without what chance adds to it: it is told of everything sooner or later,
-/// so it is asked often ...
+/// The first wait for a destination of events, without what chance adds to it. It gets every event sooner or later, so
+/// it is asked often ...
 const FIRST_ASKED: Duration = Duration::from_secs(1);
 /// ... and so often at least.
 pub(super) const ASKED_EVERY: Duration = Duration::from_secs(5 * 60);
-/// After how many failures the waits grow no more.
+/// The number of failures after which the waits grow no more.
 const FAILED_MOST: usize = 16;
-/// How long a receiver may have itself waited for at most.
+/// The longest wait that a receiver may ask for.
 const ASKED_FOR_MOST: Duration = Duration::from_secs(3_600);
 
-/// How long to wait before a destination is tried again that failed for the `attempts`-th time, and asked to be left alone
-/// for `asked_for`, if it did. It is never given up.
+/// Returns how long to wait before a destination is tried again that failed for the `attempts`-th time, and asked to be
+/// left alone for `asked_for`, if it did. It is never given up.
 pub(super) fn pause(attempts: i64, asked_for: Option<Duration>) -> Duration {
     let failed = usize::try_from(attempts.saturating_sub(1)).unwrap_or_default();
     let waits = ExponentialBuilder::new()

@@ -17,12 +17,12 @@ use crate::outbound::{self, sign};
 use crate::services::sealed;
 use crate::store::{Ended, Leased, SecretOf, StoreError, WebhookRow};
 
-/// How often to look for what is due.
+/// The time after which it is looked again for what is due.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long a delivery is one replica's own. Longer than any sending takes, so that nobody else sends
+/// The time that a delivery is one replica's own. It is longer than any sending takes, so that no other replica sends
 /// meanwhile; a replica that died holds it no longer.
 const LEASE: Duration = Duration::from_secs(60);
-/// How many jobs are on their way at once.
+/// The number of jobs that are on their way at once.
 const JOBS_MOST: usize = 64;
 
 /// Starts sending.
@@ -62,7 +62,7 @@ fn send_out(engine: &Arc<Engine>, jobs: &Jobs, webhook_id: String) {
     });
 }
 
-/// One job's way: everything that is due to one webhook.
+/// Sends everything that is due to one webhook.
 async fn run(job: &Job, engine: Weak<Engine>) -> Result<(), StoreError> {
     while let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
         let now = engine.clock.now();
@@ -124,7 +124,7 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
     }
 }
 
-/// Why a message was not told.
+/// The reason why a message was not told.
 #[derive(Debug, thiserror::Error)]
 enum Untold {
     #[error(transparent)]
@@ -159,7 +159,7 @@ async fn post(
     Ok(engine.outbound.post(url, headers, leased.body.clone()).await?)
 }
 
-/// 410: the receiver wants nothing more, ever.
+/// Disables a webhook whose receiver answered 410 and wants nothing more, ever.
 async fn switch_off(
     engine: &Engine,
     webhook: &WebhookRow,

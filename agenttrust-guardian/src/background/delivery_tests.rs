@@ -16,10 +16,10 @@ use crate::outbound::new_secret;
 use crate::services::keys::{self, Maker, NewKey};
 use crate::store::{Ended, Store, WebhookRow};
 
-/// For the test that would hang: a message is tried again only after a while.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time after which a test fails that would otherwise hang: a message is tried again only after a while.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// By which the Guardians of these tests keep secrets.
+/// The secret key by which the Guardians of these tests keep secrets.
 const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 async fn open(database: &str) -> Api {
@@ -29,7 +29,7 @@ async fn open(database: &str) -> Api {
     open_with(builder).await
 }
 
-/// A webhook for every event, and its id.
+/// Returns a webhook for every event, and its id.
 async fn register(api: &Api, url: &str) -> String {
     let events = json!(["approval.pending", "approval.approved", "approval.denied"]);
     let body = json!({ "url": url, "events": events });
@@ -47,7 +47,7 @@ async fn until(api: &Api, webhook: &str, wanted: impl Fn(&Value) -> bool) -> Val
         let all = deliveries(api, webhook).await;
         all.first().filter(|delivery| wanted(delivery)).cloned().ok_or(all)
     };
-    eventually_within(PATIENCE, "it never is", look).await
+    eventually_within(DELIVERY_TIMEOUT, "it never is", look).await
 }
 
 async fn message_is_sent_again_until_it_arrives_also_by_the_guardian_that_comes_next(url: &str) {
@@ -185,8 +185,8 @@ async fn two_replicas_tell_each_message_once() {
     two.guardian.close().await;
 }
 
-/// However many race for a message, one gets it, until its time is up; then the late one's word counts no
-/// more.
+/// Checks that one replica gets a message, however many race for it, until its time is up. Then the late one's word
+/// counts no more.
 async fn lease_is_one_replicas_own(store: &Store, webhook: &str, now: Timestamp) {
     let until = now.saturating_add(Duration::from_secs(60));
     let all = join_all((0..8).map(|_| store.lease(webhook.to_owned(), now, until))).await;

@@ -1,5 +1,5 @@
-//! Tasks go on by themselves: those whose approval was decided, those whose target was not reached, those that a Guardian
-//! left behind. Each loop ends with the Guardian.
+//! Tasks go on by themselves: those whose approval was decided, those whose target was not reached, those that a
+//! Guardian left behind. Each loop ends with the Guardian.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,9 +12,9 @@ use super::maintenance::every;
 use crate::engine::Engine;
 use crate::services::tasks::due;
 
-/// How often it is looked for tasks to go on with, whether anything was said or not.
+/// The time after which it is looked again for tasks to go on with, whether anything was heard or not.
 const BEAT: Duration = Duration::from_millis(500);
-/// How often it is looked for those that wait in vain.
+/// The time after which it is looked again for tasks that wait in vain.
 const LOOKED_THROUGH_EVERY: Duration = Duration::from_secs(2);
 
 /// Starts every loop.

@@ -9,7 +9,7 @@ pub(super) struct Jobs {
     most: usize,
 }
 
-/// One of them, until it is dropped.
+/// A job under way, until it is dropped.
 pub(super) struct Job {
     busy: Arc<Mutex<HashSet<String>>>,
     /// The thing that it works on.
@@ -17,7 +17,7 @@ pub(super) struct Job {
 }
 
 impl Jobs {
-    /// At most so many at once.
+    /// Creates room for at most so many jobs at once.
     pub(super) fn at_most(most: usize) -> Self {
         Self { busy: Arc::default(), most }
     }

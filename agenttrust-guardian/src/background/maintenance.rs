@@ -13,15 +13,15 @@ use crate::clock::before;
 use crate::engine::Engine;
 use crate::store::{PRUNED_AT_ONCE, StoreError};
 
-/// How often approvals and policies are looked through.
+/// The time after which approvals and policies are looked through again.
 const BEAT: Duration = Duration::from_millis(500);
-/// How often old rows go.
+/// The time after which old rows are let go again.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// How long others are given between two steps of that.
+/// The pause between two steps of that, for the work of others.
 const GIVES_WAY: Duration = Duration::from_millis(20);
-/// How long reports, ended sessions, approvals that are over and deliveries are kept in the database.
+/// The time that reports, ended sessions, approvals that are over and deliveries are kept in the database.
 const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// How long a token or session that is over stays in memory, so that its end can be told from a wrong id.
+/// The time that a token or session that is over stays in memory, so that its end can be told from a wrong id.
 const OVER_KEPT: Duration = Duration::from_secs(3_600);
 
 /// Starts tending.
@@ -59,7 +59,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     });
 }
 
-/// Does `work` over and over, with so much time in between. A trouble is told once, until it is over.
+/// Repeats `work`, with so much time in between. A trouble is told once, until it is over.
 pub(super) fn every<W, F>(pause: Duration, engine: &Arc<Engine>, trouble: &'static str, work: W)
 where
     W: Fn(Arc<Engine>) -> F + Send + 'static,
@@ -83,7 +83,7 @@ where
     });
 }
 
-/// The Guardian after this time, if it is still there and not about to close.
+/// Returns the Guardian after this time, if it is still there and not about to close.
 async fn after(pause: Duration, engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     let mut left = pause;
     loop {
@@ -120,8 +120,8 @@ async fn prune(engine: &Engine) {
     in_steps("approvals", || store.prune_approvals(history)).await;
 }
 
-/// Lets rows go until a step finds fewer than it may take. One that fails is told of and stops no other
-/// kind; the next time it goes on where it was.
+/// Lets rows go until a step finds fewer than it may take. A step that fails is logged and stops no other kind; the
+/// next time it goes on where it was.
 async fn in_steps<F>(what: &'static str, step: impl Fn() -> F)
 where
     F: Future<Output = Result<u64, StoreError>>,

@@ -1,18 +1,19 @@
-//! Rows of this Guardian's own audit log that are older than they are to be kept. Those that a destination of events has
-//! not taken yet are kept for a week longer, and then let go too: a receiver that is gone for good fills no disk.
+//! Rows of this Guardian's own audit log that are older than they are to be kept. Those that a destination of events
+//! has not taken yet are kept for a week longer, and then let go too: a receiver that is gone for good fills no disk.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit;
 use crate::audit::{AuditError, AuditKey, FACTS_HOLD, Plan, Record, Trust, list};
 use crate::clock::before;
 use crate::domain::DEFAULT_ORG;
 use crate::engine::Engine;
 
-/// For how much longer rows are kept that a destination of events is still owed.
-const OWED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// The time that rows of the backlog, which a destination of events has not taken yet, are kept longer.
+const BACKLOG_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Lets them go, once no one is verifying the whole log.
+/// Lets old rows go, once no caller is verifying the whole log.
 pub(crate) async fn let_go(engine: Arc<Engine>) {
     let (Some(keep), Some(key)) = (engine.settings.audit_retention, engine.audit.key()) else {
         return;
@@ -33,13 +34,18 @@ async fn let_go_older(engine: &Engine, keep: Duration, key: &AuditKey) -> Result
     let kept = keep.saturating_add(FACTS_HOLD);
     let written_before = |kept| format!("{:.6}", before(now, kept));
     let mut older = written_before(kept);
-    if let Some(owed) = list(&db, log, taken, 1, None).await?.pop()
-        && owed.at < older
+    if let Some(untaken) = list(&db, log, taken, 1, None).await?.pop()
+        && untaken.at < older
     {
-        older = owed.at.max(written_before(kept.saturating_add(OWED_KEPT)));
+        older = untaken.at.max(written_before(kept.saturating_add(BACKLOG_KEPT)));
     }
-    let Some(plan) = Plan::before(&db, log, &older, &trust, key).await? else { return Ok(()) };
-    plan.carry_out(&db, key, format!("{now:.6}")).await?;
+    let planned = Plan::before(&db, log, &older, &trust, key).await;
+    if let Err(AuditError::Broken { .. }) = planned {
+        let found = audit::verify(&db, log, &trust, None).await?;
+        engine.audit.heed(log, &mut [found]).await;
+    }
+    let Some(plan) = planned? else { return Ok(()) };
+    plan.execute(&db, key, format!("{now:.6}")).await?;
     engine.audit.forget_told();
     let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
         "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows, "before": older,
@@ -49,8 +55,8 @@ async fn let_go_older(engine: &Engine, keep: Duration, key: &AuditKey) -> Result
     if cut == 0 { Ok(()) } else { tell_of_cut(engine, cut, plan.through()).await }
 }
 
-/// The number of the last row that every destination has taken, or does not want; the last there can be where there is no
-/// destination. `None` where that cannot be told, so that nothing is let go.
+/// Returns the number of the last row that every destination has taken, or does not want; the last there can be where
+/// there is no destination. `None` where that cannot be told, so that nothing is let go.
 async fn taken_through(engine: &Engine) -> Option<u64> {
     match engine.background_store.siem_floor(engine.settings.log.clone()).await {
         Ok(floor) => Some(floor.map_or(u64::MAX, |floor| u64::try_from(floor).unwrap_or(0))),
@@ -80,7 +86,6 @@ async fn tell_of_cut(engine: &Engine, rows: u64, through: u64) -> Result<(), Aud
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit;
     use crate::audit::verify_all;
     use crate::guardian::Guardian;
     use crate::services;
@@ -167,7 +172,7 @@ mod tests {
         let plan = Plan::before(&db, "", later, &trust(), key).await.unwrap().unwrap();
         // With the true hash of the last row, and every row that names the key gone with it.
         let foreign = AuditKey::random().unwrap();
-        plan.carry_out(&db, &foreign, later.to_owned()).await.unwrap();
+        plan.execute(&db, &foreign, later.to_owned()).await.unwrap();
         let found = verify_all(&db, &trust()).await.unwrap();
         let fault = found[0].fault.as_ref().unwrap();
         assert!(fault.what.contains("the log was cut at row 10 by the key"), "{fault:?}");
@@ -181,7 +186,58 @@ mod tests {
         assert_eq!(audit::list(&db, "", 0, 10, None).await.unwrap()[0].seq, 11);
     }
 
-    /// A destination that has taken every row up to this one.
+    #[tokio::test]
+    async fn fault_that_is_found_before_rows_are_let_go_is_remembered_and_nothing_is_decided() {
+        let guardian = keeping_30_days().await;
+        let engine = guardian.engine();
+        for n in 0..10 {
+            engine.audit.append(row(n)).await.unwrap();
+        }
+        engine.clock.advance(31 * DAY);
+        engine.audit.append(row(10)).await.unwrap();
+        let db = engine.store.db();
+        query("DROP TRIGGER audit_rows_never_change").execute(&db).await.unwrap();
+        query("UPDATE audit SET body = '{}' WHERE seq = 4").execute(&db).await.unwrap();
+        assert!(engine.audit.is_healthy());
+        let_go(Arc::clone(engine)).await;
+        assert!(!engine.audit.is_healthy());
+        assert!(engine.audit.append(row(11)).await.is_err());
+        assert_eq!(audit::list(&db, "", 0, 1, None).await.unwrap()[0].seq, 1);
+    }
+
+    #[tokio::test]
+    async fn log_that_is_verified_while_rows_are_let_go_or_that_cannot_be_read_is_not_taken_for_changed()
+     {
+        let guardian = keeping_30_days().await;
+        let engine = guardian.engine();
+        for n in 0..9_000 {
+            engine.audit.enqueue(row(n)).await.unwrap();
+        }
+        engine.audit.flush().await;
+        let (db, key) = (engine.store.db(), engine.audit.key().unwrap());
+        let trust = Trust { own: Some(engine.audit.own("")), ..Trust::default() };
+        for before in ["2999-01-01T00:00:00.000000Z"; 3] {
+            // As `agenttrust audit prune` does, which waits for no walk.
+            let plan = Plan::before(&db, "", before, &trust, key).await.unwrap().unwrap();
+            let pruning = plan.execute(&db, key, before.to_owned());
+            let (pruned, found) = tokio::join!(pruning, services::audit::verify(engine));
+            pruned.unwrap();
+            let fault = found.unwrap().logs.remove(0).fault;
+            assert!(fault.is_none_or(|fault| !fault.is_sure));
+            assert!(engine.audit.is_healthy());
+            for n in 0..3_000 {
+                engine.audit.enqueue(row(n)).await.unwrap();
+            }
+            engine.audit.flush().await;
+        }
+        query("ALTER TABLE audit_cuts RENAME TO away").execute(&db).await.unwrap();
+        assert!(services::audit::verify(engine).await.is_err());
+        query("ALTER TABLE away RENAME TO audit_cuts").execute(&db).await.unwrap();
+        assert!(engine.audit.is_healthy());
+        engine.audit.append(row(0)).await.unwrap();
+    }
+
+    /// Stores a destination that has taken every row up to `taken`.
     async fn destination(engine: &Engine, id: &str, is_active: bool, taken: Option<i64>) {
         const DESTINATION: &str = "INSERT INTO siem_destinations (id, org_id, name, kind, format, endpoint, batch_size, \
                                    flush_seconds, event_types, is_active, epoch, created_by, created_at, updated_at) \

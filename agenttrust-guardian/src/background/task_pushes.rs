@@ -1,4 +1,5 @@
-//! Telling those who asked for it how a task stands: at least once each time that it has changed, until it has ended.
+//! The news of a task for receivers that asked for it: at least once each time that it has changed, until it has
+//! ended.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,16 +14,16 @@ use super::jobs::Jobs;
 use crate::domain::Secret;
 use crate::domain::task::{Task, Version, v03};
 use crate::engine::Engine;
-use crate::services::tasks::pushes::{self, News};
+use crate::services::tasks::pushes::{self, PushContent};
 use crate::store::{StoreError, TaskPushRow};
 
-/// How often to look for what is to be told.
+/// The time after which it is looked again for news to send.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long it is one replica's own to tell. Longer than any call takes.
+/// The time that a piece of news is one replica's own to send. It is longer than any call takes.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long it takes to look again at one whose owner may not be told at the moment.
+/// The time after which a piece of news is looked at again whose owner may not be told at the moment.
 const LOOKED_AT_AGAIN: Duration = Duration::from_secs(5);
-/// How many are told at once.
+/// The number of receivers that are told at once.
 const JOBS_MOST: usize = 32;
 const TOKEN: HeaderName = HeaderName::from_static("x-a2a-notification-token");
 
@@ -69,13 +70,13 @@ async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {
     let Some(leased) = store.lease_task_push(id, now, now.saturating_add(LEASE)).await? else {
         return Ok(());
     };
-    let task = match pushes::news(engine, &leased) {
-        News::Task(task) => task,
-        News::Nothing => return store.task_push_told(&leased).await,
-        News::Later => {
+    let task = match pushes::push_content(engine, &leased) {
+        PushContent::Task(task) => task,
+        PushContent::Nothing => return store.task_push_told(&leased).await,
+        PushContent::Later => {
             return store.put_off_task_push(&leased, now.saturating_add(LOOKED_AT_AGAIN)).await;
         }
-        News::Gone => return store.remove_task_push(&leased).await,
+        PushContent::Gone => return store.remove_task_push(&leased).await,
     };
     let why = match post(engine, &leased.push, *task).await {
         Ok(status) if status.is_success() => return store.task_push_told(&leased).await,

@@ -1,7 +1,7 @@
 //! The `agenttrust` program.
 
-/// What one thread takes, another gives back: the writers of the audit and of the reports. The allocator of
-/// glibc makes them wait for each other (`benches/embedded.rs`).
+/// The allocator of the program. What one thread takes, another gives back: the writers of the audit and of the
+/// reports. The allocator of glibc makes them wait for each other (`benches/embedded.rs`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -8,11 +8,11 @@ use crate::domain::{AddressRange, GuardianError, SealKey, Sealer};
 use crate::outbound::{Outbound, Reach, Roots};
 use crate::store::Database;
 
-/// What the file of keys is called beside an SQLite database.
+/// The ending of the file of keys beside an SQLite database.
 const SECRET_KEY: &str = ".secret-key";
 
 impl GuardianBuilder {
-    /// The ranges of addresses that were opened.
+    /// Returns the ranges of addresses that were opened.
     fn ranges(&self) -> Result<Vec<AddressRange>, GuardianError> {
         let read = |text: &String| {
             text.parse().map_err(|wrong| {
@@ -22,7 +22,7 @@ impl GuardianBuilder {
         self.allow_outbound.iter().map(read).collect()
     }
 
-    /// What makes the calls that leave.
+    /// Returns what makes the calls that leave.
     pub(super) fn outbound(&self) -> Result<Outbound, GuardianError> {
         let reach = Reach::new(self.allow_private_targets, &self.ranges()?);
         let folders = self.siem_files.iter().map(|folder| open_folder(folder));
@@ -38,7 +38,7 @@ impl GuardianBuilder {
         Ok(outbound.trusting(roots))
     }
 
-    /// The keys that were given; none where they are looked for elsewhere.
+    /// Returns the keys that were given; an empty list where they are looked for elsewhere.
     pub(super) fn secret_keys(&self) -> Result<Vec<SealKey>, GuardianError> {
         let Some(text) = &self.secret_key else { return Ok(Vec::new()) };
         SealKey::read(text.expose()).map_err(|wrong| {
@@ -47,7 +47,7 @@ impl GuardianBuilder {
     }
 }
 
-/// A folder that files of events may be written in, as their URLs name it.
+/// Returns a folder that files of events may be written in, as their URLs name it.
 fn open_folder(folder: &Path) -> Result<PathBuf, GuardianError> {
     let shown = folder.display();
     let wrong = |wrong: String| {

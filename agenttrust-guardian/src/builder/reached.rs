@@ -5,13 +5,13 @@ use reqwest::Url;
 use super::GuardianBuilder;
 use crate::domain::GuardianError;
 
-/// The trust domain of a Guardian that was told of no other, and of no URL.
+/// The trust domain of a Guardian that was started with neither one nor a URL.
 const TRUST_DOMAIN: &str = "agenttrust.local";
-/// How long one may be (SPIFFE).
+/// The largest length of a trust domain (SPIFFE).
 const TRUST_DOMAIN_MAX_BYTES: usize = 255;
 
 impl GuardianBuilder {
-    /// The public URLs without a slash at their ends, each once.
+    /// Returns the public URLs without a slash at their ends, each once.
     pub(super) fn urls(&self) -> Vec<String> {
         let mut urls: Vec<String> = Vec::with_capacity(self.public_urls.len());
         for url in &self.public_urls {
@@ -23,7 +23,7 @@ impl GuardianBuilder {
         urls
     }
 
-    /// The trust domain that was given, else the host of the first public URL.
+    /// Returns the trust domain that was given, else the host of the first public URL.
     pub(super) fn trust_domain_in_force(&self) -> String {
         let of_url = || {
             let url = Url::parse(self.public_urls.first()?).ok()?;

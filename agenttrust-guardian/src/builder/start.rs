@@ -1,5 +1,6 @@
 //! From what a builder was told to a Guardian at work: in this order, so that a mistake leaves nothing behind.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::{
-    AuditFiles, CHECK_DEADLINES, GuardianBuilder, MCP_HOLD_MOST, MCP_PATIENCES, Source, leaving,
+    AuditFiles, CHECK_DEADLINES, GuardianBuilder, MCP_HOLD_MOST, MCP_TIMEOUTS, Source, leaving,
 };
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
@@ -18,16 +19,18 @@ use crate::audit::{
 use crate::background::start as start_loops;
 use crate::clock::Clock;
 use crate::domain::limits::Limits;
-use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret};
+use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Sealer, Secret};
 use crate::engine::check_ids::CheckIds;
+use crate::engine::database_health::DatabaseHealth;
 use crate::engine::issuer_keys::IssuerKeys;
 use crate::engine::mcp_keys::McpKeys;
 use crate::engine::policies::{Origin, Policies, brief};
 use crate::engine::proof_nonces::ProofNonces;
-use crate::engine::pulse::Pulse;
 use crate::engine::revocations::Revocations;
 use crate::engine::sync::SyncProgress;
-use crate::engine::{Changes, Engine, Openings, Refusals, Settings, SiemProgress, sync, taking};
+use crate::engine::{
+    ApprovalChanges, Engine, Openings, Refusals, Settings, SiemProgress, sync, taking,
+};
 use crate::guardian::Guardian;
 use crate::metrics::Metrics;
 use crate::policy::PolicySet;
@@ -39,7 +42,9 @@ use crate::telemetry::Telemetry;
 
 /// The shortest admin key that is taken, in characters.
 const ADMIN_KEY_MIN: usize = 12;
-/// How many connections of those for decisions background work takes at most.
+/// The least number of different characters of an admin key. This finds the most obvious keys alone.
+const ADMIN_KEY_DIFFERENT_MIN: usize = 6;
+/// The largest number of connections of those for decisions that background work takes.
 const AT_ONCE_IN_BACKGROUND: usize = 2;
 
 impl GuardianBuilder {
@@ -88,12 +93,12 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
-        if !MCP_PATIENCES.contains(&self.mcp.patience) {
+        if !MCP_TIMEOUTS.contains(&self.mcp.timeout) {
             return Err(GuardianError::Invalid(format!(
                 "mcp-timeout is {:?}; give a time from {:?} to {:?}",
-                self.mcp.patience,
-                MCP_PATIENCES.start(),
-                MCP_PATIENCES.end(),
+                self.mcp.timeout,
+                MCP_TIMEOUTS.start(),
+                MCP_TIMEOUTS.end(),
             )));
         }
         if self.mcp.hold > MCP_HOLD_MOST {
@@ -141,7 +146,7 @@ impl GuardianBuilder {
         let policies = in_force(given, &store, clock.now()).await?;
         let registry = Registry::load(&store, clock.now()).await;
         let registry = registry.map_err(|error| refused(database, &error))?;
-        let (checks, mcp_keys, proof_nonces) = secrets(&store).await?;
+        let (checks, mcp_keys, proof_nonces) = secrets(&store, &sealer).await?;
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         registry.keys.set_own(own.fingerprint(), own_key());
@@ -156,7 +161,7 @@ impl GuardianBuilder {
             checks,
             mcp_keys,
             proof_nonces,
-            changes: Changes::new(),
+            changes: ApprovalChanges::new(),
             tasks: Arc::default(),
             siem: SiemProgress::new(&settings.log, settings.has_replicas),
             revocations: Revocations::new(),
@@ -170,7 +175,7 @@ impl GuardianBuilder {
             clock,
             settings,
             metrics,
-            pulse: Pulse::default(),
+            database_health: DatabaseHealth::default(),
             outbound,
             sealer,
             closing: watch::Sender::new(false),
@@ -212,7 +217,7 @@ impl GuardianBuilder {
     }
 }
 
-/// The policies that were given, else those that are kept.
+/// Returns the policies that were given, else those that are kept.
 async fn in_force(
     given: Option<Policies>,
     store: &Store,
@@ -224,18 +229,21 @@ async fn in_force(
     }
 }
 
-/// What all Guardians on one database know and nobody else does.
-async fn secrets(store: &Store) -> Result<(CheckIds, McpKeys, ProofNonces), GuardianError> {
-    let checks = CheckIds::load(store).await?;
-    let mcp_keys = McpKeys::load(store).await?;
-    Ok((checks, mcp_keys, ProofNonces::load(store).await?))
+/// Returns the secrets that all Guardians on one database know, and no other program does.
+async fn secrets(
+    store: &Store,
+    sealer: &Sealer,
+) -> Result<(CheckIds, McpKeys, ProofNonces), GuardianError> {
+    let checks = CheckIds::load(store, sealer).await?;
+    let mcp_keys = McpKeys::load(store, sealer).await?;
+    Ok((checks, mcp_keys, ProofNonces::load(store, sealer).await?))
 }
 
 fn refused(database: &Database, error: &impl fmt::Display) -> GuardianError {
     GuardianError::Database { url: database.to_string(), reason: error.to_string() }
 }
 
-/// The key of the Guardian's own client.
+/// Returns the key of the Guardian's own client.
 fn own_key() -> Key {
     Key {
         id: "key_own".to_owned(),
@@ -269,7 +277,7 @@ impl AuditFiles {
 }
 
 impl Source {
-    /// Those that the Guardian was given; `None` when it was given none.
+    /// Returns the policies that the Guardian was given; `None` without any.
     async fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
         match self {
             Self::Default => Ok(None),
@@ -282,7 +290,7 @@ impl Source {
     }
 }
 
-/// The policies that were sent and are kept in the database, else the default set.
+/// Returns the policies that were sent and are kept in the database, else the default set.
 async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
     let files = store.policy_files().await?;
     if files.is_empty() {
@@ -303,11 +311,12 @@ async fn ensure_admin(
     development: bool,
 ) -> Result<(), GuardianError> {
     let text = secret.expose();
-    let short = text.len() < ADMIN_KEY_MIN && !development;
-    if short || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let different = text.bytes().collect::<HashSet<_>>().len();
+    let weak = text.len() < ADMIN_KEY_MIN || different < ADMIN_KEY_DIFFERENT_MIN;
+    if weak && !development || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(GuardianError::Invalid(format!(
-            "an admin key is at least {ADMIN_KEY_MIN} printable ASCII characters without spaces; \
-             give a longer one that nobody can guess"
+            "an admin key is at least {ADMIN_KEY_MIN} printable ASCII characters without spaces, \
+             {ADMIN_KEY_DIFFERENT_MIN} of them different; make one that cannot be guessed with `openssl rand -hex 32`"
         )));
     }
     let new = NewKey::new(DEFAULT_ORG, Role::Admin, Fingerprint::from_text(text));

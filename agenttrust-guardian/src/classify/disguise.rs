@@ -5,7 +5,7 @@ use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 use super::verbs;
 use super::words::humps;
 
-/// Whether a word of the name is written to look like another: with letters of several scripts, with
+/// Returns whether a word of the name is written to look like another: with letters of several scripts, with
 /// letters that are no text (full-width, mathematical), with characters that are not seen, or such that
 /// a known word is what a person reads.
 pub(super) fn is_in_disguise(name: &str) -> bool {

@@ -7,12 +7,12 @@ use super::http_method;
 use super::verbs::{self, Word};
 use super::words::{oddly_cased, words};
 
-/// What a name says of the effect. Nothing is `None`, which orders below every effect.
+/// The effect that a name tells. `None` orders below every effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// What it says beside other evidence.
+    /// The effect that it tells beside other evidence.
     pub(super) beside_others: Option<Effect>,
-    /// What it says where nothing else does.
+    /// The effect that it tells where there is no other evidence.
     pub(super) alone: Option<Effect>,
 }
 
@@ -64,22 +64,22 @@ pub(super) fn read_tool_name(tool: &str) -> Said {
 #[derive(Clone, Copy, Debug, Default)]
 struct Reads {
     any: bool,
-    /// One that is no noun.
+    /// Whether there is a word that is no noun.
     plain: bool,
 }
 
 impl Reads {
-    /// One that is no noun, in this part.
+    /// Adds a word that is no noun, in this part.
     fn add_plain(&mut self, found: &mut Part) {
         (self.any, self.plain) = (true, true);
         (found.reads.any, found.reads.plain) = (true, true);
     }
 }
 
-/// One part of a path.
+/// A part of a path.
 #[derive(Debug, Default)]
 struct Part {
-    /// What its verbs say that are stronger than a read.
+    /// The effect of its verbs that are stronger than a read.
     said: Said,
     /// Its reads.
     reads: Reads,
@@ -137,7 +137,7 @@ impl Part {
     }
 }
 
-/// What a verb of money or execution says behind these reads.
+/// Returns what a verb of money or execution says behind these reads.
 fn power(before: Reads) -> Said {
     let alone = if before.any { Effect::Mutating } else { Effect::Destructive };
     Said { beside_others: Some(Effect::Mutating), alone: Some(alone) }

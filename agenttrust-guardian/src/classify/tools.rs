@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// Server, tool and label.
+/// The tools, each with its server and label.
 const TOOLS: &str = include_str!("../../tests/data/tools.tsv");
 
 /// Tools that do more than their verb says. `write`, `edit` and `run` are mutating, by the rule; that these
@@ -36,7 +36,7 @@ struct Tool {
     found: Classification,
 }
 
-/// Every tool of the table, behind its server's name as the Guardian's proxy has it.
+/// Returns every tool of the table, behind its server's name as the Guardian's proxy has it.
 fn tools() -> Vec<Tool> {
     let tool = |line: &str| {
         let [server, tool, label] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();

@@ -12,26 +12,26 @@ use agenttrust::Effect;
 
 use super::words;
 
-/// What a known word says, by the place where it stands.
+/// The meaning of a known word, by the place where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Reads, and is hardly ever a noun: `get`.
+    /// A verb that reads, and is hardly ever a noun: `get`.
     Read,
-    /// Reads, or names the thing that something else is done to: `list`, `query`.
+    /// A verb that reads, or the name of what something else is done to: `list`, `query`.
     ReadOrThing,
-    /// Has this effect wherever it stands: `delete`.
+    /// A verb that has this effect wherever it stands: `delete`.
     Verb(Effect),
-    /// Has this effect where a verb can stand; else it is a noun: `order`, `comment`.
+    /// A verb that has this effect where a verb can stand, and is a noun elsewhere: `order`, `comment`.
     VerbOrThing(Effect),
     /// The same; but it is a verb also behind a read that may be a noun: `run` in `query_run`.
     VerbOrEvent(Effect),
-    /// Spends, or runs what it is given.
+    /// A verb that spends, or runs what it is given.
     Power,
-    /// Can do anything when it is run: `command`.
+    /// A program that can do anything when it is run: `command`.
     Program,
-    /// Says who may do what, so that changing it is for admins: `role`.
+    /// A name of rights, so that changing it is for admins: `role`.
     Rights,
-    /// Begins anew, so that a verb can follow: `and`.
+    /// A word that begins a new phrase, so that a verb can follow: `and`.
     Joint,
 }
 
@@ -127,7 +127,7 @@ pub(super) const TABLE: [Row; 14] = [
         "access acl acls config configuration iam permission permissions policies policy privilege privileges rbac \
          role roles",
     ),
-    ("begins anew", Word::Joint, "also and or plus then to"),
+    ("begins again", Word::Joint, "also and or plus then to"),
 ];
 
 /// Two words in a row that say something else together; documented and compared likewise.
@@ -160,11 +160,11 @@ pub(super) const PAIRS: [(&str, Effect, &[&str]); 3] = [
     ),
 ];
 
-/// Behind which of these words a program is run.
+/// The words behind which a program is run.
 pub(super) const RUNNERS: &[&str] =
     &["apply", "call", "complete", "interact", "invoke", "launch", "run", "spawn", "start"];
 
-/// What these two words in a row say together.
+/// Returns what these two words in a row say together.
 pub(super) fn pair(word: &str, next: &str) -> Option<Effect> {
     let is = |pair: &&str| {
         let (one, other) = pair.split_once(' ').unwrap_or((pair, ""));
@@ -173,15 +173,15 @@ pub(super) fn pair(word: &str, next: &str) -> Option<Effect> {
     PAIRS.iter().find(|(_, _, pairs)| pairs.iter().any(is)).map(|(_, effect, _)| *effect)
 }
 
-/// Whether a program that follows this word is run.
+/// Returns whether a program that follows this word is run.
 pub(super) fn runs(word: &str) -> bool {
     RUNNERS.iter().any(|runner| runner.eq_ignore_ascii_case(word))
 }
 
-/// No known word is longer, in bytes.
+/// The length that no known word exceeds, in bytes.
 const LONGEST: usize = 16;
 
-/// What this word says, in capitals or not.
+/// Returns what this word says, in capitals or not.
 pub(super) fn known(word: &str) -> Option<Word> {
     static WORDS: LazyLock<HashMap<&str, Word>> = LazyLock::new(|| {
         let of =
@@ -199,7 +199,7 @@ pub(super) fn known(word: &str) -> Option<Word> {
     WORDS.get(std::str::from_utf8(lower).ok()?).copied()
 }
 
-/// The strongest verb of destroying or of rights that stands anywhere in these letters, whatever is around it.
+/// Returns the strongest verb of destroying or of rights that stands anywhere in these letters, whatever is around it.
 pub(super) fn hidden_in(letters: &str) -> Option<Effect> {
     // Shorter ones stand in too many words.
     const SHORTEST: usize = 4;
@@ -214,7 +214,7 @@ pub(super) fn hidden_in(letters: &str) -> Option<Effect> {
     TABLE.iter().filter_map(of).max()
 }
 
-/// Whether this word, which is not ASCII, looks like a known one.
+/// Returns whether this word, which is not ASCII, looks like a known one.
 pub(super) fn looks_known(word: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let of = |&(_, _, words): &Row| words.split_ascii_whitespace().map(words::look);

@@ -2,12 +2,12 @@
 
 use unicode_security::skeleton;
 
-/// The words of a part of a name, without what is between them.
+/// Returns the words of a part of a name, without what is between them.
 pub(super) fn words(part: &str) -> impl Iterator<Item = &str> {
     part.split(|c: char| !c.is_alphabetic()).flat_map(humps)
 }
 
-/// The chunks of a name whose capitals are those of no language: of `list_DELETEfile` the second, of
+/// Returns the chunks of a name whose capitals are those of no language: of `list_DELETEfile` the second, of
 /// `get_deLeTe_all` likewise. Cut at its capitals, such a chunk hides a verb that a person reads.
 pub(super) fn oddly_cased(name: &str) -> impl Iterator<Item = &str> {
     name.split(|c: char| !c.is_alphabetic()).filter(|chunk| {
@@ -20,7 +20,7 @@ pub(super) fn oddly_cased(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a person reads, so that what looks alike is equal: without marks and what is not seen.
+/// Returns what a person reads, so that what looks alike is equal: without marks and what is not seen.
 pub(super) fn look(word: &str) -> String {
     let lower = word.to_lowercase();
     skeleton(&lower).filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()

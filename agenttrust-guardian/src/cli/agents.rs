@@ -21,15 +21,15 @@ use crate::registry::{GROUPS, groups_of};
 /// The most that is read of a public key, in bytes.
 const PUBLIC_KEY_MOST: u64 = 16 << 10;
 
-/// What `agenttrust agents` is told.
+/// The arguments of `agenttrust agents`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Agents {
     /// Register an agent and print its id
     Create {
         /// A name for people
         name: String,
-        /// What it may use, such as files:* or refund; may be given several times. Without any it may do nothing of
-        /// its own: for an agent that only acts for others
+        /// The capabilities of the agent, such as files:* or refund; may be given several times. Without any it may do
+        /// nothing of its own: for an agent that only acts for others
         #[arg(long = "capability", value_name = "CAPABILITY",
               value_parser = one_capability)]
         capabilities: Vec<String>,
@@ -68,7 +68,7 @@ pub(super) enum Agents {
     Revoke {
         /// The id of the agent, agt_…
         id: String,
-        /// Why: it is recorded
+        /// The reason, which is recorded
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
         #[command(flatten)]
@@ -76,7 +76,7 @@ pub(super) enum Agents {
     },
 }
 
-/// One capability. Several in one argument would be one that covers nothing.
+/// Returns one capability. Several in one argument would be one that covers nothing.
 fn one_capability(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it is empty; name a tool, as in files:read".to_owned()),
@@ -116,7 +116,7 @@ impl Agents {
     }
 }
 
-/// The public key in this file. A private one goes nowhere.
+/// Returns the public key in this file. A private one goes nowhere.
 fn read_public_key(file: &Path) -> Result<String, GuardianError> {
     let pem = given::text(file, PUBLIC_KEY_MOST)?;
     let why = if pem.trim().is_empty() {
@@ -195,7 +195,7 @@ async fn show(named: &str, remote: &Remote) -> Result<(), GuardianError> {
     out::facts(&about(&agent))
 }
 
-/// Everything about an agent, line by line.
+/// Returns everything about an agent, line by line.
 fn about(agent: &Agent) -> Vec<(&'static str, String)> {
     vec![
         ("agent", agent.id.clone()),

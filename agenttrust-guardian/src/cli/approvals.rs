@@ -11,13 +11,13 @@ use super::out;
 use super::remote::{Remote, failed};
 use crate::domain::GuardianError;
 
-/// How much of an input a list shows, in characters.
+/// The number of characters of an input that a list shows.
 const LISTED_CHARS: usize = 60;
 
-/// What `agenttrust approvals` is told.
+/// The arguments of `agenttrust approvals`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Approvals {
-    /// List the approvals that wait for somebody, or those that stand otherwise
+    /// List the approvals that wait for an approver, or those that stand otherwise
     List {
         /// pending, approved, denied, expired or consumed
         #[arg(long, default_value = "pending")]
@@ -41,15 +41,15 @@ pub(super) enum Approvals {
     Deny(Decide),
 }
 
-/// What a decision is told.
+/// The arguments of a decision.
 #[derive(Debug, Args)]
 pub(super) struct Decide {
     /// The id of the approval, apr_…
     id: String,
-    /// Why: the caller is told, and it is recorded
+    /// The reason, which the caller sees and which is recorded
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Who decides, recorded beside the key; the user of this machine unless it is said
+    /// The name of the approver, recorded beside the key; by default the user of this machine
     #[arg(long = "as", value_name = "NAME")]
     decided_by: Option<String>,
     #[command(flatten)]
@@ -109,7 +109,7 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     out::facts(&about(&approval))
 }
 
-/// Everything about an approval, line by line.
+/// Returns everything about an approval, line by line.
 fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let votes = match (approval.approvals, approval.quorum) {
@@ -154,7 +154,8 @@ fn who_approved(approval: &Approval) -> String {
     }
 }
 
-/// Who asks, for whom: their names for people, and their ids, because several may have one name.
+/// Returns the agent that asks, and those for which it asks: their names for people, and their ids,
+/// because several may have one name.
 fn who_asks(approval: &Approval) -> String {
     let agent = match &approval.agent_name {
         Some(name) => format!("{name} ({})", approval.agent_id),
@@ -165,7 +166,7 @@ fn who_asks(approval: &Approval) -> String {
     std::iter::once(agent).chain(givers).collect()
 }
 
-/// What the approver is shown of the input.
+/// Returns what the approver is shown of the input.
 fn what_is_seen(approval: &Approval) -> String {
     let summary = approval.action_input_summary.as_deref();
     match (&approval.input, approval.input_shown) {
@@ -177,7 +178,7 @@ fn what_is_seen(approval: &Approval) -> String {
     }
 }
 
-/// As much of an input as a line of a list has room for; `show` has all of it.
+/// Returns as much of an input as a line of a list has room for; `show` has all of it.
 fn shortened(input: &str) -> String {
     match input.char_indices().nth(LISTED_CHARS) {
         Some((end, _)) => format!("{}…", &input[..end]),
@@ -185,7 +186,7 @@ fn shortened(input: &str) -> String {
     }
 }
 
-/// Why the input is not there, and how it would be.
+/// Returns why the input is not there, and how it would be.
 fn how_to_see(approval: &Approval) -> &'static str {
     match (&approval.input, approval.input_shown) {
         (None, Some(false)) => {
@@ -214,7 +215,7 @@ impl Decide {
     }
 }
 
-/// What became of a decision.
+/// Returns what became of a decision.
 fn said(id: &str, decided: &ApprovalDecision) -> String {
     let ApprovalDecision { status, approvals, quorum, repeated, .. } = decided;
     let so_far = format!("{} of {}", approvals.unwrap_or(0), quorum.unwrap_or(1));
@@ -231,7 +232,7 @@ fn said(id: &str, decided: &ApprovalDecision) -> String {
     }
 }
 
-/// The user of this machine, as the environment tells.
+/// Returns the user of this machine, as the environment tells.
 fn user() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
     named

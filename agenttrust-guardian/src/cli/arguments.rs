@@ -36,7 +36,7 @@ fn without_secrets(told: &str, words: impl Iterator<Item = String>) -> String {
     told
 }
 
-/// Whether a word may be a key, a token, or a URL with a password in it.
+/// Returns whether a word may be a key, a token, or a URL with a password in it.
 fn may_be_secret(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     // `eyJ` is how a JWT begins.

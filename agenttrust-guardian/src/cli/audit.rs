@@ -2,6 +2,7 @@
 
 mod accept;
 mod prune;
+mod silent;
 mod tail;
 mod verify;
 
@@ -19,7 +20,7 @@ use crate::audit::{AUDIT_KEY, AuditError, AuditKey};
 use crate::domain::GuardianError;
 use crate::store::Database;
 
-/// What `agenttrust audit` is told.
+/// The arguments of `agenttrust audit`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Walk along every log and name the first row that is wrong
@@ -47,8 +48,8 @@ pub(super) enum Audit {
     },
 }
 
-/// Which key signs.
-#[derive(Debug, Args)]
+/// The key that signs.
+#[derive(Clone, Debug, Args)]
 pub(super) struct KeyFile {
     /// The key that signs checkpoints [default: beside the database file]
     #[arg(long, value_name = "FILE", env = "AGENTTRUST_AUDIT_KEY")]
@@ -56,13 +57,13 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// The file, if one is named or there is one beside the database.
-    fn find(&self, place: &DatabaseArgs) -> Result<Option<PathBuf>, GuardianError> {
+    /// Returns the file, if one is named or there is one beside the database.
+    pub(super) fn find(&self, place: &DatabaseArgs) -> Result<Option<PathBuf>, GuardianError> {
         let beside = beside(place, AUDIT_KEY)?;
         Ok(self.audit_key.clone().or(beside))
     }
 
-    /// The key, which must be there.
+    /// Returns the key, which must be there.
     fn load_key(&self, place: &DatabaseArgs) -> Result<AuditKey, GuardianError> {
         let path = self.find(place)?.ok_or_else(|| {
             GuardianError::Invalid(
@@ -113,7 +114,7 @@ async fn export(log: Option<String>, place: &DatabaseArgs) -> Result<ExitCode, G
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file beside the database file that is there.
+/// Returns a file beside the database file that is there.
 fn beside(place: &DatabaseArgs, ending: &str) -> Result<Option<PathBuf>, GuardianError> {
     let database = Database::parse(&place.database)?;
     Ok(database.beside(ending).filter(|path| path.exists()))
@@ -133,7 +134,8 @@ async fn work<T: Send + 'static>(
         .map_err(|error| GuardianError::Unavailable(error.to_string()))
 }
 
-/// A Guardian's first act is a row, so a log without one was emptied, or never was its.
+/// Returns the error for a log without a row. A Guardian's first act is a row, so such a log was emptied, or never was
+/// its.
 fn empty(place: &DatabaseArgs) -> GuardianError {
     let named = Database::parse(&place.database)
         .map_or_else(|_| "this database".to_owned(), |database| database.to_string());

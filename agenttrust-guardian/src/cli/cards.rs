@@ -22,7 +22,7 @@ const FILE_MOST: u64 = 1 << 20;
 /// The longest time that a former key goes on signing.
 const OVERLAP_MOST: Duration = Duration::from_secs(30 * 86_400);
 
-/// What `agenttrust cards` is told.
+/// The arguments of `agenttrust cards`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Cards {
     /// Generate the card of an agent from what is known of it, and print it
@@ -96,16 +96,16 @@ pub(super) enum Cards {
     },
 }
 
-/// What is said of a card.
+/// The contents that are set of a card.
 #[derive(Debug, Args)]
 pub(super) struct Said {
-    /// What the agent is for; empty for what is known without
+    /// The purpose of the agent; empty for what is known without
     #[arg(long)]
     description: Option<String>,
     /// The version of the agent; empty for 1.0.0
     #[arg(long = "agent-version", value_name = "VERSION")]
     version: Option<String>,
-    /// Where the agent itself is reached, such as https://agent.example/a2a, or JSONRPC/0.3=https://…, or
+    /// The address of the agent itself, such as https://agent.example/a2a, or JSONRPC/0.3=https://…, or
     /// HTTP+JSON=https://…; may be given several times, the preferred one first. Only the Guardian sees it
     #[arg(long = "interface", value_name = "[BINDING[/VERSION]=]URL", value_parser = interface)]
     interfaces: Vec<CardInterface>,
@@ -118,7 +118,7 @@ pub(super) struct Said {
     /// A media type that it writes; may be given several times
     #[arg(long = "output-mode", value_name = "TYPE")]
     output_modes: Vec<String>,
-    /// Where more is written about the agent; empty for nowhere
+    /// The address of the agent's documentation; empty for none
     #[arg(long, value_name = "URL")]
     documentation_url: Option<String>,
     /// A picture of it; empty for none
@@ -234,7 +234,7 @@ impl Cards {
     }
 }
 
-/// The published card of an agent. Names are not published, so it is asked for by the id alone.
+/// Returns the published card of an agent. Names are not published, so it is asked for by the id alone.
 async fn public(client: &AgentTrustClient, id: &str) -> Result<AgentCard, GuardianError> {
     let card = client.agent_cards().get_public(id).await;
     card.map_err(|error| match error {
@@ -268,7 +268,7 @@ async fn show_whole(agent: &str, remote: &Remote) -> Result<(), GuardianError> {
     out::facts(&about)
 }
 
-/// Where the agent itself is reached.
+/// Returns where the agent itself is reached.
 fn itself_at(said: &CardOptions) -> String {
     let interfaces = said.interfaces.iter().flatten().map(|it| {
         let how = [it.protocol_binding.as_str(), it.protocol_version.as_str()];
@@ -281,7 +281,7 @@ fn itself_at(said: &CardOptions) -> String {
     }
 }
 
-/// Whether everybody may read the card of an agent.
+/// Returns whether the card of an agent is public.
 async fn is_published(client: &AgentTrustClient, id: &str) -> Result<bool, GuardianError> {
     match client.agent_cards().get_public(id).await {
         Ok(_) => Ok(true),
@@ -321,7 +321,7 @@ async fn verify(
     }
 }
 
-/// The keys of a file, in either of its forms.
+/// Returns the keys of a file, in either of its forms.
 fn trusted(path: &Path) -> Result<Vec<TrustedKey>, GuardianError> {
     let text = text(path)?;
     if text.trim_start().starts_with("-----BEGIN") {
@@ -347,7 +347,7 @@ fn show(card: &AgentCard, remote: &Remote) -> Result<(), GuardianError> {
     }
 }
 
-/// Everything about a card that a person asks for, line by line.
+/// Returns everything about a card that a person asks for, line by line.
 fn about(card: &AgentCard) -> Vec<(&'static str, String)> {
     let skills: Vec<&str> = card.skills.iter().map(|skill| skill.name.as_str()).collect();
     let interfaces = card.supported_interfaces.iter().map(|interface| {

@@ -21,18 +21,18 @@ use crate::domain::GuardianError;
 const NOT_DECIDED: u8 = 2;
 /// The most that is read of an input, in bytes.
 const INPUT_MOST: u64 = 16 << 20;
-/// What the environment says of the key of a guard.
+/// The environment variable of a guard's binding key.
 const BINDING_KEY: &str = "AGENTTRUST_BINDING_KEY";
 
-/// What `agenttrust check` is told.
+/// The arguments of `agenttrust check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The agent that would call it: its id, agt_…, or its name where only one has it
     agent: String,
     /// The tool that it would call
     tool: String,
-    /// What the call does: read, mutating, destructive or admin. It is told where it is more than the Guardian knows,
-    /// and never makes it less
+    /// The effect of the call: read, mutating, destructive or admin. It counts where it is more than the Guardian
+    /// knows, and never makes it less
     #[arg(long, value_name = "EFFECT")]
     effect: Option<Effect>,
     /// A scope that the tool declares, such as files:read; may be given several times
@@ -104,7 +104,7 @@ fn is_held(result: &CheckResult) -> bool {
     !result.allowed && result.elevation_required == Some(true)
 }
 
-/// The decision and why, line by line.
+/// Returns the decision and why, line by line.
 fn about(result: &CheckResult) -> Vec<(&'static str, String)> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let decision = match (result.allowed, is_held(result)) {
@@ -134,7 +134,7 @@ fn input(file: &Path) -> Result<Value, GuardianError> {
     })
 }
 
-/// The key of the digest, where the environment says it.
+/// Returns the key of the digest, where the environment says it.
 fn binding_key() -> Result<Option<[u8; 32]>, GuardianError> {
     let said = env::var_os(BINDING_KEY).filter(|key| !key.is_empty());
     let key = said.map(|key| key.to_str().and_then(hex::decode).ok_or(()));

@@ -15,7 +15,7 @@ use super::remote::{Remote, failed};
 use super::{out, revoked};
 use crate::domain::{GuardianError, duration};
 
-/// What `agenttrust delegations` is told.
+/// The arguments of `agenttrust delegations`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Delegations {
     /// Let an agent do part of what another one may do, and print the id of the delegation
@@ -62,7 +62,7 @@ pub(super) enum Delegations {
     },
 }
 
-/// What is to be delegated.
+/// A delegation that is to be made.
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// The agent that gives: its id, or its name where only one has it
@@ -71,10 +71,10 @@ pub(super) struct New {
     /// The agent that is given to, likewise
     #[arg(long, value_name = "AGENT")]
     to: String,
-    /// What is given, such as files:read or refund; may be given several times
+    /// The scopes that are given, such as files:read or refund; may be given several times
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
     scope: Vec<String>,
-    /// How long it lives, such as 30m or 2h, and never longer than the one that it is made from
+    /// The time that it lives, such as 30m or 2h, and never longer than the one that it is made from
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lifetime)]
     ttl: Duration,
     /// The delegation that it is made from, which was given to the agent that gives
@@ -209,7 +209,7 @@ async fn list(
     out::table(["DELEGATION", "FROM", "TO", "STATE", "SCOPE"], &rows)
 }
 
-/// Everything about a delegation, line by line.
+/// Returns everything about a delegation, line by line.
 fn about(delegation: &Delegation) -> Vec<(&'static str, String)> {
     let restrictions = &delegation.restrictions;
     let listed = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(", ");

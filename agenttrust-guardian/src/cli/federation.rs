@@ -29,7 +29,7 @@ Examples:
 /// The longest life of a token.
 const LIVES_MOST: Duration = Duration::from_secs(86_400);
 
-/// What `agenttrust federation` is told.
+/// The arguments of `agenttrust federation`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum Federation {
@@ -55,7 +55,7 @@ pub(super) enum Federation {
     /// Change a provider; what is not said stays as it is
     Set {
         #[command(flatten)]
-        change: Box<provider::Change>,
+        change: Box<provider::ProviderUpdateArgs>,
         #[command(flatten)]
         remote: Remote,
     },
@@ -125,13 +125,14 @@ pub(super) struct NewToken {
     /// The agent that it is of: its id, or its name where only one has it
     #[arg(long, value_name = "AGENT")]
     agent: String,
-    /// Whom it is for
+    /// The audience of the token
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// What it is good for, such as files:read; may be given several times. Without any, all that the agent may do now
+    /// The scopes of the token, such as files:read; may be given several times. Without any, all that the agent may do
+    /// now
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// How long it lives, such as 30m or 2h
+    /// The time that it lives, such as 30m or 2h
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lifetime)]
     ttl: Duration,
 }
@@ -167,7 +168,7 @@ impl Federation {
     }
 }
 
-/// Whether it is good, as the program says it by its exit code.
+/// Returns whether it is good, as the program says it by its exit code.
 fn code(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -195,13 +196,13 @@ async fn verify(asked: Asked, remote: &Remote) -> Result<ExitCode, GuardianError
     let told = client.federation().verify_token(&asked).await.map_err(failed)?;
     match remote.json {
         true => out::json(&told)?,
-        false => out::facts(&worth(&told))?,
+        false => out::facts(&rows(&told))?,
     }
     Ok(code(told.valid))
 }
 
-/// What a token is worth, line by line.
-fn worth(told: &FederatedIntrospection) -> Vec<(&'static str, String)> {
+/// Returns what a token is worth, line by line.
+fn rows(told: &FederatedIntrospection) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let agent = match (&told.agent_id, told.valid) {
         (Some(agent), _) => agent.clone(),

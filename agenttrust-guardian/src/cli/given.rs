@@ -13,8 +13,8 @@ use crate::domain::file::read_text_of;
 /// The most that is read, in bytes: more than any of them is long, with what stands around it in a file.
 const MOST: u64 = 16 << 10;
 
-/// What this file (`-` is standard input) or this environment variable holds, without the spaces around it; `None` where
-/// neither was named. `what` is what it is of, as an error begins.
+/// Returns what this file (`-` is standard input) or this environment variable holds, without the spaces around it;
+/// `None` where neither was named. `what` is what it is of, as an error begins.
 pub(super) fn secret(
     what: &str,
     file: Option<&Path>,
@@ -35,7 +35,7 @@ pub(super) fn secret(
     }
 }
 
-/// The text in this file, `-` is standard input, of at most so many bytes.
+/// Returns the text in this file, `-` is standard input, of at most so many bytes.
 pub(super) fn text(file: &Path, most: u64) -> Result<String, GuardianError> {
     let (read, shown) = match file.as_os_str() == "-" {
         true => (read_text_of(stdin().lock(), most), "standard input".to_owned()),

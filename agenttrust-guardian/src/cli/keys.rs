@@ -6,7 +6,6 @@ mod served;
 mod shown;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
@@ -14,20 +13,19 @@ use agenttrust::model::{CreateKeyRequest, Issued, KeyRevocation};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use self::place::{Found, Place};
+use self::place::{KeyDatabase, KeyTarget, Place};
 use self::shown::KeyShown;
-use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
 use crate::domain::names::{check_name, check_owner, check_text};
 use crate::domain::{DEFAULT_ORG, Error, GuardianError, Role, Secret};
 use crate::engine::taking::KeyTaking;
 use crate::services::keys::{self, NewKey, check_gateway};
-use crate::store::{AgentRow, Db, KeyEnd, KeyRow, Rotation, Store};
+use crate::store::{AgentRow, KeyEnd, KeyRow, Rotation, Store};
 
-/// Who did it, in the audit.
+/// The actor in the audit.
 const BY: &str = "agenttrust keys";
 
-/// What `agenttrust keys` is told.
+/// The arguments of `agenttrust keys`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     /// Make a key and print it, once
@@ -56,7 +54,7 @@ pub(super) enum Keys {
     Rotate {
         /// The id of the key, key_…
         id: String,
-        /// How long the secret that it has now still works, in seconds
+        /// The time that the secret that it has now still works, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
               value_parser = clap::value_parser!(u64).range(..=2_592_000))]
         overlap: u64,
@@ -72,11 +70,11 @@ pub(super) enum Keys {
     Revoke {
         /// The id of the key, key_…
         id: String,
-        /// Why: the audit keeps it
+        /// The reason, which the audit keeps
         #[arg(long, value_name = "WORDS", default_value = "")]
         reason: String,
-        /// What becomes of what was issued with it; left out, `revoke` where the reason is "compromised", and
-        /// `keep` elsewhere
+        /// The fate of what was issued with it; left out, `revoke` where the reason is "compromised", and `keep`
+        /// elsewhere
         #[arg(long, value_enum, value_name = "WHAT")]
         issued: Option<WhatIssued>,
         #[command(flatten)]
@@ -84,7 +82,7 @@ pub(super) enum Keys {
     },
 }
 
-/// What becomes of the tokens and sessions that were issued and opened with a key.
+/// The fate of the tokens and sessions that were issued and opened with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum WhatIssued {
     /// They live on
@@ -109,12 +107,12 @@ impl Keys {
                 check_bound(role, &agents)?;
                 let json = place.json();
                 match place.find()? {
-                    Found::Served(client) => {
+                    KeyTarget::Served(client) => {
                         let mut request = CreateKeyRequest::new(served::role(role)?).agents(agents);
                         (request.gateway, request.owner, request.org_id) = (gateway, owner, org);
                         served::create(&client, &request, json).await?;
                     }
-                    Found::Database(place) => {
+                    KeyTarget::Database(place) => {
                         let secret = Secret::random("sk_live_")?;
                         let hash = secret.fingerprint();
                         let org_id = org.unwrap_or_else(|| DEFAULT_ORG.to_owned());
@@ -126,23 +124,27 @@ impl Keys {
             Self::Rotate { id, overlap, place } => {
                 let json = place.json();
                 match place.find()? {
-                    Found::Served(client) => served::rotate(&client, &id, overlap, json).await?,
-                    Found::Database(place) => rotate(id, overlap, &place, json).await?,
+                    KeyTarget::Served(client) => {
+                        served::rotate(&client, &id, overlap, json).await?
+                    }
+                    KeyTarget::Database(place) => rotate(id, overlap, &place, json).await?,
                 }
             }
             Self::List { place } => {
                 let keys = match place.find()? {
-                    Found::Served(client) => served::list(&client).await?,
-                    Found::Database(place) => list(&place).await?,
+                    KeyTarget::Served(client) => served::list(&client).await?,
+                    KeyTarget::Database(place) => list(&place).await?,
                 };
                 shown::table(&keys, place.json())?;
             }
             Self::Revoke { id, reason, issued, place } => {
                 let gone = match place.find()? {
-                    Found::Served(client) => {
+                    KeyTarget::Served(client) => {
                         served::revoke(&client, &id, reason, issued.map(Issued::from)).await?
                     }
-                    Found::Database(place) => revoke(id.clone(), reason, issued, &place).await?,
+                    KeyTarget::Database(place) => {
+                        revoke(id.clone(), reason, issued, &place).await?
+                    }
                 };
                 shown::revoked(&id, &gone, place.json())?;
             }
@@ -167,14 +169,14 @@ fn check_bound(role: Role, agents: &[String]) -> Result<(), GuardianError> {
 async fn create(
     new: NewKey,
     secret: &Secret,
-    place: &DatabaseArgs,
+    place: &KeyDatabase,
     json: bool,
 ) -> Result<(), GuardianError> {
     let refused = |error: Error| GuardianError::Invalid(error.message().to_owned());
     check_name("--org", &new.org_id).map_err(refused)?;
     check_gateway("--gateway", new.role, new.gateway.as_deref()).map_err(refused)?;
     new.owner.as_deref().map_or(Ok(()), |owner| check_owner("--owner", owner)).map_err(refused)?;
-    let store = place.open_existing().await?;
+    let (store, audit) = place.open_to_change().await?;
     let known = store.agents().await?;
     let org_id = &new.org_id;
     let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == *org_id;
@@ -192,13 +194,13 @@ async fn create(
     store.insert_key(row).await?;
     // Shown before anything else can go wrong: it cannot be shown again. What cannot be shown is recorded too.
     let shown = key.print_once(json);
-    note(&store, record).await?;
+    append_to_audit(&audit, record).await?;
     store.close().await;
     shown
 }
 
-async fn list(place: &DatabaseArgs) -> Result<Vec<KeyShown>, GuardianError> {
-    let store = place.open_existing().await?;
+async fn list(place: &KeyDatabase) -> Result<Vec<KeyShown>, GuardianError> {
+    let store = place.open().await?;
     let keys = store.keys().await?;
     store.close().await;
     Ok(keys.iter().map(KeyShown::from).collect())
@@ -207,10 +209,10 @@ async fn list(place: &DatabaseArgs) -> Result<Vec<KeyShown>, GuardianError> {
 async fn rotate(
     id: String,
     overlap: u64,
-    place: &DatabaseArgs,
+    place: &KeyDatabase,
     json: bool,
 ) -> Result<(), GuardianError> {
-    let store = place.open_existing().await?;
+    let (store, audit) = place.open_to_change().await?;
     let row = working(&store, &id).await?;
     let org_id = row.org_id.clone();
     let secret = Secret::random("sk_live_")?;
@@ -229,7 +231,7 @@ async fn rotate(
     }
     let shown = key.print_once(json);
     let body = json!({ "key_id": id, "overlap": overlap, "by": BY });
-    note(&store, Record::new("key.rotated", org_id).body(body)).await?;
+    append_to_audit(&audit, Record::new("key.rotated", org_id).body(body)).await?;
     store.close().await;
     shown
 }
@@ -238,11 +240,11 @@ async fn revoke(
     id: String,
     reason: String,
     issued: Option<WhatIssued>,
-    place: &DatabaseArgs,
+    place: &KeyDatabase,
 ) -> Result<KeyRevocation, GuardianError> {
     check_text("--reason", &reason)
         .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
-    let store = place.open_existing().await?;
+    let (store, audit) = place.open_to_change().await?;
     let org_id = working(&store, &id).await?.org_id;
     let said = issued.map(|issued| issued == WhatIssued::Revoke);
     let taking = KeyTaking { take_issued: keys::takes_issued(said, &reason), reason };
@@ -258,7 +260,7 @@ async fn revoke(
     if let Some(body) = record.body.as_object_mut() {
         body.insert("by".to_owned(), json!(BY));
     }
-    note(&store, record).await?;
+    append_to_audit(&audit, record).await?;
     store.close().await;
     let mut revocation = KeyRevocation::default();
     (revocation.tokens, revocation.sessions) = (gone.tokens, gone.sessions);
@@ -268,7 +270,7 @@ async fn revoke(
     Ok(revocation)
 }
 
-/// A key that works, of whichever organisation: the database holds all of them.
+/// Returns a key that works, of whichever organisation: the database holds all of them.
 async fn working(store: &Store, id: &str) -> Result<KeyRow, GuardianError> {
     let row = store.key(id.to_owned()).await?;
     row.filter(|row| row.revoked_at.is_none()).ok_or_else(|| no_such_key(id))
@@ -279,18 +281,10 @@ fn no_such_key(id: &str) -> GuardianError {
 }
 
 /// Records what was done here: a Guardian that runs on the same database only follows it.
-async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
+async fn append_to_audit(audit: &AuditLog, record: Record) -> Result<(), GuardianError> {
     let unrecorded = |error: AuditError| {
         GuardianError::Unavailable(format!("it was done, and could not be recorded: {error}"))
     };
-    // The one log of a database file, else one of its own.
-    let log = match store.db() {
-        Db::Sqlite(_) => "",
-        Db::Postgres(_) => KEYS_LOG,
-    };
-    let audit = AuditLog::start(store.db(), log.to_owned(), Arc::default(), None)
-        .await
-        .map_err(unrecorded)?;
     audit.append(record).await.map_err(unrecorded)?;
     audit.close().await;
     Ok(())

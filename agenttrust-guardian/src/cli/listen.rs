@@ -22,7 +22,7 @@ use crate::domain::GuardianError;
 use crate::domain::host::{Host, Hosts};
 use crate::guardian::Guardian;
 
-/// How many connections may wait until they are taken, as far as the operating system lets them.
+/// The number of connections that may wait until they are taken, as far as the operating system lets them.
 const BACKLOG: u32 = 4_096;
 /// Connections to the numbers at most.
 const TO_METRICS: usize = 32;
@@ -58,7 +58,7 @@ impl<'a> Addresses<'a> {
         Ok(addresses)
     }
 
-    /// Whether others than this machine could reach one of them.
+    /// Returns whether others than this machine could reach one of them.
     pub(super) fn exposed(&self) -> bool {
         self.all.iter().any(|address| !address.ip().is_loopback())
     }
@@ -97,7 +97,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// How many connections there may be: as many as `told`, or as the process has room for.
+/// Returns how many connections there may be: as many as `told` says, or as the process has room for.
 pub(super) fn connections(told: Option<usize>) -> Result<usize, GuardianError> {
     descriptors::connections(told)
 }
@@ -113,7 +113,7 @@ impl Listening {
     }
 
     /// Serves the Guardian to as many connections as there are places, with TLS where there is a certificate, until
-    /// `stop` is told and what is under way is done or cut off.
+    /// `stop` is called for and what is under way is done or cut off.
     pub(super) async fn serve(
         self,
         guardian: &Guardian,
@@ -136,7 +136,7 @@ impl Listening {
     }
 }
 
-/// What is served without TLS to as many connections as there are places.
+/// Returns what is served without TLS to as many connections as there are places.
 fn offer(guardian: &Guardian, router: Router, places: Places, stop: Stop) -> Offer {
     let (full, numbers) = (Guardian::full_router(), guardian.connection_numbers());
     Offer { router, full, tls: None, places, numbers, stop }

@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::lines::OneLine;
 use crate::domain::GuardianError;
 
-/// How events are written.
+/// The format in which events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Text,
@@ -23,7 +23,7 @@ pub(super) enum Format {
 /// A layer of its own on top of the log.
 pub(super) type Beside = Option<Box<dyn Layer<Registry> + Send + Sync>>;
 
-/// What the log lets through, which may change.
+/// The filter of the log, which may change.
 pub(super) struct Filter(reload::Handle<EnvFilter, Layered<Beside, Registry>>);
 
 impl Filter {

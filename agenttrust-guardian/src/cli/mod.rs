@@ -18,6 +18,7 @@ mod mcp;
 mod openapi;
 mod out;
 mod policy;
+mod records;
 mod reload;
 mod remote;
 mod revoked;
@@ -113,10 +114,10 @@ enum Command {
 /// The audit log that the command line writes on PostgreSQL; a database file has one for all.
 const KEYS_LOG: &str = "agenttrust keys";
 
-/// The database of a Guardian that was told of no other.
+/// The database of a Guardian that was started without one.
 const DEFAULT_DATABASE: &str = "agenttrust.db";
 
-/// Which database.
+/// The database of a command.
 #[derive(Args)]
 struct DatabaseArgs {
     /// The database: sqlite://PATH, a path, or postgres://USER@HOST/NAME

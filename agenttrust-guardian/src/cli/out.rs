@@ -1,4 +1,4 @@
-//! What the program prints, at once: somebody may wait for the line, and what is shown once is not lost.
+//! The output of the program, at once: a reader may wait for the line, and what is shown once is not lost.
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
@@ -17,7 +17,7 @@ pub(super) fn print(
         .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }
 
-/// Prints what can be asked for again. Whoever stops reading has seen enough, as `head` has.
+/// Prints what can be asked for again. A reader that stops reading, as `head` does, has seen enough.
 pub(super) fn show(text: &str) -> Result<(), GuardianError> {
     print(|out| match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -25,9 +25,9 @@ pub(super) fn show(text: &str) -> Result<(), GuardianError> {
     })
 }
 
-/// Prints rows below their titles, in columns. What is in them comes from anybody, so it is made harmless. Nothing is
-/// cut off: an id that is not whole is of no use. On a terminal that is too narrow for the columns each row is printed
-/// line by line.
+/// Prints rows below their titles, in columns. What is in them may come from any caller, so it is made harmless.
+/// Nothing is cut off: an id that is not whole is of no use. On a terminal that is too narrow for the columns each row
+/// is printed line by line.
 pub(super) fn table<const N: usize>(
     titles: [&str; N],
     rows: &[[String; N]],
@@ -40,14 +40,14 @@ pub(super) fn table<const N: usize>(
     show(&text)
 }
 
-/// Prints what is known of one thing, a named line each; those with nothing to tell are left out. What is told comes
-/// from anybody, so it is made harmless.
+/// Prints what is known of one thing, a named line each; empty ones are left out. The values may come from any caller,
+/// so they are made harmless.
 pub(super) fn facts(facts: &[(&str, String)]) -> Result<(), GuardianError> {
     facts_and_texts(facts, &[])
 }
 
-/// The same, where those of these names are texts that are printed line by line: each line but the first is set in, so
-/// that it is no named one.
+/// Prints facts where those of these names are texts that are printed line by line: each line but the first is set in,
+/// so that it is no named one.
 pub(super) fn facts_and_texts(
     facts: &[(&str, String)],
     texts: &[&str],
@@ -79,7 +79,7 @@ fn in_lines(facts: &[(&str, String)], texts: &[&str], columns: Option<usize>) ->
     told.collect()
 }
 
-/// What stands between two columns.
+/// The text between two columns.
 const BETWEEN: &str = "  ";
 
 fn widths<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> [usize; N] {
@@ -92,7 +92,7 @@ fn widths<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> [usize; N]
     widths
 }
 
-/// The rows as they fit into so many columns of a terminal.
+/// Returns the rows as they fit into so many columns of a terminal.
 fn fitted<const N: usize>(titles: [&str; N], rows: &[[String; N]], columns: usize) -> String {
     let widths = widths(titles, rows);
     let all = widths.iter().sum::<usize>() + BETWEEN.len() * N.saturating_sub(1);
@@ -119,13 +119,13 @@ fn in_columns<const N: usize>(
     std::iter::once(&titles).chain(rows).map(line).collect()
 }
 
-/// A value after its name; below it, from the first column on, where the line would not hold both.
+/// Returns a value after its name; below it, from the first column on, where the line would not hold both.
 fn line(name: &str, value: &str, columns: usize) -> String {
     let long = name.chars().count() + BETWEEN.len() + value.chars().count() > columns;
     format!("{name}{}{value}\n", if long { "\n" } else { BETWEEN })
 }
 
-/// How wide the terminal is, where standard output is one: as `COLUMNS` says, else as the terminal does.
+/// Returns how wide the terminal is, where standard output is one: as `COLUMNS` says, else as the terminal does.
 fn columns_of_terminal() -> Option<usize> {
     let out = io::stdout();
     if !out.is_terminal() {
@@ -145,12 +145,13 @@ fn width_of(_: &io::Stdout) -> Option<usize> {
     None
 }
 
-/// Says how far from now a point in time is, for people; JSON has the point itself. Nothing for none.
+/// Returns how far from now a point in time is, for people; JSON has the point itself. Without a time the text is
+/// empty.
 pub(super) fn when(at: Option<Timestamp>) -> String {
     at.map(|at| when_at(at, Timestamp::now())).unwrap_or_default()
 }
 
-/// The same, with the point in time after it.
+/// Returns the same, with the point in time after it.
 pub(super) fn when_exactly(at: Option<Timestamp>) -> String {
     at.map(|at| format!("{} ({at})", when(Some(at)))).unwrap_or_default()
 }
@@ -210,7 +211,7 @@ pub(super) fn harmless_json(text: &str) -> String {
     written
 }
 
-/// Whether it would move the cursor, colour a terminal, turn the reading direction around, or leave no mark.
+/// Returns whether it would move the cursor, colour a terminal, turn the reading direction around, or leave no mark.
 fn acts(character: char) -> bool {
     // The blank of Braille is a mark to Unicode.
     let leaves_no_mark = is_unseen(character) || character == '\u{2800}';

@@ -17,10 +17,10 @@ use crate::domain::file::{read_text_at_most, replace};
 use crate::policy;
 use crate::policy::{PolicyError, PolicySet};
 
-/// How long a manifest of tools is at most, in bytes.
+/// The largest length of a manifest of tools, in bytes.
 const MANIFEST_MOST_BYTES: u64 = 8 << 20;
 
-/// What `agenttrust policy` is told.
+/// The arguments of `agenttrust policy`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
     /// Say whether a folder of policies is valid and where it is not, and warn of names that nothing has
@@ -93,7 +93,7 @@ fn check(dir: &Path, manifests: &[PathBuf]) -> Result<ExitCode, GuardianError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The names of the tools that these manifests have.
+/// Returns the names of the tools that these manifests have.
 fn tools_of(manifests: &[PathBuf]) -> Result<BTreeSet<String>, GuardianError> {
     let mut tools = BTreeSet::new();
     for file in manifests {
@@ -146,7 +146,7 @@ fn format(dir: &Path, check: bool) -> Result<ExitCode, GuardianError> {
     Ok(code)
 }
 
-/// The set of a folder; one that is not valid is told in the form that editors jump to.
+/// Returns the set of a folder; the faults of an invalid one are printed in the form that editors jump to.
 fn load(dir: &Path) -> Result<PolicySet, ExitCode> {
     PolicySet::load_dir(dir).map_err(|error| refused(&error))
 }

@@ -4,12 +4,12 @@
 use super::config::{Config, Flags};
 use super::listen::{self, Places};
 use super::log::{self, Filter};
-use super::stop::Hangup;
+use super::stop::Sighup;
 use super::tls::{Identity, Served};
 use crate::domain::GuardianError;
 use crate::guardian::Guardian;
 
-/// What can change under a Guardian that is served.
+/// The parts that can change under a Guardian that is served.
 pub(super) struct Reload {
     pub(super) flags: Flags,
     /// The settings that it was started with.
@@ -22,9 +22,9 @@ pub(super) struct Reload {
 
 impl Reload {
     /// Reads everything again at each SIGHUP.
-    pub(super) async fn run(self, mut hangup: Hangup) {
+    pub(super) async fn run(self, mut sighup: Sighup) {
         loop {
-            hangup.heard().await;
+            sighup.heard().await;
             tracing::info!("SIGHUP: settings, certificate and policies are read again");
             let certificate = self.settings().unwrap_or_else(|error| {
                 tracing::warn!(%error, "the settings stay as they are");

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::domain::GuardianError;
 
-/// What every command has that asks a served Guardian.
+/// The arguments of every command that asks a served Guardian.
 #[derive(Args)]
 pub(super) struct Remote {
     /// Print JSON
@@ -54,14 +54,14 @@ impl Remote {
         AgentTrustClient::from_env().map_err(failed)
     }
 
-    /// Connects to it for what everybody may ask, with a key or without.
+    /// Connects to it for what is public, with a key or without.
     pub(super) fn client_without_key(&self) -> Result<AgentTrustClient, GuardianError> {
         self.refuse_key_in_arguments()?;
         AgentTrustClient::from_env().map_err(failed)
     }
 }
 
-/// What the Guardian says of its API, with the option that is meant here: of each pair, its word and ours.
+/// Returns what the Guardian says of its API, with the option that is meant here: of each pair, its word and ours.
 pub(super) fn in_our_words(error: GuardianError, words: &[(&str, &str)]) -> GuardianError {
     let GuardianError::Invalid(said) = error else { return error };
     let said = words.iter().fold(said, |said, (theirs, ours)| said.replace(theirs, ours));

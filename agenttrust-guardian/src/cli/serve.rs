@@ -9,18 +9,18 @@ use super::listen::{self, Addresses, Listening, Places, Stop};
 use super::log::{self, Filter};
 use super::out::say;
 use super::reload::Reload;
-use super::stop::{self, Hangup};
+use super::stop::{self, Sighup};
 use super::tls::Identity;
 use crate::builder::GuardianBuilder;
 use crate::domain::{GuardianError, Role};
 use crate::guardian::Guardian;
 
-/// How long requests that are under way may take once the program is told to stop.
+/// The time that requests that are under way may take once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The key that `--dev` knows.
 const DEV_KEY: &str = "sk_test_dev";
 
-/// Serves a Guardian until the program is told to stop.
+/// Serves a Guardian until the program is to stop.
 pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
     let config = Config::load(&flags)?;
     if flags.print_config {
@@ -46,7 +46,7 @@ async fn export(config: Config, flags: Flags) -> Result<(), GuardianError> {
     served
 }
 
-/// Serves, and says so where somebody waits for spans.
+/// Serves, and says so where spans are expected.
 #[cfg(not(feature = "otel"))]
 async fn export(config: Config, flags: Flags) -> Result<(), GuardianError> {
     let filter = log::start(&config.values.log, config.values.log_format, None)?;
@@ -59,7 +59,7 @@ async fn export(config: Config, flags: Flags) -> Result<(), GuardianError> {
     serve(config, flags, filter).await
 }
 
-/// The variable that names a collector.
+/// Returns the variable that names a collector.
 fn collector() -> Option<&'static str> {
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
         .into_iter()
@@ -67,7 +67,7 @@ fn collector() -> Option<&'static str> {
 }
 
 async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), GuardianError> {
-    let hangup = Hangup::listen();
+    let sighup = Sighup::listen();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -114,18 +114,18 @@ async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), Guard
         places: places.clone(),
         tls,
     };
-    let reloading = tokio::spawn(reload.run(hangup));
+    let reloading = tokio::spawn(reload.run(sighup));
     listening.serve(&guardian, certificate, places, stop).await;
     reloading.abort();
     guardian.close().await;
     Ok(())
 }
 
-/// Ends what is served, once the program is told to stop.
+/// Ends what is served, once the program is to stop.
 async fn end(guardian: Guardian, stop: Stop) {
     stop::signal().await;
     tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
-    guardian.hurry();
+    guardian.begin_shutdown();
     stop.gently();
     tokio::time::sleep(DRAIN).await;
     if stop.now() {
@@ -133,7 +133,7 @@ async fn end(guardian: Guardian, stop: Stop) {
     }
 }
 
-/// Serves the numbers, and nothing else, to whoever asks.
+/// Serves the numbers, and nothing else, to each caller.
 fn serve_metrics(
     listening: Listening,
     guardian: &Guardian,
@@ -165,7 +165,7 @@ fn reached(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
     builder
 }
 
-/// Says what calls that leave may reach, whom they trust and what is kept for them.
+/// Sets what calls that leave may reach, what they trust and what is kept for them.
 fn leaving(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
     for range in &config.values.allow_outbound {
         builder = builder.allow_outbound(range.to_string());

@@ -15,9 +15,9 @@ pub(super) async fn signal() {
 }
 
 /// Waits for ctrl-c, SIGTERM, or SIGHUP, by which a program hears that its terminal was closed.
-pub(super) async fn signal_or_hangup() {
-    let mut hangup = Hangup::listen();
-    select(pin!(signal()), pin!(hangup.heard())).await;
+pub(super) async fn signal_or_sighup() {
+    let mut sighup = Sighup::listen();
+    select(pin!(signal()), pin!(sighup.heard())).await;
 }
 
 #[cfg(unix)]
@@ -40,14 +40,14 @@ async fn terminated() {
     std::future::pending::<()>().await;
 }
 
-/// SIGHUP, where there is such a thing; from the moment on that it is listened for, it ends nothing.
+/// A listener for SIGHUP, where the system has that signal; from then on SIGHUP does not end the program.
 #[derive(Debug)]
-pub(super) struct Hangup {
+pub(super) struct Sighup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
-impl Hangup {
+impl Sighup {
     #[cfg(unix)]
     pub(super) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
@@ -62,7 +62,7 @@ impl Hangup {
         Self {}
     }
 
-    /// Waits for the next one.
+    /// Waits for the next SIGHUP.
     pub(super) async fn heard(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.signal

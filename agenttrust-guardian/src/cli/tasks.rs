@@ -17,7 +17,7 @@ use super::out;
 use super::remote::{Remote, failed, in_our_words};
 use crate::domain::GuardianError;
 
-/// What `agenttrust tasks` is told.
+/// The arguments of `agenttrust tasks`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Tasks {
     /// Send a message to an agent, and print the task that comes of it
@@ -63,12 +63,12 @@ pub(super) enum Tasks {
     Inbox(inbox::Inbox),
 }
 
-/// What is to be sent.
+/// A message that is to be sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// The agent that is asked: its id, or its name where only one has it
     agent: String,
-    /// What is asked; - reads it from standard input
+    /// The text that is sent; - reads it from standard input
     text: String,
     /// The agent that asks, likewise, for a key that speaks for more than one. Without it a key of the role operator
     /// or admin asks for itself, which no policy is asked about
@@ -143,13 +143,13 @@ async fn send(new: New, remote: &Remote) -> Result<ExitCode, GuardianError> {
     })
 }
 
-/// Whether no agent asks for this task, as far as the Guardian tells.
+/// Returns whether no agent asks for this task, as far as the Guardian tells.
 async fn is_of_a_key(client: &AgentTrustClient, task_id: &str) -> bool {
     let task = client.a2a().get_task(task_id).await;
     task.is_ok_and(|task| task.source_agent_id.is_empty())
 }
 
-/// What the Guardian says of a header or a member, and the option that is meant here.
+/// The names that the Guardian has for a header or a member, and the option that is meant here.
 const OPTIONS: [(&str, &str); 5] = [
     ("X-Agent-ID: is missing", "--as is missing"),
     ("X-Agent-ID is missing", "--as is missing"),
@@ -158,17 +158,17 @@ const OPTIONS: [(&str, &str); 5] = [
     ("the header X-Agent-ID", "--as"),
 ];
 
-/// Prints what is told of a task that was just sent, or ended.
+/// Prints what is known of a task that was just sent, or ended.
 fn tell(task: &MessageTask) -> Result<(), GuardianError> {
     out::facts_and_texts(&about_sent(task), &TEXTS)
 }
 
-/// What anybody said, over several lines where it has them.
+/// The facts that are texts of other people or agents, over several lines where they have them.
 const TEXTS: [&str; 3] = ["said", "asked", "result"];
 
-/// What is said, which standard input has where it is `-`.
+/// Returns what is said, which standard input has where it is `-`.
 fn said(text: String) -> Result<String, GuardianError> {
-    /// More than any Guardian takes.
+    /// The bytes that are read at most: more than any Guardian takes.
     const MOST: u64 = 16 << 20;
     if text != "-" {
         return Ok(text);
@@ -220,7 +220,7 @@ async fn list(
     out::table(["TASK", "FROM", "TO", "STATE", "CHANGED"], &rows)
 }
 
-/// How a task stands, in the finest words that there are.
+/// Returns how a task stands, in the finest words that there are.
 fn stands(task: &A2ATask) -> String {
     let state = task.state.map_or(task.status.as_str(), TaskState::as_str);
     match task.in_doubt() {
@@ -229,7 +229,7 @@ fn stands(task: &A2ATask) -> String {
     }
 }
 
-/// Everything about a task, line by line.
+/// Returns everything about a task, line by line.
 fn about(task: &A2ATask) -> Vec<(&'static str, String)> {
     vec![
         ("task", task.id.clone()),
@@ -246,7 +246,7 @@ fn about(task: &A2ATask) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The text of a message, which may be nothing else.
+/// Returns the text of a message, which may be nothing else.
 fn text_of(message: Option<&Value>) -> String {
     match message {
         Some(Value::String(text)) => text.clone(),
@@ -255,7 +255,7 @@ fn text_of(message: Option<&Value>) -> String {
     }
 }
 
-/// What is told of a task that was just sent, or ended.
+/// Returns what is known of a task that was just sent, or ended.
 fn about_sent(task: &MessageTask) -> Vec<(&'static str, String)> {
     let state = match task.in_doubt() {
         true => format!("{}, in doubt", task.status.state),

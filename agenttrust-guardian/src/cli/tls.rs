@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use crate::domain::GuardianError;
 use crate::domain::file::{ReadError, is_open_to_others, read_at_most};
 
-/// How often the files are looked at.
+/// The time between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
-/// Larger than any chain of certificates.
+/// The bytes that are read of a file: more than any chain of certificates has.
 const LARGEST: u64 = 1 << 20;
 
 /// A certificate and its key, as files.
@@ -35,7 +35,7 @@ struct Files {
 }
 
 impl Files {
-    /// What tells these files from others, and keeps nothing of the key.
+    /// Returns what tells these files from others, and keeps nothing of the key.
     fn mark(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update((self.certificate.len() as u64).to_be_bytes());
@@ -50,8 +50,8 @@ impl Identity {
         Self { certificate, key }
     }
 
-    /// Reads the files, and begins to watch them: a good pair is served from then on to whoever connects,
-    /// and a bad one changes nothing.
+    /// Reads the files, and begins to watch them: a good pair is served from then on to each caller that connects, and
+    /// a bad one changes nothing.
     pub(super) fn serve(self) -> Result<Served, GuardianError> {
         let files = self.read_files().map_err(GuardianError::Invalid)?;
         let config = self.config(&files).map_err(GuardianError::Invalid)?;
@@ -127,21 +127,21 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Has the files be looked at now: others from here on, where such are given.
+    /// Lets the files be looked at now: others from here on, where such are given.
     pub(super) async fn look(&self, identity: Option<Identity>) {
         // Gone with the runtime, and everything with it.
         let _ = self.look.send(identity).await;
     }
 }
 
-/// Looks after the files.
+/// The task that looks after the files.
 struct Watch {
     identity: Identity,
     served: Arc<ArcSwap<ServerConfig>>,
     /// The files that are served.
     current: [u8; 32],
-    /// What was wrong the last time, and whether it was said: files that are replaced one after the other
-    /// do not belong together for a moment.
+    /// The error of the last time, and whether it was said: files that are replaced one after the other do not belong
+    /// together for a moment.
     wrong: Option<(String, bool)>,
 }
 

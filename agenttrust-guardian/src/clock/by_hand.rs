@@ -8,14 +8,14 @@ use agenttrust::Timestamp;
 
 use super::Clock;
 
-/// How far a test moved the machine's clocks, in microseconds.
+/// The offsets by which a test moved the machine's clocks, in microseconds.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
     /// Time that passed, for both clocks.
     passed: AtomicI64,
-    /// By how much the system's clock was set ahead.
+    /// The time by which the system's clock was set ahead.
     set_ahead: AtomicI64,
-    /// What both clocks show, without the above, if they were stopped.
+    /// The time that both clocks show, without the above, if they were stopped.
     stopped: OnceLock<(i64, i64)>,
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct AddressRange {
 }
 
 impl AddressRange {
-    /// Whether this address is in it. One of IPv4 is in no range of IPv6.
+    /// Returns whether this address is in it. One of IPv4 is in no range of IPv6.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => begin_v4(address, self.bits) == first,
@@ -40,7 +40,7 @@ impl AddressRange {
         }
     }
 
-    /// Whether it is this address and no other.
+    /// Returns whether it is this address and no other.
     pub(crate) fn is_only(&self, address: IpAddr) -> bool {
         self.first == address && self.bits == width(address)
     }

@@ -7,12 +7,12 @@ use super::host::Host;
 pub(crate) struct Base(pub(crate) String);
 
 impl Base {
-    /// The absolute URL of what has this id, below a path that ends in a slash.
+    /// Returns the absolute URL of what has this id, below a path that ends in a slash.
     pub(crate) fn below(&self, path: &str, id: &str) -> String {
         format!("{}{path}{}", self.0, escaped(id))
     }
 
-    /// Whether it is an address that only this machine has.
+    /// Returns whether it is an address that only this machine has.
     pub(crate) fn is_loopback(&self) -> bool {
         let authority = self.0.split_once("://").map(|(_, authority)| authority);
         match authority.and_then(Host::parse) {
@@ -23,7 +23,7 @@ impl Base {
     }
 }
 
-/// An id as one segment of a path.
+/// Returns an id as one segment of a path.
 fn escaped(id: &str) -> String {
     let mut path = String::with_capacity(id.len());
     for byte in id.bytes() {

@@ -18,29 +18,29 @@ pub(crate) const PATH: &str = "/a2a/agents/";
 const VERSION: &str = "1.0.0";
 /// The media types of an agent of which nothing else is said.
 const MODES: [&str; 2] = ["text/plain", "application/json"];
-/// What decides about the calls of an agent.
+/// The tier that decides about the calls of an agent.
 const TIER: &str = "fast";
-/// How many outcomes have to be known of before they say anything.
+/// The number of known outcomes below which they say nothing.
 const OUTCOMES_LEAST: i64 = 10;
-/// What the trust extension means: the formula belongs to the number.
+/// The description of the trust extension: the formula belongs to the number.
 const TRUST: &str = "How far the Guardian of this agent trusts it. ati_trust_score is \
     100 × (verified successes + 1) / (verified outcomes + 2) over the 30 days before this card was generated, rounded \
     to two decimals; it is absent under 10 verified outcomes. ati_agent_key is the agent's own public key, which does \
     not sign this card.";
 
-/// What a card is made from.
+/// The facts that a card is made from.
 #[derive(Debug)]
 pub(crate) struct CardFacts<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) options: &'a CardOptions,
-    /// What the agent can do.
+    /// The skills of the agent.
     pub(crate) skills: Vec<AgentCardSkill>,
     pub(crate) trust_score: Option<f64>,
-    /// Under which address the Guardian is reached.
+    /// The address under which the Guardian is reached.
     pub(crate) base: &'a Base,
 }
 
-/// The trust score, 0 to 100, of so many outcomes of which so many are good; `None` where that says too little.
+/// Returns the trust score, 0 to 100, of so many outcomes of which so many are good; `None` where that says too little.
 pub(crate) fn trust_score(good: i64, all: i64) -> Option<f64> {
     if all < OUTCOMES_LEAST {
         return None;
@@ -50,7 +50,7 @@ pub(crate) fn trust_score(good: i64, all: i64) -> Option<f64> {
     Some((score * 100.0).round() / 100.0)
 }
 
-/// The card of an agent, not yet signed.
+/// Returns the card of an agent, not yet signed.
 pub(crate) fn card(facts: CardFacts<'_>) -> AgentCard {
     let CardFacts { agent, options, skills, trust_score, base } = facts;
     let mut card = AgentCard::default();
@@ -82,7 +82,7 @@ pub(crate) fn card(facts: CardFacts<'_>) -> AgentCard {
     card
 }
 
-/// What an agent is for, of which nothing else is said.
+/// Returns what an agent is for, of which nothing else is said.
 fn description(agent: &Agent) -> String {
     let said = agent.metadata.get("description").and_then(Value::as_str);
     let said = said.filter(|text| !text.trim().is_empty() && text.len() <= 2_000);
@@ -110,7 +110,7 @@ fn capabilities(agent: &Agent, trust_score: Option<f64>) -> AgentCapabilities {
     capabilities
 }
 
-/// How a caller may prove who it is: each by its name, the member that A2A has for it and what that says.
+/// Returns how a caller may prove who it is: each by its name, the member that A2A has for it and what that says.
 fn schemes() -> [(&'static str, &'static str, Value); 2] {
     [
         ("apiKey", "apiKeySecurityScheme", json!({ "location": "header", "name": "X-API-Key" })),
@@ -118,7 +118,7 @@ fn schemes() -> [(&'static str, &'static str, Value); 2] {
     ]
 }
 
-/// Something that an agent can do, with what it is described and found by.
+/// Returns something that an agent can do, with what it is described and found by.
 pub(crate) fn skill(name: &str, description: String, tag: &str) -> AgentCardSkill {
     let mut skill = AgentCardSkill::default();
     name.clone_into(&mut skill.id);
@@ -128,7 +128,7 @@ pub(crate) fn skill(name: &str, description: String, tag: &str) -> AgentCardSkil
     skill
 }
 
-/// What an agent can do of which nothing is known.
+/// Returns what an agent can do of which nothing is known.
 fn messages() -> AgentCardSkill {
     skill("messages", "Takes messages, and works on the tasks that they are".to_owned(), "messages")
 }

@@ -21,7 +21,7 @@ pub(crate) struct CardSigner {
 }
 
 impl CardSigner {
-    /// A new one.
+    /// Creates a new one.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits)?;
@@ -40,17 +40,17 @@ impl CardSigner {
         Self { key, kid }
     }
 
-    /// The private half, to be kept.
+    /// Returns the private half, to be kept.
     pub(crate) fn secret(&self) -> Secret {
         Secret::from(URL_SAFE_NO_PAD.encode(self.key.to_bytes()))
     }
 
-    /// What signatures name it by.
+    /// Returns what signatures name it by.
     pub(crate) fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The public half, in base64url.
+    /// Returns the public half, in base64url.
     pub(crate) fn public(&self) -> String {
         CardKey::ed25519(&self.key.verifying_key().to_bytes()).x
     }
@@ -73,7 +73,7 @@ impl CardSigner {
         format!("{header}.{claims}.{signature}")
     }
 
-    /// The header that names this type, the payload and the signature over both, each in base64url.
+    /// Returns the header that names this type, the payload and the signature over both, each in base64url.
     fn signed(&self, typ: &str, payload: &[u8]) -> (String, String, String) {
         let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"{typ}"}}"#, self.kid);
         let (header, payload) = (URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
@@ -83,7 +83,7 @@ impl CardSigner {
     }
 }
 
-/// Nothing of the private half.
+/// Writes nothing of the private half.
 impl fmt::Debug for CardSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CardSigner").field("kid", &self.kid).finish_non_exhaustive()

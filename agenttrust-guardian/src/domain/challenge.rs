@@ -1,8 +1,8 @@
 //! What `WWW-Authenticate` says to a caller whose token does not do (RFC 6750), and where it is pointed to from there
 //! (RFC 9728).
 
-/// Writes the challenge to a caller without a token that works. `error` is absent where there was none, `described`
-/// where nobody is told of what it came to, and of `scopes` those are left out that cannot be written there.
+/// Writes the challenge to a caller without a token that works. `error` is absent where the token had no fault, and
+/// `described` where the caller is not to learn the fault. Scopes that cannot be written there are left out.
 pub(crate) fn unauthenticated(
     error: Option<&str>,
     described: Option<&str>,
@@ -18,7 +18,7 @@ pub(crate) fn unauthenticated(
     }
 }
 
-/// Writes a list of scopes as RFC 6750 has it; `None` where one of them cannot be in it, and for none.
+/// Writes a list of scopes as RFC 6750 has it; `None` for an empty list, and where one of the scopes cannot be in it.
 pub(crate) fn scope_list(scopes: &[&str]) -> Option<String> {
     let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let all = scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(plain));

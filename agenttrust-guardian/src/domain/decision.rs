@@ -6,10 +6,10 @@ use agenttrust::model::{Approval, CheckResult};
 
 use super::elevation::{AccessAnswer, Unserved};
 
-/// After how long a check that was not decided in time may be asked again.
+/// The time after which a check that was not decided in time may be asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// What a check came to.
+/// The decision that a check came to.
 #[derive(Debug)]
 pub(crate) enum Decision {
     Allowed {
@@ -30,14 +30,15 @@ pub(crate) enum Decision {
         approval: Box<Approval>,
         new: bool,
     },
-    /// It needs an approval, and neither opened nor used one: an evaluation of AuthZEN is told so.
+    /// An approval is needed, and was neither opened nor used: the answer to an evaluation of
+    /// AuthZEN says so.
     Requestable {
         policies: Vec<String>,
         reason: String,
-        /// Why the approval that was presented does not serve.
+        /// The reason why the approval that was presented does not serve.
         unserved: Option<Unserved>,
     },
-    /// There was no time to keep what was decided, so it was not decided.
+    /// The decision could not be kept in time, so nothing was decided.
     Undecided,
 }
 
@@ -57,7 +58,7 @@ impl Decision {
         }
     }
 
-    /// Whether the call may run.
+    /// Returns whether the call may run.
     pub(crate) fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed { .. })
     }
@@ -82,7 +83,8 @@ impl Decision {
         }
     }
 
-    /// Whether something was used up or opened for it: an approval, or a place within a limit.
+    /// Returns whether something was used up or opened for it: an approval, or a place within a
+    /// limit.
     pub(crate) fn is_paid_for(&self) -> bool {
         match self {
             Self::Allowed { approval, counted, .. } => *counted || approval.is_some(),
@@ -92,20 +94,20 @@ impl Decision {
     }
 }
 
-/// How a check was answered.
+/// The kind of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DecisionKind {
     Allow,
     Deny,
     Hold,
-    /// There was no time to.
+    /// The check was not decided in time.
     Undecided,
 }
 
 impl DecisionKind {
     pub(crate) const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::Hold];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -124,22 +126,22 @@ pub(crate) struct Answer {
     pub(crate) decision: DecisionKind,
     /// The policies that it comes from.
     pub(crate) policies: Vec<String>,
-    /// What else an evaluation of AuthZEN is told.
+    /// The further part of the answer to an evaluation of AuthZEN.
     pub(crate) access: Option<AccessAnswer>,
 }
 
 impl Answer {
-    /// Whether it says what was decided. One that does not is never repeated.
+    /// Returns whether it says what was decided. One that does not is never repeated.
     pub(crate) fn is_decided(&self) -> bool {
         self.decision != DecisionKind::Undecided
     }
 
-    /// After how long to ask again, for a check that could not be decided in time.
+    /// Returns after how long to ask again, for a check that could not be decided in time.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         (!self.is_decided()).then_some(RETRY_AFTER)
     }
 
-    /// What its texts take in memory.
+    /// Returns what its texts take in memory.
     pub(crate) fn bytes(&self) -> usize {
         let CheckResult { reason, check_id, approval_id, .. } = &self.result;
         let texts = [reason, check_id, approval_id].into_iter().flatten().chain(&self.policies);
@@ -148,7 +150,7 @@ impl Answer {
     }
 }
 
-/// What the longest texts of an approval take in memory.
+/// Returns what the longest texts of an approval take in memory.
 fn approval_bytes(approval: &Approval) -> usize {
     let Approval { reason, decision_reason, action_input_summary, .. } = approval;
     let texts = [reason, decision_reason, action_input_summary].into_iter().flatten();

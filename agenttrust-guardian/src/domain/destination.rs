@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of receiver a destination is.
+/// The kind of receiver that a destination is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = SiemDestinationType)]
@@ -26,7 +26,7 @@ impl DestinationKind {
     pub(crate) const ALL: [Self; 6] =
         [Self::Splunk, Self::Datadog, Self::Elastic, Self::Webhook, Self::Syslog, Self::File];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Splunk => "splunk",
@@ -38,21 +38,21 @@ impl DestinationKind {
         }
     }
 
-    /// The kind of this word.
+    /// Returns the kind of this word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
-/// In which form an event is sent.
+/// The form in which an event is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = SiemEventFormat)]
 pub(crate) enum EventFormat {
-    /// As an event of OCSF.
+    /// An event of OCSF.
     #[default]
     Ocsf,
-    /// As the audit shows it.
+    /// The row as the audit shows it.
     Raw,
 }
 
@@ -60,7 +60,7 @@ impl EventFormat {
     /// All there are.
     pub(crate) const ALL: [Self; 2] = [Self::Ocsf, Self::Raw];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ocsf => "ocsf",
@@ -68,7 +68,7 @@ impl EventFormat {
         }
     }
 
-    /// The format of this word.
+    /// Returns the format of this word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str() == word)
     }

@@ -9,24 +9,24 @@ use serde_json::{Value, json};
 use super::GuardianError;
 use super::limits::{Full, Kind, Whose};
 
-/// What went wrong.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     Invalid,
     Unauthenticated,
     TokenExpired,
-    /// The workload token that it came with is none that serves here.
+    /// The workload token of the request, which does not serve here.
     WorkloadToken,
-    /// The proof that it came with is none that serves here (RFC 9449).
+    /// The proof of the request, which does not serve here (RFC 9449).
     Proof,
-    /// It came with a proof that needs a nonce, which its details name.
+    /// A proof that needs a nonce, which its details name.
     NonceNeeded,
     Forbidden,
     AgentRevoked,
     NotFound,
     WrongMethod,
     Conflict,
-    /// It waits for an approval.
+    /// The request waits for an approval.
     Held,
     #[cfg(feature = "cli")]
     Misdirected,
@@ -37,7 +37,7 @@ pub(crate) enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// What is asked for in the place of the token or the proof that a request came with (RFC 9449, 7.1).
+    /// Returns what is asked for in the place of the token or the proof that a request came with (RFC 9449, 7.1).
     pub(crate) const fn challenge(self) -> Option<&'static str> {
         match self {
             Self::WorkloadToken => Some(r#"DPoP error="invalid_token", algs="EdDSA""#),
@@ -48,7 +48,7 @@ impl ErrorKind {
     }
 }
 
-/// Why something was not done.
+/// The reason why something was not done.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     kind: ErrorKind,
@@ -69,13 +69,13 @@ impl Error {
         self
     }
 
-    /// `field` has this `problem`; the sentence is both, one after the other.
+    /// Returns the error for a `field` with this `problem`; the sentence is both, one after the other.
     pub(crate) fn invalid(field: &str, problem: impl AsRef<str>) -> Self {
         let message = format!("{field} {}", problem.as_ref());
         Self::new(ErrorKind::Invalid, message).with(json!({ "field": field }))
     }
 
-    /// An invalid list, or a conflict where two names of the list stand in each other's way.
+    /// Returns the error for an invalid list, or a conflict where two names of the list stand in each other's way.
     pub(crate) fn capability(field: &str, error: &CapabilityError) -> Self {
         let details = json!({ "field": field, "name": error.name() });
         let message = format!("{field}: {error}");
@@ -86,12 +86,12 @@ impl Error {
         }
     }
 
-    /// No key, or none that works.
+    /// Returns the error for a request without a key that works.
     pub(crate) fn unauthenticated(message: &'static str) -> Self {
         Self::new(ErrorKind::Unauthenticated, message)
     }
 
-    /// A token that was good once.
+    /// Returns the error for a token that was good once.
     pub(crate) fn token_expired() -> Self {
         let message = "the token has expired; have another one issued";
         Self::new(ErrorKind::TokenExpired, message)
@@ -118,14 +118,14 @@ impl Error {
         Self::new(ErrorKind::Forbidden, message)
     }
 
-    /// A key that is bound to other agents.
+    /// Returns the error for a key that is bound to other agents.
     pub(crate) fn not_bound(agent_id: &str) -> Self {
         Self::forbidden(format!(
             "this key is not bound to agent {agent_id:?}; use that agent's own"
         ))
     }
 
-    /// The caller speaks for another agent than the request is about.
+    /// Returns the error for a caller that speaks for another agent than the request is about.
     pub(crate) fn not_named(named: &str, agent_id: &str) -> Self {
         Self::forbidden(format!(
             "X-Agent-ID names agent {named:?} and the request is about {agent_id:?}; \
@@ -133,7 +133,7 @@ impl Error {
         ))
     }
 
-    /// The agent is gone for good.
+    /// Returns the error for an agent that is revoked.
     pub(crate) fn agent_revoked(agent_id: &str) -> Self {
         let message =
             format!("agent {agent_id:?} is revoked, which is for good; register another one");
@@ -145,12 +145,12 @@ impl Error {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    /// There is no such `thing` here.
+    /// Returns the error for a `thing` that is not here.
     pub(crate) fn unknown(thing: &str, id: &str) -> Self {
         Self::not_found(format!("there is no {thing} {id:?}"))
     }
 
-    /// So much of the body arrived in this time.
+    /// Returns the error for a body of which only so much arrived in this time.
     pub(crate) fn too_slow(arrived: usize, within: Duration) -> Self {
         let message = format!(
             "the body is too slow: {arrived} bytes of it arrived within {} seconds; send it again, as one",
@@ -177,49 +177,49 @@ impl Error {
         Self::new(ErrorKind::Misdirected, message)
     }
 
-    /// Something that is bounded is full.
+    /// Returns something that is bounded is full.
     pub(crate) fn too_many(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::TooMany, message)
     }
 
-    /// The database or the audit log is away.
+    /// Returns the error for a database or an audit log that is away.
     pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// What it needs is busy, and may well not be in a second.
+    /// Returns what it needs is busy, and may well not be in a second.
     pub(crate) fn busy(message: &'static str) -> Self {
         Self::unavailable(message).passing()
     }
 
-    /// The sentence for people.
+    /// Returns the sentence for people.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// What went wrong, for programs.
+    /// Returns what went wrong, for programs.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The sentence for people, and what a program may want to read beside it.
+    /// Returns the sentence for people, and what a program may want to read beside it.
     pub(crate) fn into_parts(self) -> (Cow<'static, str>, Option<Value>) {
         (self.message, self.details)
     }
 
-    /// Whether the same request may well be answered in a moment.
+    /// Returns whether the same request may well be answered in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         self.passing
     }
 
-    /// The same, where that is so.
+    /// Returns the same, where that is so.
     pub(crate) fn passing(self) -> Self {
         Self { passing: true, ..self }
     }
 }
 
 impl From<Full> for Error {
-    /// Too many where a key or its organisation holds too much, unavailable where all together do.
+    /// Returns "too many" where a key or its organisation holds too much, and "unavailable" where all together do.
     fn from(full: Full) -> Self {
         let Full { kind, whose, most } = full;
         let what = match kind {

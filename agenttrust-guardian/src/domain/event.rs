@@ -1,21 +1,21 @@
-//! What may be told of, and in which words.
+//! The events that a webhook may be notified of, and their words.
 
 use agenttrust::Timestamp;
 use agenttrust::model::Approval;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Something that a webhook may be told of.
+/// An event that a webhook may be notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = WebhookEvent)]
 pub(crate) enum Event {
-    /// An action is held, and somebody has to decide.
+    /// A held action, which an approver has to decide.
     #[serde(rename = "approval.pending")]
     Pending,
-    /// It was approved.
+    /// A held action that was approved.
     #[serde(rename = "approval.approved")]
     Approved,
-    /// It was denied.
+    /// A held action that was denied.
     #[serde(rename = "approval.denied")]
     Denied,
 }
@@ -24,7 +24,7 @@ impl Event {
     /// All there are.
     pub(crate) const ALL: [Self; 3] = [Self::Pending, Self::Approved, Self::Denied];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "approval.pending",
@@ -33,12 +33,12 @@ impl Event {
         }
     }
 
-    /// The event of this word.
+    /// Returns the event of this word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == word)
     }
 
-    /// What is sent: the approval, without anything of the input that its caller wrote.
+    /// Returns what is sent: the approval, without anything of the input that its caller wrote.
     pub(crate) fn body(self, approval: &Approval, now: Timestamp) -> String {
         let mut told = approval.clone();
         told.input = None;

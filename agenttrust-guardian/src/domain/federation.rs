@@ -16,29 +16,29 @@ use serde_json::{Map, Value};
 use super::Error;
 use super::names::{check_capability, check_line, check_name, check_names};
 
-/// The scopes that say what of a person is told.
+/// The scopes that say which facts about a person are shown.
 pub(crate) const OF_OPENID: [&str; 6] =
     ["openid", "profile", "email", "address", "phone", "offline_access"];
-/// How many rules a provider may have ...
+/// The number of rules that a provider may have ...
 const RULES_MOST: usize = 200;
 /// ... and how long they may be together, as JSON, in bytes: a row of the audit holds them.
 const RULES_MAX_BYTES: usize = 32 << 10;
-/// How many claims a rule may want.
+/// The number of claims that a rule may want.
 const CLAIMS_MOST: usize = 32;
-/// How many of a token's scopes are looked at. Those behind them allow nothing, so a session may reach less.
+/// The number of a token's scopes that are looked at. Those behind them allow nothing, so a session may reach less.
 const SCOPES_MOST: usize = 256;
 /// The greatest whole number, and by its sign the least, that every reader of JSON reads as the same.
 const NUMBER_MOST: u64 = (1 << 53) - 1;
 
-/// How far a session of a federated token goes, beside what its agent may.
+/// The terms of a session of a federated token, beside what its agent may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
-    /// As strict as this at least; the floor of the agent may be stricter.
+    /// The least strict mode of the session; the floor of the agent may be stricter.
     pub(crate) mode: SessionMode,
     pub(crate) ceiling: Option<Vec<String>>,
 }
 
-/// The first rule that is for a token of this subject and these claims, and its place.
+/// Returns the first rule that is for a token of this subject and these claims, and its place.
 pub(crate) fn rule_for<'r>(
     rules: &'r [FederationRule],
     subject: &str,
@@ -56,13 +56,14 @@ fn is_for(rule: &FederationRule, subject: &str, claims: &Map<String, Value>) -> 
         })
 }
 
-/// Whether two values are the same one, however a number is written.
+/// Returns whether two values are the same one, however a number is written.
 fn is_same(value: &Value, wanted: &Value) -> bool {
     let number = |value: &Value| value.as_number().and_then(serde_json::Number::as_f64);
     value == wanted || number(value).is_some_and(|value| number(wanted) == Some(value))
 }
 
-/// How far a session goes of a token that lists these scopes, by a rule of these scopes of a provider of this level.
+/// Returns how far a session goes of a token that lists these scopes, by a rule of these scopes of a provider of this
+/// level.
 pub(crate) fn terms(level: TrustLevel, of_rule: Option<&[String]>, scopes: &[String]) -> Terms {
     let mode = match level {
         TrustLevel::High => SessionMode::Open,
@@ -82,7 +83,7 @@ pub(crate) fn terms(level: TrustLevel, of_rule: Option<&[String]>, scopes: &[Str
     Terms { mode, ceiling }
 }
 
-/// What a token's scopes allow; `None` where none of them is about that.
+/// Returns what a token's scopes allow; `None` where none of them is about that.
 fn of_token(scopes: &[String]) -> Option<Vec<String>> {
     let mut about = scopes.iter().filter(|scope| !OF_OPENID.contains(&scope.as_str())).peekable();
     about.peek()?;
@@ -104,8 +105,8 @@ fn in_common(of_rule: &[String], of_token: &[String]) -> Vec<String> {
     }
 }
 
-/// Refuses rules that could not be told, those for agents that `is_known` does not know, and at level low those that
-/// allow everything.
+/// Refuses rules that cannot be kept apart, those for agents that `is_known` does not know, and at level low those
+/// that allow everything.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a file was not read.
+/// The reason why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error("it is larger than {0} bytes")]
@@ -65,7 +65,7 @@ pub(crate) fn replace(
     replaced
 }
 
-/// A name beside a file that no other process uses.
+/// Returns a name beside a file that no other process uses.
 fn draft_of(path: &Path) -> PathBuf {
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let mut draft = path.as_os_str().to_owned();
@@ -83,7 +83,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whether others than its owner may read or write a file. A pipe or a device is none.
+/// Returns whether others than its owner may read or write a file; `false` for a pipe or a device.
 #[cfg(unix)]
 pub(crate) fn is_open_to_others(file: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -91,13 +91,13 @@ pub(crate) fn is_open_to_others(file: &Metadata) -> bool {
     file.is_file() && file.permissions().mode() & 0o077 != 0
 }
 
-/// Nothing tells who else may.
+/// Returns what is assumed where the system does not say who else may read or write.
 #[cfg(not(unix))]
 pub(crate) fn is_open_to_others(_: &Metadata) -> bool {
     false
 }
 
-/// The folder of a file, or of what it is a link to, in which anyone may put another in its place.
+/// Returns the folder of a file, or of what it is a link to, in which anyone may put another in its place.
 #[cfg(unix)]
 pub(crate) fn folder_of_all(path: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
@@ -113,7 +113,7 @@ pub(crate) fn folder_of_all(path: &Path) -> Option<PathBuf> {
     folders.find(|folder| all_write(folder))
 }
 
-/// Nothing tells who may.
+/// Returns `None`: the system does not say who may write.
 #[cfg(not(unix))]
 pub(crate) fn folder_of_all(_: &Path) -> Option<PathBuf> {
     None

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why a Guardian could not be built, or could not do what its owner asked of it.
+/// The reason why a Guardian could not be built, or could not do what its owner asked of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardianError {
@@ -12,20 +12,20 @@ pub enum GuardianError {
     /// The database cannot be opened.
     #[error("the database {url} cannot be opened: {reason}")]
     Database {
-        /// Which database.
+        /// The URL of the database.
         url: String,
-        /// What it said, and what to do.
+        /// The reason that it gave, and what to do.
         reason: String,
     },
     /// The policy folder holds something that is no valid policy.
     #[error("the policies in {folder} are not usable: {reason}", folder = folder.display())]
     Policies {
-        /// Which folder.
+        /// The folder of policies.
         folder: PathBuf,
         /// File, line, column and what is wrong there.
         reason: String,
     },
-    /// What was asked is not possible as asked.
+    /// A request that is not possible as it was made.
     #[error("{0}")]
     Invalid(String),
     /// The database or the audit log did not answer.

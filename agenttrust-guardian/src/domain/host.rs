@@ -12,11 +12,11 @@ use super::numbers::digits;
 /// The longest name that DNS knows.
 const NAME_MAX_BYTES: usize = 253;
 
-/// Names a machine, as the `Host` header and the authority of a URL do.
+/// The name of a machine, as the `Host` header and the authority of a URL have it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Host {
     Address(IpAddr),
-    /// In lower case, without the dot that may end it.
+    /// A name in lower case, without the dot that may end it.
     Name(String),
 }
 
@@ -55,20 +55,20 @@ impl Host {
     }
 }
 
-/// The hosts under which a listener answers: `localhost`, every address, and the names that it was given. Neither of
-/// the first two can be turned elsewhere by a page of somebody else's.
+/// The hosts under which a listener answers: `localhost`, every address, and the names that it was given. No page of
+/// another site can turn either of the first two elsewhere.
 #[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts(BTreeSet<Host>);
 
 #[cfg(feature = "cli")]
 impl Hosts {
-    /// `localhost`, every address, and these.
+    /// Returns `localhost`, every address, and these names.
     pub(crate) fn new(given: impl IntoIterator<Item = Host>) -> Self {
         Self(given.into_iter().chain([Host::Name("localhost".to_owned())]).collect())
     }
 
-    /// Whether this is one of them.
+    /// Returns whether this is one of them.
     pub(crate) fn have(&self, host: &Host) -> bool {
         matches!(host, Host::Address(_)) || self.0.contains(host)
     }

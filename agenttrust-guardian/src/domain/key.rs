@@ -5,7 +5,7 @@ use std::fmt;
 use super::role::{Access, Permission};
 use super::{Error, Role};
 
-/// One API key that works.
+/// An API key that works.
 #[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) id: String,
@@ -19,17 +19,17 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Whether the key is bound to this agent.
+    /// Returns whether the key is bound to this agent.
     pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
         self.agents.iter().any(|bound| bound == agent_id)
     }
 
-    /// Whether a session was opened with this key, or at the gateway that it is of.
+    /// Returns whether a session was opened with this key, or at the gateway that it is of.
     pub(crate) fn has_opened(&self, opened_by: Option<&str>, gateway: Option<&str>) -> bool {
         opened_by == Some(&self.id) || gateway.is_some() && gateway == self.gateway.as_deref()
     }
 
-    /// How far the key may go with `permission`.
+    /// Returns how far the key may go with `permission`.
     ///
     /// # Errors
     ///
@@ -61,12 +61,12 @@ pub(crate) struct Reach<'a> {
 }
 
 impl Reach<'_> {
-    /// Whether this agent is within it.
+    /// Returns whether this agent is within it.
     pub(crate) fn covers(&self, agent_id: &str) -> bool {
         self.names(agent_id) && (self.access == Access::Any || self.key.is_bound_to(agent_id))
     }
 
-    /// Returns whether the request names this agent, or names none.
+    /// Returns whether the request names this agent, or no agent.
     pub(crate) fn names(&self, agent_id: &str) -> bool {
         self.named.is_none_or(|named| named == agent_id)
     }
@@ -95,7 +95,7 @@ impl Reach<'_> {
         }
     }
 
-    /// The agents to list things of, `None` for all: those that are within it, or the one that is asked about.
+    /// Returns the agents to list things of, `None` for all: those that are within it, or the one that is asked about.
     ///
     /// # Errors
     ///

@@ -13,48 +13,50 @@ use agenttrust::background;
 
 use crate::domain::{GuardianError, Key};
 
-/// How many requests are under way at most, unless the builder says otherwise.
+/// The largest number of requests under way, unless the builder says otherwise.
 pub(crate) const REQUESTS: usize = 4_096;
-/// How many that may be told instead.
+/// The numbers of requests that the builder may set instead.
 const REQUESTS_TOLD: std::ops::RangeInclusive<usize> = 16..=1_000_000;
-/// Up to here a key's limit is half of all, and above a quarter.
+/// The number of requests up to which a key's limit is half of all, and above which it is a quarter.
 const KEY_FLOOR: usize = 512;
-/// How many requests that take something back one key may have under way; no other limit holds for them.
+/// The number of requests that take something back that one key may have under way; no other limit holds for them.
 const TAKING_BACK_OF_KEY: usize = 64;
-/// How many bytes of bodies are held at most, and how many of them for one key.
+/// The largest number of bytes of bodies that are held, and how many of them for one key.
 const BYTES: usize = 64 << 20;
 const BYTES_OF_KEY: usize = BYTES / 4;
-/// How many bytes of bodies that take something back are held for one key.
+/// The number of bytes of bodies that take something back that are held for one key.
 const BYTES_TAKING_BACK_OF_KEY: usize = 4 << 20;
-/// How many callers wait for an approval at most.
+/// The largest number of callers that wait for an approval.
 const WAITING: usize = 1_024;
-/// How many streams of revocations are open at most, and how many of them for one key: one that leaks them
-/// leaves places for others.
+/// The largest number of open streams of revocations, and how many of them for one key: one that leaks them leaves
+/// places for others.
 const STREAMS: usize = 96;
 const STREAMS_OF_KEY: usize = 4;
-/// How many bytes of answers of MCP servers are held at most, and how many of them for one key.
+/// The largest number of bytes of answers of MCP servers that are held, and how many of them for one key.
 const MCP_BYTES: usize = 256 << 20;
 const MCP_BYTES_OF_KEY: usize = MCP_BYTES / 4;
-/// How many streams are open at most that MCP servers say things on by themselves.
+/// The largest number of open streams on which MCP servers say things by themselves.
 const MCP_STREAMS: usize = 1_024;
-/// How many streams are open at most that tell of tasks.
+/// The largest number of open streams of news about tasks.
 const TASK_STREAMS: usize = 1_024;
-/// How many bytes of tasks that were asked for are held at most until they are read, and how many of them for one key.
+/// The largest number of bytes of tasks that are held for callers until they are read, and how many of them for one
+/// key.
 const TASK_BYTES: usize = 256 << 20;
 const TASK_BYTES_OF_KEY: usize = TASK_BYTES / 4;
-/// How many exports of the audit read a piece of it at the same time at most, and how many of them for one key. None of
-/// them holds a place while its reader takes what was read.
+/// The largest number of exports of the audit that read a piece of it at the same time, and how many of them for one
+/// key. None of them holds a place while its reader takes what was read.
 const EXPORTS: usize = 6;
 const EXPORTS_OF_KEY: usize = 1;
-/// How long who waits for room sleeps between two looks.
+/// The time that a caller that waits for room sleeps between two looks.
 const LOOKS_AGAIN: Duration = Duration::from_millis(10);
 
-/// How many evaluations of lists are decided at most beside the one that each list has its place for, and how many of them for
-/// one key: else who sends lists would have more of a Guardian than who asks one by one.
+/// The largest number of evaluations of lists that are decided beside the one that each list has its place for, and
+/// how many of them for one key: else a caller that sends lists would have more of a Guardian than one that asks one
+/// by one.
 const BESIDE: usize = 32;
 const BESIDE_OF_KEY: usize = 7;
 
-/// What is limited.
+/// The kind of thing that is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Requests,
@@ -72,7 +74,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The word for it where it is counted.
+    /// Returns the word for it where it is counted.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -91,7 +93,7 @@ impl Kind {
     }
 }
 
-/// Whose limit was reached.
+/// The owner of the limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
     Key,
@@ -102,7 +104,7 @@ pub(crate) enum Whose {
 impl Whose {
     pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Organisation, Self::All];
 
-    /// The word for it where it is counted.
+    /// Returns the word for it where it is counted.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
@@ -117,7 +119,7 @@ impl Whose {
 pub(crate) struct Full {
     pub(crate) kind: Kind,
     pub(crate) whose: Whose,
-    /// How much may be held; of an organisation, how much at the moment.
+    /// The amount that may be held; of an organisation, the amount at the moment.
     pub(crate) most: usize,
 }
 
@@ -135,12 +137,12 @@ pub(crate) struct Limits {
     pub(crate) task_streams: Arc<Shares>,
     pub(crate) task_bytes: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
-    /// Nobody is refused for want of these: a list then waits for its own.
+    /// The shares of lists: no request is refused for want of these, since a list waits for its own.
     pub(crate) beside: Arc<Shares>,
 }
 
 impl Limits {
-    /// The limits of a Guardian that takes so many requests at once.
+    /// Returns the limits of a Guardian that takes so many requests at once.
     ///
     /// # Errors
     ///
@@ -189,7 +191,7 @@ impl Limits {
     }
 }
 
-/// What there is of one kind, and who holds it.
+/// The shares of one kind, and their holders.
 #[derive(Debug)]
 pub(crate) struct Shares {
     pub(crate) kind: Kind,
@@ -223,7 +225,7 @@ impl Shares {
         Ok(share)
     }
 
-    /// Takes one for this key as soon as there is room, for those who hold it for a moment each time.
+    /// Takes a share for this key as soon as there is room, for callers that hold it for a moment each time.
     ///
     /// # Errors
     ///
@@ -245,12 +247,12 @@ impl Shares {
         self.take(key, 1)
     }
 
-    /// How much is held.
+    /// Returns how much is held.
     pub(crate) fn held(&self) -> usize {
         self.lock().all
     }
 
-    /// How often a caller was refused, by whose limit it was.
+    /// Returns how often a caller was refused, by whose limit it was.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (Whose, u64)> {
         let count = |whose: Whose| self.refused.get(whose as usize);
         Whose::ALL
@@ -272,7 +274,7 @@ impl Shares {
         Ok(())
     }
 
-    /// By whose limit, and how much that is, `much` more would be too much.
+    /// Returns by whose limit, and how much that is, `much` more would be too much.
     fn over(&self, held: &Held, key: &Key, much: usize) -> Option<(Whose, usize)> {
         let (all, of_organisation, of_key) = held.with(key, much);
         let free = self.all.saturating_sub(all);
@@ -304,7 +306,7 @@ impl Shares {
 }
 
 impl Held {
-    /// How much all, the key's organisation and the key would hold with `much` more.
+    /// Returns how much all, the key's organisation and the key would hold with `much` more.
     fn with(&self, key: &Key, much: usize) -> (usize, usize, usize) {
         let of_organisation = self.organisations.get(&key.org_id).copied().unwrap_or(0);
         let of_key = self.keys.get(&key.id).copied().unwrap_or(0);
@@ -334,7 +336,7 @@ fn set(held: &mut HashMap<String, usize>, who: &str, much: usize) {
     }
 }
 
-/// What a key holds, given back when it is dropped.
+/// The share that a key holds, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     of: Arc<Shares>,
@@ -372,7 +374,7 @@ mod tests {
         Arc::new(Key { id, org_id, role, agents, gateway: None, owner: None })
     }
 
-    /// As much as this key gets, one by one, and why no more.
+    /// Returns as much as this key gets, one by one, and why no more.
     fn fill(shares: &Arc<Shares>, key: &Arc<Key>) -> (Vec<Share>, Whose) {
         let mut held = Vec::new();
         loop {

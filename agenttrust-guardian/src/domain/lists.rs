@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-/// So many lists are remembered before the first sweep.
+/// The number of lists that are remembered before the first sweep.
 const SWEPT_AT_LEAST: usize = 64;
 
 static LISTS: LazyLock<Mutex<Lists>> = LazyLock::new(Mutex::default);
 
-/// The list with these names that is there already, else this one from now on.
+/// Returns the list with these names that is there already, else this one from now on.
 pub(crate) fn shared(names: Vec<String>) -> Arc<[String]> {
     lists().shared(names)
 }

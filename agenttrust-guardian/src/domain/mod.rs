@@ -57,5 +57,5 @@ pub(crate) use self::trace::Trace;
 pub(crate) use self::unseen::is_unseen;
 pub(crate) use self::versions::Versions;
 
-/// The organisation of a Guardian that was told of no other.
+/// The organisation of a Guardian that was started without one.
 pub(crate) const DEFAULT_ORG: &str = "org_default";

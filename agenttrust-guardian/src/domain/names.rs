@@ -16,7 +16,7 @@ const NAMES_MOST: usize = 256;
 const NAMES_MAX_BYTES: usize = 16 << 10;
 /// The longest input that is shown to an approver, as JSON, in bytes.
 const INPUT_MAX_BYTES: usize = 64 << 10;
-/// How deep it may nest.
+/// The depth to which an input may nest.
 const INPUT_MAX_DEPTH: usize = 32;
 
 /// Refuses an empty name, one over 200 bytes, and one with control characters.
@@ -34,8 +34,8 @@ pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// [`check_name`] for an owner, who is known by this name alone: spaces around it would make another one of it that
-/// looks the same.
+/// Checks the name of an owner as [`check_name`] does, and refuses spaces around it. An owner is known by this name
+/// alone, and with spaces it would be another one that looks the same.
 pub(crate) fn check_owner(field: &str, owner: &str) -> Result<(), Error> {
     check_name(field, owner)?;
     if owner.trim() != owner {
@@ -59,8 +59,8 @@ pub(crate) fn check_seen(field: &str, name: &str) -> Result<(), Error> {
     }
 }
 
-/// [`check_name`] for each of a list; the field at fault is named with its place. The list itself has
-/// at most 256 entries and 16 KiB.
+/// Checks each name of a list by [`check_name`]; the field at fault is named with its place. The list itself has at
+/// most 256 entries and 16 KiB.
 pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(), Error> {
     if names.len() > NAMES_MOST {
         let many = format!("has {} entries; {NAMES_MOST} is the most", names.len());
@@ -107,11 +107,11 @@ pub(crate) fn check_capability(field: &str, capability: &str) -> Result<(), Erro
     ))
 }
 
-/// How many names of a list a sentence spells out.
+/// The number of names of a list that a sentence spells out.
 const SPELT_MOST: usize = 5;
 
-/// A list as a sentence has it: the first names, and how many more there are. All of a long one would leave no room for
-/// the rest of the row of the audit that says why something was denied.
+/// Returns a list as a sentence has it: the first names, and how many more there are. All of a long one would leave no
+/// room for the rest of the row of the audit that says why something was denied.
 pub(crate) fn spelt<S: AsRef<str>>(names: &[S]) -> String {
     let first: Vec<&str> = names.iter().take(SPELT_MOST).map(AsRef::as_ref).collect();
     match names.len().saturating_sub(SPELT_MOST) {
@@ -160,7 +160,7 @@ pub(crate) fn check_reason(field: &str, reason: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses an input that nobody could be shown: over 64 KiB, or nested deeper than 32.
+/// Refuses an input that no approver could be shown: over 64 KiB, or nested deeper than 32.
 pub(crate) fn check_input(field: &str, input: &Value) -> Result<(), Error> {
     if !is_within(input, INPUT_MAX_DEPTH) {
         let deep = format!("is nested deeper than {INPUT_MAX_DEPTH}, which nobody could read");
@@ -174,7 +174,7 @@ pub(crate) fn check_input(field: &str, input: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether `value` nests at most this deep.
+/// Returns whether `value` nests at most this deep.
 pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
     let Some(below) = depth.checked_sub(1) else { return false };
     match value {
@@ -184,7 +184,7 @@ pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// What a name takes in a JSON list: quotes, comma and escapes count too.
+/// Returns what a name takes in a JSON list: quotes, comma and escapes count too.
 fn json_bytes(name: &str) -> usize {
     const AROUND: usize = "\"\",".len();
     let escapes = name.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();

@@ -5,7 +5,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
-/// A whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
+/// Returns a whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
 pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
     let number = Number::deserialize(from)?;
     whole_number(&number)
@@ -13,7 +13,7 @@ pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Resu
         .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number in range")))
 }
 
-/// The same, where it may be left out or null.
+/// Returns the same, where it may be left out or null.
 pub(crate) fn whole_if_any<'de, D: Deserializer<'de>, N: TryFrom<u64>>(
     from: D,
 ) -> Result<Option<N>, D::Error> {
@@ -21,7 +21,7 @@ pub(crate) fn whole_if_any<'de, D: Deserializer<'de>, N: TryFrom<u64>>(
     number.map(|number| whole(number).map_err(D::Error::custom)).transpose()
 }
 
-/// A whole number in digits and nothing else.
+/// Returns a whole number in digits and nothing else.
 pub(crate) fn digits(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// How many rows an hour.
+/// The number of rows an hour.
 const AN_HOUR: usize = 10_000;
-/// How many rows are kept.
+/// The number of rows that are kept.
 const KEPT: usize = 100_000;
 const HOUR: Duration = Duration::from_secs(3_600);
-/// How many agents are remembered; the one that reported longest ago goes first.
+/// The number of agents that are remembered; the one that reported longest ago goes first.
 const AGENTS: NonZeroUsize = match NonZeroUsize::new(10_000) {
     Some(agents) => agents,
     None => NonZeroUsize::MIN,
 };
 
-/// What each agent used up of it.
+/// The rows that each agent used up of its quota.
 #[derive(Debug)]
 pub(crate) struct Quota(Mutex<LruCache<String, Used>>);
 
@@ -26,7 +26,7 @@ pub(crate) struct Quota(Mutex<LruCache<String, Used>>);
 struct Used {
     since: Instant,
     rows: usize,
-    /// How many are kept; `None` before they were counted in this hour.
+    /// The number of rows that are kept; `None` before they were counted in this hour.
     kept: Option<usize>,
 }
 
@@ -70,19 +70,19 @@ impl Quota {
         }
     }
 
-    /// Whether it is to be counted how many rows of this agent are kept.
+    /// Returns whether it is to be counted how many rows of this agent are kept.
     pub(crate) fn is_uncounted(&self, agent_id: &str) -> bool {
         self.lock().peek(agent_id).is_none_or(|used| used.kept.is_none())
     }
 
-    /// So many rows of this agent are kept, up to [`MOST_COUNTED`](Self::MOST_COUNTED).
+    /// Sets the number of rows of this agent that are kept, up to [`MOST_COUNTED`](Self::MOST_COUNTED).
     pub(crate) fn counted(&self, agent_id: &str, kept: usize) {
         if let Some(used) = self.lock().peek_mut(agent_id) {
             used.kept = Some(kept);
         }
     }
 
-    /// Beyond this it makes no difference how many there are.
+    /// The number of rows beyond which it makes no difference how many there are.
     pub(crate) const MOST_COUNTED: usize = KEPT;
 
     /// Begins to use what a transaction needs.
@@ -100,12 +100,12 @@ impl Quota {
     }
 }
 
-/// What one transaction uses of the agents' quotas. It is given back unless it [stays](Self::stays): where nothing
+/// The use of the agents' quotas by one transaction. It is given back unless it [stays](Self::stays): where nothing
 /// was stored, nothing was used.
 #[derive(Debug)]
 pub(crate) struct QuotaUse<'a> {
     quota: &'a Quota,
-    /// Of which agent, how many rows of the hour, and how many of those that are kept.
+    /// The agents, each with its rows of the hour and its rows that are kept.
     used: Vec<(String, usize, usize)>,
 }
 

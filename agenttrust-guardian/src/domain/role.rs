@@ -5,20 +5,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What an API key may do.
+/// The role of an API key, which says what the key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
-    /// Checks and reports as the agents it is bound to; reads what is theirs.
+    /// The role that checks and reports as the agents it is bound to, and reads what is theirs.
     Agent,
-    /// Checks for any agent, only inside a live session made from that agent's token.
+    /// The role that checks for any agent, only inside a live session made from that agent's token.
     Gateway,
-    /// Reads everything, verifies and exports the audit.
+    /// The role that reads everything, verifies and exports the audit.
     Auditor,
     /// An auditor who decides approvals, suspends and revokes agents and sets floors.
     Operator,
-    /// Everything.
+    /// The role that may do everything.
     Admin,
 }
 
@@ -27,7 +27,7 @@ impl Role {
     pub const ALL: [Self; 5] =
         [Self::Agent, Self::Gateway, Self::Auditor, Self::Operator, Self::Admin];
 
-    /// The word for it.
+    /// Returns the word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Role {
         }
     }
 
-    /// How far this role may go with `permission`: the table of the protocol.
+    /// Returns how far this role may go with `permission`: the table of the protocol.
     #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub(crate) const fn may(self, permission: Permission) -> Access {
         use Access::{Any, No, Own};
@@ -155,7 +155,7 @@ pub struct ParseRoleError {
     word: String,
 }
 
-/// Something that an endpoint lets its caller do.
+/// The permission that an endpoint asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
     Check,
@@ -257,15 +257,15 @@ impl fmt::Display for Permission {
     }
 }
 
-/// How far a permission goes.
+/// The extent of a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Not at all.
+    /// The caller has no such permission.
     No,
-    /// For the agents the key is bound to, for what the key itself asked, and for the sessions that were
-    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use, for
+    /// The caller has it for the agents the key is bound to, for what the key itself asked, and for the sessions that
+    /// were opened at its gateway; what it declares can only raise the effect of tools that these agents may use, for
     /// them alone.
     Own,
-    /// For every agent of the organisation.
+    /// The caller has it for every agent of the organisation.
     Any,
 }

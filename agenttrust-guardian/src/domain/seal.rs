@@ -18,7 +18,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 pub(crate) use self::key::SealKey;
 use super::{Error, Secret};
 
-/// What every sealed secret begins with. `sealed.1.KEY.DATA`: the id of the key, and in base64 the nonce and what was
+/// The begin of every sealed secret. `sealed.1.KEY.DATA`: the id of the key, and in base64 the nonce and what was
 /// encrypted.
 const PREFIX: &str = "sealed.1.";
 const NONCE_BYTES: usize = 24;
@@ -26,12 +26,12 @@ const NONCE_BYTES: usize = 24;
 const NO_KEY: &str = "there is no key to keep secrets by: set AGENTTRUST_SECRET_KEY to 64 hexadecimal digits \
                       (`openssl rand -hex 32`), the same for every Guardian on this database, and start again";
 
-/// Seals and opens secrets; clones share the keys.
+/// The keys that seal and open secrets; clones share them.
 #[derive(Clone)]
 pub(crate) struct Sealer(Arc<[SealKey]>);
 
 impl Sealer {
-    /// Seals with the first of these keys and opens with each; with none, refuses to do either.
+    /// Returns keys of which the first seals and each opens; without any, both are refused.
     pub(crate) fn new(keys: Vec<SealKey>) -> Self {
         Self(keys.into())
     }
@@ -96,21 +96,26 @@ impl Sealer {
         String::from_utf8(opened).map(Secret::from).map_err(|_| broken())
     }
 
-    /// Whether a text was sealed by some key.
+    /// Returns whether a text was sealed by some key.
     pub(crate) fn is_sealed(text: &str) -> bool {
         text.starts_with(PREFIX)
     }
 
-    /// Whether a text was sealed by the key that seals now.
+    /// Returns whether a text was sealed by the key that seals now.
     pub(crate) fn is_current(&self, sealed: &str) -> bool {
         let id =
             sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')).map(|(id, _)| id);
-        id.is_some() && id == self.0.first().map(SealKey::id)
+        id.is_some() && id == self.key_id()
     }
 
-    /// Whether anything can be sealed.
+    /// Returns whether anything can be sealed.
     pub(crate) fn has_key(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// Returns the id of the key that seals now.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.0.first().map(SealKey::id)
     }
 
     fn without(&self, about: &str, id: &str) -> Error {

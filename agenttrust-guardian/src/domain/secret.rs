@@ -7,12 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-/// What is kept of a secret. SHA-256 without salt is enough for 256 random bits.
+/// The hash of a secret, which is kept instead of it. SHA-256 without salt is enough for 256 random
+/// bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of `secret`.
+    /// Returns the fingerprint of `secret`.
     pub(crate) fn from_text(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
@@ -22,12 +23,12 @@ impl Fingerprint {
         hex::decode(digits).map(Self)
     }
 
-    /// Lower-case hexadecimal, as the database keeps it.
+    /// Returns lower-case hexadecimal, as the database keeps it.
     pub(crate) fn to_hex(self) -> String {
         hex::encode(&self.0)
     }
 
-    /// Equality in constant time.
+    /// Compares in constant time.
     pub(crate) fn is(&self, other: &Self) -> bool {
         subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
     }
@@ -44,19 +45,19 @@ impl fmt::Debug for Fingerprint {
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// `prefix` and 256 random bits.
+    /// Returns `prefix` and 256 random bits.
     pub(crate) fn random(prefix: &str) -> Result<Self, getrandom::Error> {
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits)?;
         Ok(Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bits))))
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What may be kept of it.
+    /// Returns what may be kept of it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::from_text(&self.0)
     }

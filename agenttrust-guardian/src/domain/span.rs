@@ -1,6 +1,6 @@
 //! A part of a list whose ids are in the order in which its things came.
 
-/// Where in a list to begin, and how many to show.
+/// The part of a list to show: where to begin, and the number of entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     /// The thing behind which it begins.
@@ -9,7 +9,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// How many to look for: one more tells whether there are more.
+    /// Returns how many to look for: one more tells whether there are more.
     pub(crate) fn looked_for(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
     }

@@ -1,20 +1,20 @@
-//! "Did you mean": the known word that is nearest to one that nobody knows.
+//! Finds the known word that is nearest to an unknown one, for "did you mean".
 
-/// The known word that was meant, if one is near enough.
+/// Returns the known word that was meant, if one is near enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known = known.into_iter().map(|known| (strsim::levenshtein(word, known), known));
     let (distance, nearest) = known.min()?;
     (distance <= 2.max(nearest.len() / 3)).then_some(nearest)
 }
 
-/// The known member of a body that was meant by one that is not known: another spelling of it, such as
+/// Returns the known member of a body that was meant by one that is not known: another spelling of it, such as
 /// `agentId`, or one that is off by a letter or so. Stricter than [`nearest`], because a member that is not
 /// meant may well be what a newer client says.
 pub(crate) fn member_meant<'a>(
     member: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    /// Longer than any that is known, by as much as a misspelt one could be.
+    /// A length that exceeds that of any known word by as much as a misspelt one could be longer.
     const LONGEST: usize = 64;
     if member.len() > LONGEST {
         return None;
@@ -27,7 +27,7 @@ pub(crate) fn member_meant<'a>(
     (distance <= (shorter / 3).max(1) && distance < shorter).then_some(meant)
 }
 
-/// The letters and digits alone: `agentId`, `Agent-ID` and `agent_id` are one.
+/// Returns the letters and digits alone: `agentId`, `Agent-ID` and `agent_id` are one.
 fn folded(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }

@@ -25,7 +25,7 @@ pub(crate) use self::wire::{
     TaskStatus,
 };
 
-/// Starts the id of every task.
+/// The begin of the id of every task.
 pub(crate) const TASK_PREFIX: &str = "task_";
-/// Starts the id of every context.
+/// The begin of the id of every context.
 pub(crate) const CONTEXT_PREFIX: &str = "ctx_";

@@ -51,12 +51,12 @@ impl Trace {
         Some(Self { parent: format!("{VERSION}-{id}-{span}-{flags}"), state })
     }
 
-    /// The id of the trace: 32 hexadecimal digits.
+    /// Returns the id of the trace: 32 hexadecimal digits.
     pub(crate) fn id(&self) -> &str {
         self.parent.get(3..35).unwrap_or_default()
     }
 
-    /// Both of its headers, by their names.
+    /// Returns both of its headers, by their names.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let state = self.state.as_deref().map(|state| (STATE, state));
         [(PARENT, self.parent.as_str())].into_iter().chain(state)

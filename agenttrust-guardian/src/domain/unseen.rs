@@ -1,7 +1,7 @@
 //! Characters that people do not see, or not where they are.
 
-/// Whether a character is invisible (Default_Ignorable_Code_Point of Unicode), turns the text that follows it, or ends a
-/// line.
+/// Returns whether a character is invisible (Default_Ignorable_Code_Point of Unicode), turns the text that follows it,
+/// or ends a line.
 pub(crate) fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

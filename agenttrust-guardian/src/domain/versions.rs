@@ -5,27 +5,28 @@ use agenttrust::model::CapabilitySet;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-/// How many sets of capabilities of before are remembered. With one more the two oldest become one, the narrower.
+/// The number of earlier sets of capabilities that are remembered. With one more the two oldest become one, the
+/// narrower.
 const REMEMBERED: usize = 16;
 
-/// Numbers the capabilities that an agent has, and remembers those that what was issued before may still reach.
+/// The numbers of an agent's capabilities, with the earlier ones that what was issued before may still reach.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Versions {
     /// The number of the capabilities that it has now.
     pub(crate) now: i64,
-    /// Oldest first; none for what reaches all that the agent does.
+    /// The earlier sets, oldest first; empty for what reaches all that the agent does.
     past: Vec<Past>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Past {
-    /// Up to this number, behind that of the one before.
+    /// The last version of this set, which begins behind that of the set before.
     until: i64,
-    /// What is left of it.
+    /// The capabilities that are left of it.
     left: CapabilitySet,
 }
 
-/// How it is kept.
+/// The form in which it is kept.
 #[derive(Deserialize, Serialize)]
 struct Kept {
     until: i64,
@@ -49,19 +50,19 @@ impl Versions {
         Ok(Self { now, past: past.collect::<Result<_, serde_json::Error>>()? })
     }
 
-    /// What is remembered, as it is kept.
+    /// Returns what is remembered, as it is kept.
     pub(crate) fn past(&self) -> String {
         let kept = |past: &Past| Kept { until: past.until, left: past.left.as_slice().to_vec() };
         // Numbers and lists of names always serialise.
         serde_json::to_string(&self.past.iter().map(kept).collect::<Vec<_>>()).unwrap_or_default()
     }
 
-    /// What limits what was issued under this number, beside the capabilities that the agent has now.
+    /// Returns what limits what was issued under this number, beside the capabilities that the agent has now.
     pub(crate) fn limit(&self, issued: i64) -> Option<&CapabilitySet> {
         self.past.iter().find(|past| issued <= past.until).map(|past| &past.left)
     }
 
-    /// The same once an agent that had `before` has `after`.
+    /// Returns the same once an agent that had `before` has `after`.
     pub(crate) fn followed_by(self, before: &CapabilitySet, after: &CapabilitySet) -> Self {
         if before == after {
             return self;
@@ -96,7 +97,7 @@ mod tests {
         CapabilitySet::parse(names).unwrap()
     }
 
-    /// The versions of an agent that had these capabilities one after the other.
+    /// Returns the versions of an agent that had these capabilities one after the other.
     fn after(each: &[&[&str]]) -> Versions {
         each.windows(2).fold(Versions::default(), |versions, two| {
             versions.followed_by(&set(two[0]), &set(two[1]))

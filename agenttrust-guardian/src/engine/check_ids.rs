@@ -12,23 +12,23 @@ use agenttrust::Timestamp;
 use std::time::Duration;
 
 use super::proven_numbers::{Numbers, made_at, next};
-use crate::domain::GuardianError;
+use crate::domain::{GuardianError, Sealer};
 use crate::store::Store;
 
 const PREFIX: &str = "chk_";
 /// The beginning of what the id of a check covers that was allowed, and of one that was not.
 const ALLOWED: &[u8] = b"agenttrust.check.v1\x01";
 const REFUSED: &[u8] = b"agenttrust.check.v1\x00";
-/// How long after its check a report is believed. Reports are kept for longer than that, so that none is
+/// The time after its check for which a report is believed. Reports are kept for longer than that, so that none is
 /// believed twice.
 pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// To whom and for what a check id is given.
+/// The key and agent that a check id is given to, and the call that it is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Issued<'a> {
     pub(crate) key_id: &'a str,
     pub(crate) agent_id: &'a str,
-    /// Empty where there was none.
+    /// The id of the session; empty without one.
     pub(crate) session_id: &'a str,
     pub(crate) tool: &'a str,
 }
@@ -42,16 +42,16 @@ pub(crate) struct Ids {
     pub(crate) refused: String,
 }
 
-/// Makes check ids, and tells those that it made.
+/// The secret that makes check ids, and knows those that it made.
 pub(crate) struct CheckIds(Numbers);
 
 impl CheckIds {
-    /// Those of this database.
-    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
-        Numbers::load(store, "check_ids", "check ids").await.map(Self)
+    /// Returns those of this database.
+    pub(crate) async fn load(store: &Store, sealer: &Sealer) -> Result<Self, GuardianError> {
+        Numbers::load(store, sealer, ("check_ids", "check ids")).await.map(Self)
     }
 
-    /// The ids of a new check.
+    /// Returns the ids of a new check.
     pub(crate) fn issue(&self, of: &Issued<'_>, now: Timestamp) -> Ids {
         let number = next(now);
         let id = |domain| {
@@ -61,7 +61,7 @@ impl CheckIds {
         Ids { allowed: id(ALLOWED), refused: id(REFUSED) }
     }
 
-    /// Whether this is the id of a check that was allowed, to just this key and of just this, and not too
+    /// Returns whether this is the id of a check that was allowed, to just this key and of just this, and not too
     /// long ago.
     pub(crate) fn believes(&self, check_id: &str, of: &Issued<'_>, now: Timestamp) -> bool {
         let parts = check_id.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
@@ -72,7 +72,7 @@ impl CheckIds {
     }
 }
 
-/// What the proof of a number covers beside whether the check was allowed.
+/// Returns what the proof of a number covers beside whether the check was allowed.
 fn texts<'a>(number: &'a str, of: &Issued<'a>) -> [&'a [u8]; 5] {
     [number, of.key_id, of.agent_id, of.session_id, of.tool].map(str::as_bytes)
 }

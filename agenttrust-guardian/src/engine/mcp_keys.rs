@@ -6,28 +6,29 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::shared_secrets::shared_secret;
 use crate::domain::{GuardianError, SealKey, Sealer};
 use crate::store::Store;
 
 /// The keys of the MCP proxy, the same for each replica.
 pub(crate) struct McpKeys {
-    /// Seals sessions.
+    /// The key that seals sessions.
     pub(crate) sessions: Sealer,
     /// The key of the digests that approvals are bound by.
     pub(crate) binding: [u8; 32],
 }
 
 impl McpKeys {
-    /// Those of this database.
-    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
-        let sessions = secret(store, "mcp_sessions").await?;
-        let binding = secret(store, "mcp_binding").await?;
+    /// Returns those of this database.
+    pub(crate) async fn load(store: &Store, sealer: &Sealer) -> Result<Self, GuardianError> {
+        let sessions = shared_secret(store, sealer, "mcp_sessions").await?;
+        let binding = shared_secret(store, sealer, "mcp_binding").await?;
         Ok(Self { sessions: Sealer::new(vec![SealKey::new(&sessions)]), binding })
     }
 }
 
 impl McpKeys {
-    /// The key of the digests of what is called at one server, of a tool as it is pinned.
+    /// Returns the key of the digests of what is called at one server, of a tool as it is pinned.
     pub(crate) fn binding_of(&self, server_id: &str, pinned: &str) -> [u8; 32] {
         // A key of 32 bytes is never refused.
         let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.binding) else {
@@ -39,16 +40,6 @@ impl McpKeys {
         }
         mac.finalize().into_bytes().into()
     }
-}
-
-async fn secret(store: &Store, name: &'static str) -> Result<[u8; 32], GuardianError> {
-    let mut fresh = [0_u8; 32];
-    getrandom::fill(&mut fresh)?;
-    let unavailable = |error: String| GuardianError::Unavailable(error);
-    let kept = store.secret(name, fresh).await;
-    let kept = kept.map_err(|error| unavailable(format!("the secret {name}: {error}")))?;
-    kept.try_into()
-        .map_err(|_| unavailable(format!("the database holds no usable secret {name}; restore it")))
 }
 
 impl fmt::Debug for McpKeys {

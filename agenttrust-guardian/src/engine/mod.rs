@@ -3,15 +3,16 @@
 
 mod change;
 pub(crate) mod check_ids;
+pub(crate) mod database_health;
 pub(crate) mod issuer_keys;
 pub(crate) mod mcp_keys;
 mod openings;
 pub(crate) mod policies;
 pub(crate) mod proof_nonces;
 mod proven_numbers;
-pub(crate) mod pulse;
 mod refusals;
 pub(crate) mod revocations;
+mod shared_secrets;
 mod siem;
 pub(crate) mod sync;
 pub(crate) mod taking;
@@ -27,12 +28,12 @@ use reqwest::Url;
 use tokio::sync::{broadcast, watch};
 
 use self::check_ids::CheckIds;
+use self::database_health::DatabaseHealth;
 use self::issuer_keys::IssuerKeys;
 use self::mcp_keys::McpKeys;
 pub(crate) use self::openings::Openings;
 use self::policies::Policies;
 use self::proof_nonces::ProofNonces;
-use self::pulse::Pulse;
 pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
 pub(crate) use self::siem::SiemProgress;
@@ -43,33 +44,33 @@ use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::domain::limits::Limits;
 use crate::domain::{Error, Fingerprint, Key, Sealer};
-use crate::manifest::{Change, Manifest};
+use crate::manifest::{Manifest, ToolChange};
 use crate::metrics::{ApprovalEvent, Metrics, Present};
 use crate::outbound::{self, Outbound};
 use crate::registry::Registry;
 use crate::store::{Store, StoreError, ToolChanges};
 use crate::telemetry::Telemetry;
 
-/// How long an unknown key is looked for in the database.
+/// The time for which an unknown key is looked for in the database.
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often a change of tools is planned before giving up on being first.
+/// The number of times that a change of tools is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
-/// For how much longer than it would be taken a proof is kept as used: the clocks of replicas differ.
+/// The time for which a proof is kept as used after it would be taken: the clocks of replicas differ.
 const USED_KEPT: Duration = Duration::from_secs(10 * 60);
 
-/// What everybody is told who asks a Guardian that was closed.
+/// The message to each caller of a Guardian that was closed.
 const CLOSED: &str = "the Guardian in this process was closed, so it decides nothing any more; keep it open for as long \
                       as its clients and guards are used, and call `Guardian::close` last";
 
-/// What the builder set.
+/// The settings from the builder.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) allow_self_approval: bool,
     pub(crate) approval_ttl: Duration,
     pub(crate) session_ttl: Duration,
-    /// How long a check may take, all of its steps together.
+    /// The time that a check may take, all of its steps together.
     pub(crate) check_deadline: Duration,
     /// Whether another process can change the database.
     pub(crate) shared_database: bool,
@@ -77,33 +78,33 @@ pub(crate) struct Settings {
     pub(crate) has_replicas: bool,
     /// Whether only the owner of this process reaches what is in the database.
     pub(crate) is_private: bool,
-    /// How MCP servers are called, and calls of their tools held.
+    /// The settings by which MCP servers are called, and calls of their tools held.
     pub(crate) mcp: McpSettings,
-    /// Under what URLs others reach this Guardian, where that was said; the first is the base of those that are given
-    /// out.
+    /// The URLs under which others reach this Guardian, where they were set; the first is the base of those that are
+    /// given out.
     pub(crate) public_urls: Vec<String>,
-    /// What the ids of workloads begin with.
+    /// The trust domain that the ids of workloads begin with.
     pub(crate) trust_domain: String,
     /// Whether proofs on checks need a nonce of ours.
     pub(crate) dpop_nonces: bool,
-    /// How it is asked where no such URL says it: `http` or `https`.
+    /// The scheme by which the Guardian is asked where no such URL says it: `http` or `https`.
     pub(crate) scheme: &'static str,
-    /// Which audit log this Guardian writes.
+    /// The audit log that this Guardian writes.
     pub(crate) log: String,
-    /// How long its rows are kept; for good unless it is said.
+    /// The time that its rows are kept; without one, for good.
     pub(crate) audit_retention: Option<Duration>,
 }
 
-/// What the builder set of the MCP proxy.
+/// The settings of the MCP proxy from the builder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct McpSettings {
-    /// How long a held call waits for its approval.
+    /// The time that a held call waits for its approval.
     pub(crate) hold: Duration,
-    /// How long a server may take until it answers, and may be silent in the middle of an answer.
-    pub(crate) patience: Duration,
+    /// The time that a server may take until it answers, and may be silent in the middle of an answer.
+    pub(crate) timeout: Duration,
 }
 
-/// What every request shares.
+/// The parts that every request shares.
 #[derive(Debug)]
 pub(crate) struct Engine {
     /// The database, for decisions and changes.
@@ -111,7 +112,7 @@ pub(crate) struct Engine {
     /// The same by connections of their own, for what must not wait behind these: following what was changed,
     /// storing what was taken back, and asking how the database is.
     pub(crate) control_store: Store,
-    /// The same by connections of their own, for those who read: lists, exports, verification.
+    /// The same store by connections of their own, for lists, exports and verification.
     pub(crate) reading_store: Store,
     /// The same, of which background work takes only a part: deliveries, and what is let go.
     pub(crate) background_store: Store,
@@ -121,7 +122,7 @@ pub(crate) struct Engine {
     pub(crate) checks: CheckIds,
     pub(crate) mcp_keys: McpKeys,
     pub(crate) proof_nonces: ProofNonces,
-    pub(crate) changes: Changes,
+    pub(crate) changes: ApprovalChanges,
     pub(crate) tasks: Arc<TaskNews>,
     pub(crate) siem: SiemProgress,
     pub(crate) revocations: Revocations,
@@ -133,25 +134,25 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
-    pub(crate) pulse: Pulse,
+    pub(crate) database_health: DatabaseHealth,
     pub(crate) outbound: Outbound,
     /// The keys of those whose tokens are taken.
     pub(crate) issuer_keys: IssuerKeys,
     pub(crate) openings: Openings,
-    /// Seals and opens what is kept to be sent again.
+    /// The keys that seal and open what is kept to be sent again.
     pub(crate) sealer: Sealer,
     pub(crate) closing: watch::Sender<bool>,
-    /// Set for good when the program that holds the Guardian closes it.
+    /// Whether the program that holds the Guardian has closed it, for good.
     pub(crate) closed: AtomicBool,
 }
 
 impl Settings {
-    /// Under what URL others reach this Guardian, where that was said.
+    /// Returns under what URL others reach this Guardian, where that was said.
     pub(crate) fn public_url(&self) -> Option<&str> {
         self.public_urls.first().map(String::as_str)
     }
 
-    /// Whose events they are that this Guardian sends, for receivers that ask for a host.
+    /// Returns whose events they are that this Guardian sends, for receivers that ask for a host.
     pub(crate) fn host(&self) -> &str {
         match self.log.as_str() {
             "" => "agenttrust",
@@ -161,7 +162,7 @@ impl Settings {
 }
 
 impl Engine {
-    /// The key that this fingerprint stands for. One that is not known here may have been made by
+    /// Returns the key that this fingerprint stands for. One that is not known here may have been made by
     /// another process a moment ago.
     pub(crate) async fn key(&self, hash: Fingerprint) -> Result<Option<Arc<Key>>, StoreError> {
         let now = self.clock.now();
@@ -178,7 +179,7 @@ impl Engine {
         Ok(self.registry.keys.get(&hash, now))
     }
 
-    /// Whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
+    /// Returns whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
     pub(crate) fn still_knows(&self, secret: &Fingerprint) -> bool {
         self.registry.keys.get(secret, self.clock.now()).is_some()
     }
@@ -188,7 +189,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Unavailable where that cannot be kept: then nobody could tell it from one that was used.
+    /// Unavailable where that cannot be kept: then it could not be told from one that was used.
     pub(crate) async fn use_up(&self, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
         let kept_until = expires_at.saturating_add(USED_KEPT);
         self.store.use_proof(id.to_owned(), kept_until).await.map_err(|error| {
@@ -223,11 +224,11 @@ impl Engine {
         Err(Error::unauthenticated("the API key was revoked meanwhile; use another one"))
     }
 
-    /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory,
-    /// then the audit. One change at a time, so that none is planned from what another one is about to
-    /// replace; should another replica come first, it is planned anew.
+    /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory, then the
+    /// audit. One change at a time, so that none is planned from what another one is about to replace; should another
+    /// replica come first, the change is planned again.
     ///
-    /// It runs to its end, and lets the next one in, also when nobody asks for its outcome any more.
+    /// It runs to its end, and lets the next one in, also when no caller waits for its outcome any more.
     pub(crate) async fn change_tools(
         self: &Arc<Self>,
         key: &Key,
@@ -260,7 +261,7 @@ impl Engine {
         change.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
-    /// How things are, for those who count.
+    /// Returns the present state, for the metrics.
     pub(crate) fn present(&self) -> Present<'_> {
         Present {
             limits: &self.limits,
@@ -276,17 +277,17 @@ impl Engine {
         }
     }
 
-    /// Why nothing is answered any more, once the Guardian was closed.
+    /// Returns why nothing is answered any more, once the Guardian was closed.
     pub(crate) fn ended(&self) -> Option<&'static str> {
         self.closed.load(Ordering::Relaxed).then_some(CLOSED)
     }
 
-    /// Whether requests that wait should answer now.
+    /// Returns whether requests that wait should answer now.
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
     }
 
-    /// The keys as the audit lists them.
+    /// Returns the keys as the audit lists them.
     pub(crate) fn keys_in_brief(&self) -> serde_json::Value {
         const LISTED: usize = 200;
         let (keys, count) = self.registry.keys.summary(LISTED);
@@ -297,7 +298,7 @@ impl Engine {
         serde_json::json!({ "count": count, "listed": keys })
     }
 
-    /// Marks lapsed approvals as expired and wakes whoever waits for them.
+    /// Marks lapsed approvals as expired and wakes the callers that wait for them.
     pub(crate) async fn expire_approvals(&self, now: Timestamp) -> Result<(), StoreError> {
         for (id, org_id, agent_id) in self.store.expire_approvals(now).await? {
             let record = Record::new("approval.expired", org_id)
@@ -325,32 +326,32 @@ fn not_in_time() -> StoreError {
     )
 }
 
-/// A change of what is known of tools, and what the audit says of it.
+/// Changes of what is known of tools, and their audit records.
 #[derive(Debug)]
 pub(crate) struct Planned {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<ToolChange>,
     pub(crate) records: Vec<Record>,
 }
 
-/// Tells those who wait for an approval that it changed.
+/// The channel that wakes requests that wait for an approval when it changes.
 #[derive(Debug)]
-pub(crate) struct Changes(broadcast::Sender<Arc<str>>);
+pub(crate) struct ApprovalChanges(broadcast::Sender<Arc<str>>);
 
-impl Changes {
-    /// How many changes may wait to be read; who falls behind looks again.
+impl ApprovalChanges {
+    /// The number of changes that may wait to be read; a reader that falls behind looks again.
     const KEPT: usize = 1_024;
 
     pub(crate) fn new() -> Self {
         Self(broadcast::Sender::new(Self::KEPT))
     }
 
-    /// Says that this approval changed.
+    /// Announces that this approval changed.
     pub(crate) fn announce(&self, approval_id: &str) {
         // Nobody waiting is no error.
         let _ = self.0.send(Arc::from(approval_id));
     }
 
-    /// Hears every change from here on.
+    /// Returns a receiver of every change from here on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<str>> {
         self.0.subscribe()
     }

@@ -6,10 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// How many tokens may have their sessions opened at once; two of one place wait for each other.
+/// The number of tokens that may have their sessions opened at once; two of one place wait for each other.
 const PLACES: usize = 64;
 
-/// Whose turn it is.
+/// The turns of callers that open sessions.
 #[derive(Debug)]
 pub(crate) struct Openings {
     places: [Mutex<()>; PLACES],
@@ -23,7 +23,7 @@ impl Default for Openings {
 }
 
 impl Openings {
-    /// Waits until nobody else opens a session of this origin; nobody does before what is returned is dropped.
+    /// Waits until no other caller opens a session of this origin; none does before the returned guard is dropped.
     pub(crate) async fn alone(&self, origin: &str) -> Option<MutexGuard<'_, ()>> {
         let place = self.hasher.hash_one(origin) % PLACES as u64;
         match self.places.get(usize::try_from(place).unwrap_or(0)) {

@@ -1,8 +1,7 @@
-//! The policies in force: where they come from, how another set takes their place, and what is told of
-//! them.
+//! The policies in force: their origin, the way in which another set takes their place, and the report on them.
 //!
-//! Whatever the way, a set comes into force as a whole or not at all: it is read and validated, the audit
-//! tells of it, and then one pointer is turned. One that is refused leaves the set before it in force.
+//! A set always comes into force as a whole or not at all: it is read and validated, it is recorded in the audit, and
+//! then one pointer is turned. A set that is refused leaves the one before it in force.
 
 mod folder;
 
@@ -23,13 +22,13 @@ use crate::engine::Engine;
 use crate::policy::{Look, PolicyError, PolicySet, Shadow};
 use crate::store::StoreError;
 
-/// How many bytes of ids a row of the audit lists at most.
+/// The largest number of bytes of ids that a row of the audit lists.
 const LISTED_BYTES: usize = 16 << 10;
 
-/// How many policies that are lost a line of the log names at most.
+/// The largest number of lost policies that a line of the log names.
 const LOST_NAMED: usize = 20;
 
-/// Where a set comes from.
+/// The origin of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The default set.
@@ -43,7 +42,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::BuiltIn => "built_in",
@@ -54,11 +53,11 @@ impl Origin {
     }
 }
 
-/// Why the folder's set is not the one in force.
+/// The reason why the folder's set is not the one in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     pub(crate) error: PolicyError,
-    /// Since when.
+    /// The time since when that is so.
     pub(crate) at: Timestamp,
 }
 
@@ -68,25 +67,25 @@ pub(crate) struct Policies {
     set: ArcSwap<PolicySet>,
     /// The folder that they are read from, for as long as the Guardian runs.
     folder: Option<PathBuf>,
-    known: Mutex<Known>,
-    /// Held while one set takes the place of another, so that the audit tells of them in their order.
+    state: Mutex<SetState>,
+    /// The lock that is held while one set takes the place of another, so that the audit has them in their order.
     changing: tokio::sync::Mutex<()>,
-    /// Taken by who reads the folder, until that is done, however long it takes.
+    /// The place that the reader of the folder takes, until that is done, however long it takes.
     reading: Arc<Semaphore>,
 }
 
-/// What is known of the set in force, beside itself.
+/// The origin, the start and the trouble of the set in force, and what its `@shadow` policies would have changed.
 #[derive(Debug)]
-struct Known {
+struct SetState {
     origin: Origin,
     since: Timestamp,
     trouble: Option<Trouble>,
-    /// How often each `@shadow` policy would have changed a decision.
+    /// The number of decisions that each `@shadow` policy would have changed.
     changed: BTreeMap<String, u64>,
     watch: Watch,
 }
 
-/// What is told of the set in force.
+/// The report on the set in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     pub(crate) set: Arc<PolicySet>,
@@ -97,12 +96,12 @@ pub(crate) struct Report {
 }
 
 impl Policies {
-    /// A set that is in force from the start, and until the API is told of another one.
+    /// Creates a set that is in force from the start, and until another one arrives by the API.
     pub(crate) fn of_set(set: PolicySet, origin: Origin, now: Timestamp) -> Self {
         Self::new(set, None, Look::default(), origin, now)
     }
 
-    /// The set of a folder, which is looked at from then on.
+    /// Returns the set of a folder, which is looked at from then on.
     ///
     /// # Errors
     ///
@@ -126,7 +125,7 @@ impl Policies {
         since: Timestamp,
     ) -> Self {
         let watch = Watch::begin(look);
-        let known = Known {
+        let state = SetState {
             origin,
             since,
             trouble: None,
@@ -136,13 +135,13 @@ impl Policies {
         Self {
             set: ArcSwap::from_pointee(set),
             folder,
-            known: Mutex::new(known),
+            state: Mutex::new(state),
             changing: tokio::sync::Mutex::default(),
             reading: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// The set in force.
+    /// Returns the set in force.
     pub(crate) fn load(&self) -> Guard<Arc<PolicySet>> {
         self.set.load()
     }
@@ -160,24 +159,24 @@ impl Policies {
             policies = set.written().len(),
             shadow = set.written().iter().filter(|about| about.shadow).count(),
             sha256 = set.sha256(),
-            source = self.known().origin.as_str(),
+            source = self.state().origin.as_str(),
             "policies are in force"
         );
     }
 
-    /// Whether they are what the program that holds the Guardian gave it.
+    /// Returns whether they are what the program that holds the Guardian gave it.
     pub(crate) fn is_programs(&self) -> bool {
-        self.known().origin == Origin::Program
+        self.state().origin == Origin::Program
     }
 
-    /// The folder that they are read from.
+    /// Returns the folder that they are read from.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// Why the folder's set is not the one in force.
+    /// Returns why the folder's set is not the one in force.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.known().trouble.clone()
+        self.state().trouble.clone()
     }
 
     /// Counts what the `@shadow` policies would have changed about a decision.
@@ -185,47 +184,47 @@ impl Policies {
         if shadow.changed_by.is_empty() {
             return;
         }
-        let mut known = self.known();
+        let mut state = self.state();
         for id in &shadow.changed_by {
-            if let Some(count) = known.changed.get_mut(id) {
+            if let Some(count) = state.changed.get_mut(id) {
                 *count = count.saturating_add(1);
             }
         }
     }
 
-    /// What is told of them.
+    /// Returns the report on the policies.
     pub(crate) fn report(&self) -> Report {
-        let known = self.known();
+        let state = self.state();
         Report {
             set: self.set.load_full(),
-            origin: known.origin,
-            since: known.since,
-            trouble: known.trouble.clone(),
-            changed: known.changed.clone(),
+            origin: state.origin,
+            since: state.since,
+            trouble: state.trouble.clone(),
+            changed: state.changed.clone(),
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn state(&self) -> MutexGuard<'_, SetState> {
         // What is written below is whole after every step.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn replace(&self, set: PolicySet, origin: Origin, now: Timestamp) {
-        let mut known = self.known();
-        known.changed = counters(&set, &known.changed);
-        (known.origin, known.since, known.trouble) = (origin, now, None);
+        let mut state = self.state();
+        state.changed = counters(&set, &state.changed);
+        (state.origin, state.since, state.trouble) = (origin, now, None);
         self.set.store(Arc::new(set));
     }
 }
 
-/// A counter for each `@shadow` policy, going on from those that there are.
+/// Returns a counter for each `@shadow` policy, going on from those that there are.
 fn counters(set: &PolicySet, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let shadow = set.list().iter().filter(|about| about.shadow);
     shadow.map(|about| (about.id.clone(), before.get(&about.id).copied().unwrap_or(0))).collect()
 }
 
-/// What the audit says of a set: how many policies were written, and the ids of all that are in force, the built-in
-/// one among them.
+/// Returns what the audit says of a set: how many policies were written, and the ids of all that are in force, the
+/// built-in one among them.
 pub(crate) fn brief(set: &PolicySet) -> Value {
     let mut bytes = 0;
     let ids: Vec<&str> = set
@@ -241,8 +240,8 @@ pub(crate) fn brief(set: &PolicySet) -> Value {
 }
 
 impl Engine {
-    /// Puts a set in force that somebody sent, after the audit tells of it. It runs to its end, also when
-    /// nobody asks for its outcome any more.
+    /// Puts a set in force that an operator sent, after it is in the audit. It runs to its end, also when no caller
+    /// waits for its outcome any more.
     pub(crate) async fn put_policies(
         self: &Arc<Self>,
         files: Vec<(String, String)>,
@@ -261,7 +260,7 @@ impl Engine {
     /// Takes over the policies that the key `by` changed, here or at another replica.
     pub(crate) async fn follow_policies(&self, by: &str) -> Result<(), StoreError> {
         let unfollowed = |error: Error| StoreError::NotFollowed(error.message().to_owned());
-        let origin = self.policies.known().origin;
+        let origin = self.policies.state().origin;
         match origin {
             // Whoever had the folder read has read it; the others look at it by themselves in a moment. Memory
             // does not wait for their disks.
@@ -334,7 +333,7 @@ impl Engine {
             "error": error.to_string().chars().take(2_000).collect::<String>(),
             "in_force": self.policies.load().sha256(),
         });
-        self.policies.known().trouble = Some(Trouble { error, at: self.clock.now() });
+        self.policies.state().trouble = Some(Trouble { error, at: self.clock.now() });
         let mut record = Record::new("policies.refused", DEFAULT_ORG).body(body);
         record.actor = key_id.map(str::to_owned);
         // Nothing changed, so nothing hangs on this row.
@@ -344,12 +343,12 @@ impl Engine {
     }
 }
 
-/// The set of these files, if it is one.
+/// Returns the set of these files, if it is one.
 async fn valid(files: Vec<(String, String)>) -> Result<Result<PolicySet, PolicyError>, Error> {
     run_blocking(move || PolicySet::of_files(files)).await
 }
 
-/// Reads files, and validates what is in them, where nobody else is kept waiting.
+/// Reads files, and validates what is in them, where no other task is kept waiting.
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {

@@ -1,9 +1,9 @@
-//! Nonces that prove themselves, so that any replica, and a Guardian that was started again, knows its own: the
-//! challenges that agents sign, and what proofs on checks must hold where that is asked for.
+//! Nonces that prove themselves, so that any replica, and a Guardian that was started again, knows its own. They are
+//! the challenges that agents sign, and what proofs on checks must hold where that is asked for.
 //!
 //! One is `<number>_<proof>`. The number is a UUID of version 7, which carries when it was made; the proof, 128 bits of
-//! HMAC-SHA-256 under a secret of the database, covers it, what it is for and whom it was given to. That it is used once
-//! is for whoever uses it up.
+//! HMAC-SHA-256 under a secret of the database, covers it, its purpose and the agent or key that it was given to. The
+//! caller that uses it up makes sure that it is used once.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 
 use super::proven_numbers::{Numbers, made_at, next};
-use crate::domain::GuardianError;
+use crate::domain::{GuardianError, Sealer};
 use crate::store::Store;
 
 const DOMAIN: &[u8] = b"agenttrust.nonce.v1";
-/// How long a nonce may be used.
+/// The time for which a nonce may be used.
 pub(crate) const LIVES: Duration = Duration::from_secs(5 * 60);
-/// How far ahead of ours the clock of the replica may be that made it.
+/// The time by which the clock of the replica that made a nonce may be ahead of ours.
 const AHEAD: Duration = Duration::from_secs(60);
 
-/// What a nonce is for, and whom it was given to.
+/// The purpose of a nonce, and the agent or key that it was given to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum For<'a> {
-    /// To be signed by this agent, to be issued a workload token.
+    /// A challenge that this agent signs, to be issued a workload token.
     Challenge { agent_id: &'a str },
-    /// For proofs on checks, made with the key of this thumbprint.
+    /// A nonce for proofs on checks, made with the key of this thumbprint.
     Checks { thumbprint: &'a str },
 }
 
@@ -38,23 +38,23 @@ impl<'a> For<'a> {
     }
 }
 
-/// Makes nonces, and tells those that it made.
+/// The secret that makes nonces, and knows those that it made.
 pub(crate) struct ProofNonces(Numbers);
 
 impl ProofNonces {
-    /// Those of this database.
-    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
-        Numbers::load(store, "proof_nonces", "nonces").await.map(Self)
+    /// Returns those of this database.
+    pub(crate) async fn load(store: &Store, sealer: &Sealer) -> Result<Self, GuardianError> {
+        Numbers::load(store, sealer, ("proof_nonces", "nonces")).await.map(Self)
     }
 
-    /// A new one, and until when it may be used.
+    /// Returns a new one, and until when it may be used.
     pub(crate) fn issue(&self, of: For<'_>, now: Timestamp) -> (String, Timestamp) {
         let number = next(now);
         let proof = self.0.prove(DOMAIN, &texts(&number, of));
         (format!("{number}_{proof}"), now.saturating_add(LIVES))
     }
 
-    /// Until when this may be used, if it was given out for just that and may be used still.
+    /// Returns until when this may be used, if it was given out for just that and may be used still.
     pub(crate) fn believes(&self, nonce: &str, of: For<'_>, now: Timestamp) -> Option<Timestamp> {
         let (number, proof) = nonce.split_once('_')?;
         if !self.0.proves(proof, DOMAIN, &texts(number, of)) {
@@ -66,7 +66,7 @@ impl ProofNonces {
     }
 }
 
-/// What the proof of a number covers.
+/// Returns what the proof of a number covers.
 fn texts<'a>(number: &'a str, of: For<'a>) -> [&'a [u8]; 3] {
     let (what, whose) = of.parts();
     [what, number.as_bytes(), whose.as_bytes()]

@@ -10,35 +10,31 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::{NoContext, Uuid};
 
-use crate::domain::GuardianError;
+use super::shared_secrets::shared_secret;
+use crate::domain::{GuardianError, Sealer};
 use crate::store::Store;
 
 const PROOF_BYTES: usize = 16;
 
-/// Proves numbers, by one secret.
+/// The secret that proves numbers.
 pub(super) struct Numbers {
     mac: Hmac<Sha256>,
 }
 
 impl Numbers {
-    /// Those of this database, by the secret of this `name`; `what` they are is for people.
+    /// Returns those of this database, by the secret of this `name`; `what` they are is for people.
     pub(super) async fn load(
         store: &Store,
-        name: &'static str,
-        what: &str,
+        sealer: &Sealer,
+        (name, what): (&str, &str),
     ) -> Result<Self, GuardianError> {
-        let mut fresh = [0_u8; 32];
-        getrandom::fill(&mut fresh)?;
-        let unavailable = |error: String| GuardianError::Unavailable(error);
-        let secret = store.secret(name, fresh).await;
-        let secret =
-            secret.map_err(|error| unavailable(format!("the secret of {what}: {error}")))?;
+        let secret = shared_secret(store, sealer, name).await?;
         Self::new(&secret).ok_or_else(|| {
-            unavailable(format!("the database holds no usable secret of {what}; restore it"))
+            GuardianError::Unavailable(format!("the secret of {what} is not usable; restore it"))
         })
     }
 
-    /// Those of this secret, which has 32 bytes.
+    /// Returns those of this secret, which has 32 bytes.
     pub(super) fn new(secret: &[u8]) -> Option<Self> {
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok();
         mac.filter(|_| secret.len() == 32).map(|mac| Self { mac })
@@ -50,7 +46,7 @@ impl Numbers {
         URL_SAFE_NO_PAD.encode(proof.get(..PROOF_BYTES).unwrap_or_default())
     }
 
-    /// Whether this proves just these texts of this domain.
+    /// Returns whether this proves just these texts of this domain.
     pub(super) fn proves(&self, proof: &str, domain: &[u8], texts: &[&[u8]]) -> bool {
         let Ok(proof) = URL_SAFE_NO_PAD.decode(proof) else { return false };
         // Also takes its time: bytes are compared in constant time.
@@ -70,7 +66,7 @@ impl Numbers {
     }
 }
 
-/// A new number.
+/// Returns a new number.
 pub(super) fn next(now: Timestamp) -> String {
     let micros = now.unix_micros().max(0).unsigned_abs();
     let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
@@ -78,7 +74,7 @@ pub(super) fn next(now: Timestamp) -> String {
     Uuid::new_v7(at).simple().to_string()
 }
 
-/// When this number was made.
+/// Returns when this number was made.
 pub(super) fn made_at(number: &str) -> Option<Timestamp> {
     let (seconds, nanos) = Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
     let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;

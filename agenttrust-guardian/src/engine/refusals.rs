@@ -1,5 +1,5 @@
-//! Requests that were refused, as the audit is told of them: so many a minute of each key, and then how many more there
-//! were. Who asks in vain over and over fills no log with it, and makes no one wait.
+//! Requests that were refused, as the audit records them: so many a minute of each key, and then how many more there
+//! were. A caller that asks in vain over and over fills no log with it, and makes no other caller wait.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,23 +13,24 @@ use super::Engine;
 use crate::audit::{AuditError, Record};
 use crate::domain::{Error, ErrorKind, Key};
 
-/// How many of one key are told of ...
+/// The number of refusals of one key that have a row each ...
 const TOLD_MOST: u32 = 20;
 /// ... within this time.
 const WITHIN: Duration = Duration::from_secs(60);
-/// How many characters of what a refused request named are kept.
+/// The number of characters that are kept of what a refused request named.
 const NAMED_CHARS: usize = 200;
-/// How many keys are remembered; of the one that was refused longest ago the rest is told when it goes.
+/// The number of keys that are remembered; when the key that was refused longest ago goes, the rest of its refusals is
+/// recorded.
 const KEYS: NonZeroUsize = match NonZeroUsize::new(10_000) {
     Some(keys) => keys,
     None => NonZeroUsize::MIN,
 };
 
-/// What was refused of each key of late.
+/// The requests of each key that were refused of late.
 #[derive(Debug)]
 pub(crate) struct Refusals(Mutex<LruCache<String, OfKey>>);
 
-/// What was refused of one key in the time that began at `since`.
+/// The requests of one key that were refused in the time that began at `since`.
 #[derive(Debug)]
 struct OfKey {
     kind: &'static str,
@@ -51,7 +52,7 @@ impl OfKey {
         self.since.until(now) >= WITHIN
     }
 
-    /// The row that tells of those that had none, if there were any.
+    /// Returns the row about the refusals that had no row of their own, if there were any.
     fn rest(&self) -> Option<Record> {
         let body = json!({
             "left_out": self.left_out,
@@ -76,7 +77,8 @@ impl Refusals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one of this key, as one of `counted`; says whether it has a row of its own, and what is to be told of others before.
+    /// Counts a refusal of this key, as one of `counted`; returns whether it has a row of its own, and the rows about
+    /// others that come before it.
     fn count(
         &self,
         kind: &'static str,
@@ -103,7 +105,7 @@ impl Refusals {
         (has_row, rest)
     }
 
-    /// What is to be told of those whose time is over; of all, where `all` says so.
+    /// Returns the rows about those whose time is over; about all, where `all` says so.
     fn rest(&self, now: Timestamp, all: bool) -> Vec<(String, Record)> {
         let mut keys = self.lock();
         let due = keys.iter_mut().filter(|(_, of_key)| all || of_key.is_over(now));
@@ -115,7 +117,7 @@ impl Refusals {
         told.collect()
     }
 
-    /// The row of so many of these found no room.
+    /// Counts refusals whose row found no room.
     fn owes(&self, counted: &str, left_out: u64) {
         if let Some(of_key) = self.lock().peek_mut(counted) {
             of_key.left_out += left_out;
@@ -130,7 +132,7 @@ impl Engine {
         self.refused_of(kind, key, &key.id, about);
     }
 
-    /// The same of a request that its caller may make, with what it named and why it was refused.
+    /// Records a refused request that its caller may make, with what it named and why it was refused.
     pub(crate) fn refused_request(
         &self,
         kind: &'static str,
@@ -151,7 +153,8 @@ impl Engine {
         });
     }
 
-    /// The same of one of those that ask with one key, each `counted` by itself: those of one hide none of another.
+    /// Records the refusal of one of those that ask with one key, each `counted` by itself: those of one hide none of
+    /// another.
     pub(crate) fn refused_of(
         &self,
         kind: &'static str,
@@ -172,8 +175,8 @@ impl Engine {
         }
     }
 
-    /// Tells the audit how many more were refused than had a row, once the time of those is over; at once where `all`
-    /// says so, because the Guardian closes.
+    /// Records how many more were refused than had a row, once the time of those is over; at once where `all` says so,
+    /// because the Guardian closes.
     pub(crate) fn tell_of_refusals(&self, all: bool) {
         for (key_id, record) in self.refusals.rest(self.clock.now(), all) {
             let left_out = record.body.get("left_out").and_then(Value::as_u64).unwrap_or(0);

@@ -10,31 +10,32 @@ use tokio::sync::watch;
 use crate::domain::ids;
 use crate::metrics::SiemNumbers;
 
-/// How the destinations of this Guardian stand.
+/// The progress of this Guardian's destinations.
 #[derive(Debug)]
 pub(crate) struct SiemProgress {
-    /// Counts changes of them, so that the loop that begins jobs looks at once.
+    /// The count of their changes, so that the loop that begins jobs looks at once.
     changed: watch::Sender<u64>,
-    /// Counts those of each that has a job here, so that this job looks at once, and no other.
+    /// The count of changes of each that has a job here, so that this job looks at once, and no other.
     jobs: Mutex<HashMap<String, watch::Sender<u64>>>,
     known: Mutex<HashMap<String, Standing>>,
-    /// Whose a destination is that this Guardian delivers to.
+    /// The owner of a destination that this Guardian delivers to.
     owner: String,
 }
 
-/// How one of them stands.
+/// The state of one destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Whether its last delivery failed.
     pub(crate) is_failing: bool,
-    /// When the oldest event that it is owed was written; `None` within where it is owed nothing, and `None` where
-    /// another replica delivers to it.
-    pub(crate) owed_since: Option<Option<Timestamp>>,
+    /// The time when the oldest event that it is owed was written; `None` within where it is owed nothing, and `None`
+    /// where another replica delivers to it.
+    pub(crate) backlog_since: Option<Option<Timestamp>>,
 }
 
 impl SiemProgress {
-    /// Of the Guardian that writes this log. Among several it is another owner after each start: two that have one name,
-    /// as while one takes over from the other, must not deliver at once. One that is alone goes on at once after a crash.
+    /// Creates the owner of the Guardian that writes this log. Among several it is another owner after each start: two
+    /// that have one name, as while one takes over from the other, must not deliver at once. One that is alone goes on
+    /// at once after a crash.
     pub(crate) fn new(log: &str, has_replicas: bool) -> Self {
         let owner = match has_replicas {
             true => ids::new(&format!("{log}/")),
@@ -44,7 +45,7 @@ impl SiemProgress {
         Self { changed, jobs, known: Mutex::default(), owner }
     }
 
-    /// Whose a destination is that this Guardian delivers to.
+    /// Returns whose a destination is that this Guardian delivers to.
     pub(crate) fn owner(&self) -> String {
         self.owner.clone()
     }
@@ -75,15 +76,15 @@ impl SiemProgress {
             let before = known.get(&id).copied().unwrap_or_default();
             // Who delivers to it knows better.
             let is_failing =
-                if before.owed_since.is_some() { before.is_failing } else { is_failing };
+                if before.backlog_since.is_some() { before.is_failing } else { is_failing };
             (id, Standing { is_failing, ..before })
         });
         *known = listed.collect();
     }
 
     /// Notes how one stands that this Guardian delivers to.
-    pub(crate) fn stands(&self, id: &str, owed_since: Option<Timestamp>, is_failing: bool) {
-        let standing = Standing { is_failing, owed_since: Some(owed_since) };
+    pub(crate) fn stands(&self, id: &str, backlog_since: Option<Timestamp>, is_failing: bool) {
+        let standing = Standing { is_failing, backlog_since: Some(backlog_since) };
         lock(&self.known).insert(id.to_owned(), standing);
     }
 
@@ -91,17 +92,17 @@ impl SiemProgress {
     pub(crate) fn left(&self, id: &str) {
         lock(&self.jobs).remove(id);
         if let Some(standing) = lock(&self.known).get_mut(id) {
-            standing.owed_since = None;
+            standing.backlog_since = None;
         }
     }
 
-    /// For how long it is owed something at `now`; zero where it is owed nothing, `None` where this Guardian does not
-    /// deliver to it.
+    /// Returns for how long it is owed something at `now`; zero where it is owed nothing, `None` where this Guardian
+    /// does not deliver to it.
     pub(crate) fn lag(&self, id: &str, now: Timestamp) -> Option<Duration> {
         lock(&self.known).get(id).copied().and_then(|standing| standing.lag(now))
     }
 
-    /// How all of them stand at `now`.
+    /// Returns how all of them stand at `now`.
     pub(crate) fn numbers(&self, now: Timestamp) -> SiemNumbers {
         let known = lock(&self.known);
         SiemNumbers {
@@ -112,14 +113,14 @@ impl SiemProgress {
     }
 }
 
-/// What is written under such a lock is whole after every step.
+/// Returns what is written under such a lock is whole after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Standing {
     fn lag(self, now: Timestamp) -> Option<Duration> {
-        Some(self.owed_since?.map_or(Duration::ZERO, |since| since.until(now)))
+        Some(self.backlog_since?.map_or(Duration::ZERO, |since| since.until(now)))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Memory follows the database: what changed there, whoever changed it, is read here in the order of the
-//! commits, and nowhere else does memory change. So a Guardian never goes on with what another one took
-//! back, and two changes at once leave every memory as they leave the database.
+//! The sync of memory with the database: changes of every Guardian are read here in the order of the commits, and
+//! nowhere else does memory change. So a Guardian never goes on with what another one took back, and two changes at
+//! once leave every memory as they leave the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -23,13 +23,13 @@ const OUT_OF_TOUCH: Duration = Duration::from_secs(2);
 /// locked for a while.
 const OUT_OF_TOUCH_WITH_FILE: Duration = Duration::from_secs(15);
 
-/// How often changes are looked for that nobody was told of.
+/// The time after which changes are looked for of which no notification came.
 const POLL_EVERY: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether the database answers.
+/// The time between two looks whether the database answers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long to wait before listening again, after it did not work.
+/// The time to wait before listening again, after it did not work.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Catches up whenever another replica says that it changed something, and now and then in case it was
@@ -117,20 +117,20 @@ async fn keep_in_touch(engine: Weak<Engine>) {
     }
 }
 
-/// How far memory has followed.
+/// The progress of memory in following the database.
 #[derive(Debug)]
 pub(crate) struct SyncProgress {
     /// The number of the last change that memory knows of. Held while memory catches up.
     seen: Mutex<i64>,
     since: Instant,
-    /// When the database last answered, in milliseconds after `since`.
+    /// The time when the database last answered, in milliseconds after `since`.
     heard: AtomicU64,
-    /// How often memory changed.
+    /// The number of times that memory changed.
     changed: AtomicU64,
 }
 
 impl SyncProgress {
-    /// Memory was loaded after `asked`, when `seen` was the newest change.
+    /// Returns the state after memory was loaded after `asked`, when `seen` was the newest change.
     pub(crate) fn from(seen: i64, asked: Instant) -> Self {
         Self {
             seen: Mutex::new(seen),
@@ -140,12 +140,12 @@ impl SyncProgress {
         }
     }
 
-    /// How often memory changed so far.
+    /// Returns how often memory changed so far.
     pub(crate) fn changed(&self) -> u64 {
         self.changed.load(Ordering::Acquire)
     }
 
-    /// Memory changed: permissions that are on their way are looked at once more.
+    /// Notes that memory changed: permissions that are on their way are looked at once more.
     pub(crate) fn noted(&self) {
         self.changed.fetch_add(1, Ordering::AcqRel);
     }
@@ -162,8 +162,8 @@ impl SyncProgress {
 }
 
 impl Engine {
-    /// Whether memory may be decided by: whether the database, if others can change it, told what they
-    /// changed up to a moment ago.
+    /// Returns whether memory may be decided by: whether the database, if others can change it, reported its changes
+    /// up to a moment ago.
     pub(crate) fn is_in_touch(&self) -> bool {
         if !self.settings.shared_database {
             return true;
@@ -174,7 +174,7 @@ impl Engine {
 
     /// Brings memory up to what is committed; returns the number of the last change.
     ///
-    /// Whoever changed something calls it before answering, so that the next request knows of it.
+    /// Each change calls it before its answer, so that the next request knows of it.
     pub(crate) async fn sync(&self) -> Result<i64, StoreError> {
         let mut seen = self.synced.seen.lock().await;
         loop {
@@ -204,8 +204,8 @@ impl Engine {
         }
     }
 
-    /// Reads an agent anew once what was pending about it is settled: `settled` says whether it still is, and
-    /// from then on memory goes by what the database says of the agent.
+    /// Reads an agent again once what was pending about it is settled: `settled` says whether it still is, and from
+    /// then on memory goes by what the database says of the agent.
     pub(crate) async fn reread_agent(
         &self,
         org_id: &str,
@@ -279,7 +279,7 @@ impl Engine {
         self.know_agent(org_id, row, false)
     }
 
-    /// Takes over how an agent stands: as a change says, or read `anew` with no word of a change.
+    /// Takes over how an agent stands: as a change says, or as it was read again without a change.
     fn know_agent(&self, org_id: &str, row: AgentRow, anew: bool) -> Result<(), StoreError> {
         let id = row.agent.id.clone();
         let before = self.registry.agents.get(org_id, &id);
@@ -424,7 +424,7 @@ impl Engine {
     }
 }
 
-/// Whether an agent is another one by what it is called, may use or is described as.
+/// Returns whether an agent is another one by what it is called, may use or is described as.
 fn is_changed(before: &AgentEntry, after: &AgentEntry) -> bool {
     before.agent.name != after.agent.name
         || before.agent.metadata != after.agent.metadata
@@ -439,7 +439,7 @@ mod tests {
     use super::*;
     use crate::guardian::Guardian;
 
-    /// A Guardian whose memory is some changes behind, and an agent that was revoked meanwhile.
+    /// Returns a Guardian whose memory is some changes behind, and an agent that was revoked meanwhile.
     async fn behind(removed: &'static str) -> (Guardian, String) {
         let guardian = Guardian::in_memory().await.unwrap();
         let (engine, client) = (guardian.engine(), guardian.client());

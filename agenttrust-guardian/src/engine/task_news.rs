@@ -11,34 +11,34 @@ use tokio::sync::{broadcast, watch};
 use crate::domain::task::{Shown, Task, TaskChange};
 use crate::store::Standing;
 
-/// How many changes may wait to be read; who falls behind looks again.
+/// The number of changes that may wait to be read; a reader that falls behind looks again.
 const CHANGES_KEPT: usize = 1_024;
-/// How many pieces of one task may wait; who falls behind is told all of it anew.
+/// The number of pieces of one task that may wait; a follower that falls behind gets all of it from the start.
 const PIECES_KEPT: usize = 256;
 
-/// What is told of tasks.
+/// The news of tasks.
 #[derive(Debug)]
 pub(crate) struct TaskNews {
     changed: broadcast::Sender<Arc<str>>,
-    heard: Mutex<HashMap<String, Arc<Heard>>>,
+    heard: Mutex<HashMap<String, Arc<FollowedTask>>>,
     /// Tasks whose targets are just asked to tell of them.
     asked: Mutex<HashSet<String>>,
     rows: Mutex<HashMap<RowOf, Weak<LatestRow>>>,
-    /// Counts what was put off, so that the loop that sends looks at once.
+    /// The count of what was put off, so that the loop that sends looks at once.
     due: watch::Sender<u64>,
 }
 
-/// What is told next of a task that is heard.
+/// The next piece of news of a task that is followed.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Told(Arc<Shown>),
-    /// More than one event says: all of it is to be looked at.
+    /// The task as a whole: more than one event says.
     Whole,
 }
 
-/// A task whose target is being heard.
+/// A task that is followed at its target.
 #[derive(Debug)]
-struct Heard {
+struct FollowedTask {
     /// Whether the message that its target answers was sent here, so that nothing is known of it that is newer.
     is_first: bool,
     now: Mutex<Now>,
@@ -49,7 +49,7 @@ struct Heard {
 #[derive(Debug)]
 struct Now {
     task: Task,
-    /// The same as it is told, while someone holds that.
+    /// The same in its shown form, while a reader holds that.
     shown: Weak<Shown>,
 }
 
@@ -61,19 +61,19 @@ type RowOf = (String, bool);
 pub(crate) struct LatestRow {
     /// The one that was read last, and by what that is known.
     read: tokio::sync::Mutex<Option<(String, Weak<Shown>)>>,
-    /// How it stood when one of them last looked.
+    /// The state of the task when one of them last looked.
     looked: tokio::sync::Mutex<Option<Look>>,
-    /// How often it changed.
+    /// The number of its changes.
     changes: AtomicU64,
-    /// When one of them last had its target asked.
+    /// The time when one of them last had its target asked.
     asked_at: Mutex<Option<Instant>>,
 }
 
-/// How a task stood.
+/// The state of a task at a look.
 #[derive(Debug)]
 struct Look {
     at: Instant,
-    /// How often the row had changed by then.
+    /// The number of changes of the row by then.
     changes: u64,
     standing: Option<Standing>,
 }
@@ -91,7 +91,7 @@ impl Default for TaskNews {
     }
 }
 
-/// What is written under these locks is whole after every step.
+/// Returns what is written under these locks is whole after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -117,22 +117,23 @@ impl TaskNews {
         self.changed.subscribe()
     }
 
-    /// Has the loop that sends look at what is due.
+    /// Wakes the loop that sends, to look at what is due.
     pub(crate) fn look(&self) {
         self.due.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// What [`look`](Self::look) changes.
+    /// Returns what [`look`](Self::look) changes.
     pub(crate) fn looks(&self) -> watch::Receiver<u64> {
         self.due.subscribe()
     }
 
-    /// The target of this task answers a message that was sent here from now on, until what is returned is dropped.
+    /// Returns the target of this task answers a message that was sent here from now on, until what is returned is
+    /// dropped.
     pub(crate) fn hear(self: &Arc<Self>, task: Task) -> Hearing {
         self.heard_from_now_on(task, true)
     }
 
-    /// Asks for the target of this task to be heard by those who follow it; `None` where it is, or is just being asked.
+    /// Asks that the target of this task be followed; `None` where it is, or is just being asked.
     pub(crate) fn ask_to_hear(self: &Arc<Self>, task_id: &str) -> Option<Asking> {
         let is_new = !lock(&self.heard).contains_key(task_id)
             && lock(&self.asked).insert(task_id.to_owned());
@@ -143,12 +144,13 @@ impl TaskNews {
         let task_id = task.id.clone();
         let pieces = broadcast::Sender::new(PIECES_KEPT);
         let now = Mutex::new(Now { task, shown: Weak::new() });
-        let heard = Arc::new(Heard { is_first, now, pieces });
+        let heard = Arc::new(FollowedTask { is_first, now, pieces });
         lock(&self.heard).insert(task_id.clone(), Arc::clone(&heard));
         Hearing { news: Arc::clone(self), task_id, heard }
     }
 
-    /// The task as it was heard so far, and each piece from then on; `None` where its target is not heard here.
+    /// Returns the task as it was received so far, and each piece from then on; `None` where its target is not
+    /// followed here.
     pub(crate) fn join(&self, task_id: &str) -> Option<(Arc<Shown>, broadcast::Receiver<Piece>)> {
         let heard = lock(&self.heard).get(task_id).map(Arc::clone)?;
         let mut now = lock(&heard.now);
@@ -161,13 +163,14 @@ impl TaskNews {
         Some((shown, pieces))
     }
 
-    /// The task as it was heard so far in the answer to a message that was sent here.
+    /// Returns the task as it was heard so far in the answer to a message that was sent here.
     pub(crate) fn heard(&self, task_id: &str) -> Option<Task> {
         let heard = lock(&self.heard).get(task_id).map(Arc::clone)?;
         heard.is_first.then(|| lock(&heard.now).task.clone())
     }
 
-    /// What those share who go by the row of a task; as its target sees it, where `is_only_asked` says so.
+    /// Returns the state that followers share that go by the row of a task; as its target sees it, where
+    /// `is_only_asked` says so.
     pub(crate) fn row(&self, task_id: &str, is_only_asked: bool) -> Arc<LatestRow> {
         let mut rows = lock(&self.rows);
         let of = (task_id.to_owned(), is_only_asked);
@@ -182,8 +185,8 @@ impl TaskNews {
 }
 
 impl LatestRow {
-    /// The row that is known by `stamp`; read by `read` where no one who is still here read it before. That returns it
-    /// with the stamp that it has.
+    /// Returns the row that is known by `stamp`; read by `read` where no one who is still here read it before. That
+    /// returns it with the stamp that it has.
     pub(crate) async fn at<E>(
         &self,
         stamp: &str,
@@ -204,7 +207,8 @@ impl LatestRow {
 }
 
 impl LatestRow {
-    /// How the task stands, by `look` where it changed or where none of those who share it looked for so long.
+    /// Returns the state of the task, by `look` where it changed or where no follower that shares it looked for so
+    /// long.
     pub(crate) async fn standing<E>(
         &self,
         for_long: Duration,
@@ -225,7 +229,7 @@ impl LatestRow {
         Ok(standing)
     }
 
-    /// Whether none of those who share it had the target asked for so long; if so, the caller has.
+    /// Returns whether no follower that shares it had the target asked for so long; if so, the caller has.
     pub(crate) fn may_ask(&self, after: Duration) -> bool {
         let mut asked_at = lock(&self.asked_at);
         let is_due = asked_at.is_none_or(|at| at.elapsed() >= after);
@@ -244,7 +248,7 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    /// It tells: those who follow the task hear it until what is returned is dropped.
+    /// Returns the hearing of a task: its followers get what happens until that is dropped.
     pub(crate) fn hear(self, task: Task) -> Hearing {
         let hearing = self.news.heard_from_now_on(task, false);
         self.news.changed(&self.task_id);
@@ -258,16 +262,16 @@ impl Drop for Asking {
     }
 }
 
-/// Keeps a task in hearing; dropped, those who listen go by its row again.
+/// The guard that keeps a task followed; once it is dropped, followers go by its row again.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     news: Arc<TaskNews>,
     task_id: String,
-    heard: Arc<Heard>,
+    heard: Arc<FollowedTask>,
 }
 
 impl Hearing {
-    /// Takes over what the target told, and tells those who listen what changed by that.
+    /// Takes over what the target sent, and sends the followers what changed by that.
     pub(crate) fn tell(&self, take: impl FnOnce(&mut Task) -> TaskChange) {
         let mut now = lock(&self.heard.now);
         let piece = match take(&mut now.task) {
@@ -280,12 +284,12 @@ impl Hearing {
         let _ = self.heard.pieces.send(piece);
     }
 
-    /// What `look` sees of the task as it was heard so far.
+    /// Returns what `look` sees of the task as it was heard so far.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Task) -> T) -> T {
         look(&lock(&self.heard.now).task)
     }
 
-    /// Whether no one listens.
+    /// Returns whether no one listens.
     pub(crate) fn is_alone(&self) -> bool {
         self.heard.pieces.receiver_count() == 0
     }

@@ -1,4 +1,5 @@
-//! Agents behind the Guardian: who asks one of them, from inside or from outside. What is answered is `crate::a2a`'s.
+//! Agents behind the Guardian: the callers that ask one of them, from inside or from outside. The answers are made by
+//! `crate::a2a`.
 
 use std::sync::Arc;
 
@@ -28,16 +29,16 @@ use crate::engine::Engine;
 use crate::services::cards;
 use crate::services::federation::{self, Arrived};
 
-/// Says the version of A2A, in a header or as a parameter.
+/// The header or parameter that says the version of A2A.
 const VERSION: &str = "A2A-Version";
 
-/// Send a task to an agent, or ask after one
+/// Sends a task to an agent, or asks after one
 ///
-/// A2A over JSON-RPC, 1.0 and 0.3: which of them the header `A2A-Version` says, and 0.3 where it is absent. Each message is
-/// checked as `a2a/{id}` before it is handed on; while it waits for an approval its task is `auth-required`. The sender is
-/// the key's only agent, or the one that `X-Agent-ID` names, or the key itself; one from outside comes with a token that a
-/// federation provider issued for this address (`Authorization: Bearer …`). An error of the protocol is a message of
-/// JSON-RPC with status 200.
+/// A2A over JSON-RPC, 1.0 and 0.3: which of them the header `A2A-Version` says, and 0.3 where it is absent. Each
+/// message is checked as `a2a/{id}` before it is handed on; while it waits for an approval its task is
+/// `auth-required`. The sender is the key's only agent, or the one that `X-Agent-ID` names, or the key itself; one
+/// from outside comes with a token that a federation provider issued for this address (`Authorization: Bearer …`). An
+/// error of the protocol is a message of JSON-RPC with status 200.
 #[utoipa::path(
     post, path = "/a2a/agents/{id}", operation_id = "call_agent", tag = "a2a",
     params(
@@ -72,10 +73,10 @@ pub(super) async fn to_agent(engine: App, request: Request) -> Result<Response, 
     Ok(response)
 }
 
-/// Send a task from one agent to another, or ask after one
+/// Sends a task from one agent to another, or asks after one
 ///
-/// The SDK guide's own methods over JSON-RPC, which are no version of A2A: `tasks/send`, `tasks/get`, `tasks/cancel` and
-/// `tasks/list`. The `status` of a task is a word.
+/// The SDK guide's own methods over JSON-RPC, which are no version of A2A: `tasks/send`, `tasks/get`, `tasks/cancel`
+/// and `tasks/list`. The `status` of a task is a word.
 #[utoipa::path(
     post, path = "/a2a", operation_id = "dispatch_task", tag = "a2a",
     request_body = Message,
@@ -88,10 +89,10 @@ pub(super) async fn dispatch(engine: App, request: Request) -> Result<Response, 
     a2a::to_all(&engine, came, body).await
 }
 
-/// Describe an agent as a protected resource
+/// Describes an agent as a protected resource
 ///
-/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of its
-/// organisation are those who issue tokens for it. It is there where the card of the agent is published.
+/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of the
+/// agent's organisation issue the tokens for it. The description is there while the card of the agent is published.
 #[utoipa::path(
     get, path = "/.well-known/oauth-protected-resource/a2a/agents/{id}", operation_id = "describe_agent", tag = "a2a",
     security(()),
@@ -115,8 +116,8 @@ pub(super) async fn describe(
     Ok(Json(ProtectedResource::new(&engine, described)))
 }
 
-/// Who comes to an agent: with a key, or from outside with a token that an issuer of the agent's organisation has signed
-/// for its address.
+/// Returns the caller that comes to an agent: with a key, or from outside with a token that an issuer of the agent's
+/// organisation has signed for its address.
 async fn came_to(
     engine: &Arc<Engine>,
     parts: &mut Parts,
@@ -140,7 +141,7 @@ async fn came_to(
     Ok(Came { key, counted, secret: None, named, session_id, trace, place })
 }
 
-/// The answer to whoever is not let in, with where a client of OAuth goes on from a 401.
+/// Returns the answer to a caller that is not let in. A 401 says where a client of OAuth goes on.
 fn refused(
     engine: &Engine,
     (target, base, headers): (&str, &Base, &HeaderMap),
@@ -160,7 +161,7 @@ fn refused(
     response
 }
 
-/// Who comes, and what came along.
+/// Returns the caller, with what came along.
 async fn came(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Came, Error> {
     let Caller { key, secret, named } = Caller::from_request_parts(parts, engine).await?;
     let session_id = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
@@ -171,7 +172,7 @@ async fn came(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Came, Error> {
     Ok(Came { key, counted, secret, named, session_id, trace, place })
 }
 
-/// The version that is said.
+/// Returns the version that is said.
 async fn version(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Option<String>, Error> {
     let params = Params::from_request_parts(parts, engine).await?;
     let in_header = header(&parts.headers, VERSION)?;
@@ -184,7 +185,7 @@ async fn version(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Option<Strin
     }
 }
 
-/// The body. What has begun goes on by itself: a sender that hangs up does not undo what it sent.
+/// Returns the body. What has begun goes on by itself: a sender that hangs up does not undo what it sent.
 async fn raw(engine: &Arc<Engine>, request: Request) -> Result<bytes::Bytes, Error> {
     let Ok(payload) = Payload::from_request(request, engine).await;
     payload.unbegun().raw().await

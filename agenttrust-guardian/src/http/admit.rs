@@ -19,16 +19,16 @@ use crate::domain::Error;
 use crate::domain::Key;
 use crate::domain::limits::{Full, Limits, Share, Shares};
 
-/// Marks a request of the program that the Guardian is embedded in. What it has under way is its own affair.
+/// The mark of a request from the program that the Guardian is embedded in. What it has under way is its own affair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InProcess;
 
-/// What a request is, as far as limits go.
+/// The class of a request, by which the limits on what is under way apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// Small, without a key, or not there at all: it needs no place.
+    /// A request that needs no place: it is small, without a key, or not there at all.
     Open,
-    /// It takes something back, or tells how things are. It works while others flood.
+    /// A request that takes something back, or tells how things are. It is answered while others flood.
     TakingBack,
     Ordinary,
 }
@@ -74,7 +74,7 @@ impl Class {
     }
 }
 
-/// The middleware.
+/// Returns the middleware.
 pub(super) async fn admit(engine: App, mut request: Request, next: Next) -> Response {
     let class = Class::from_request(&request);
     if class == Class::Open {
@@ -111,7 +111,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// The place of an ordinary request that is made for this key, and not with it.
+    /// Returns the place of an ordinary request that is made for this key, and not with it.
     pub(super) fn of_ordinary(limits: &Limits, key: &Arc<Key>) -> Result<Self, Full> {
         Self::new(limits, key, Class::Ordinary)
     }
@@ -147,7 +147,7 @@ impl Admission {
 pub(super) struct Place(Option<Arc<Admission>>);
 
 impl Place {
-    /// Exchanges the place among the requests for one among those who wait. It is given back with the answer.
+    /// Exchanges the place among the requests for one among the requests that wait. It is given back with the answer.
     pub(super) fn wait(&self) -> Result<Option<Share>, Error> {
         let Some(admission) = &self.0 else { return Ok(None) };
         let share = admission.waiting.take(&admission.key, 1)?;

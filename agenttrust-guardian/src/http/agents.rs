@@ -19,7 +19,7 @@ use crate::domain::{Error, Permission};
 use crate::services::agent_changes;
 use crate::services::agents::{self, NewAgent, NewFloor};
 
-/// Register an agent
+/// Registers an agent
 #[utoipa::path(
     post, path = "/api/v1/agents", operation_id = "create_agent", tag = "agents",
     request_body = CreateAgentRequest,
@@ -54,7 +54,7 @@ pub(super) struct Agents {
     agents: Vec<Agent>,
 }
 
-/// List the agents that the caller may see
+/// Lists the agents that the caller may see
 #[utoipa::path(
     get, path = "/api/v1/agents", operation_id = "list_agents", tag = "agents",
     params(("org_id" = Option<String>, Query, description = "The caller's own organisation; no other is reached")),
@@ -71,7 +71,7 @@ pub(super) async fn list(
     Ok(Json(Agents { agents }))
 }
 
-/// Read an agent
+/// Reads an agent
 #[utoipa::path(
     get, path = "/api/v1/agents/{id}", operation_id = "get_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
@@ -82,11 +82,11 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(agents::known(&engine, caller.org_id(), &id)?.show()))
 }
 
-/// Change an agent
+/// Changes an agent
 ///
-/// What the body says nothing of stays. `capabilities` and `groups` are all that there are to be; `withdraw` and
-/// `grant` change some, and are put on top of what others changed meanwhile. A member of `metadata` takes the place
-/// of the one of that name, and `null` takes it out.
+/// A member that the body does not have stays as it is. `capabilities` and `groups` replace the whole list; `withdraw`
+/// and `grant` change some of its entries, on top of what other callers changed meanwhile. A member of `metadata`
+/// takes the place of the one of that name, and `null` takes it out.
 ///
 /// It is in force on every replica within a second. The agent's live tokens and sessions narrow with it and never
 /// widen: what it loses they lose for good, and what it gains only those have that are issued afterwards. An agent
@@ -113,29 +113,29 @@ pub(super) async fn update(
 /// The body of `POST /api/v1/agents/{id}/revoke`, which published clients send.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct RevokeAgent {
-    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    /// The reason, which the audit keeps. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
 }
 
-/// Why something is taken back or given back.
+/// The reason why something is taken back or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reason {
-    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    /// The reason, which the audit keeps. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     pub(super) reason: String,
 }
 
-/// Why the caller, who may, changes how this agent stands.
+/// Returns the reason that the caller gives for suspending, revoking or reactivating this agent, if it may do so.
 async fn reason_to_change(caller: &Caller, id: &str, payload: Payload) -> Result<String, Error> {
     caller.need_for(Permission::SuspendAgents, id)?;
     Ok(payload.json_or_empty::<Reason>().await?.reason)
 }
 
-/// Revoke an agent for good, with its tokens, sessions and approvals
+/// Revokes an agent for good, with its tokens, sessions and approvals
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
@@ -156,7 +156,7 @@ pub(super) async fn revoke(
     Ok(Json(TakenBack::new(AgentStatus::Revoked.as_str(), durable)))
 }
 
-/// Suspend an agent
+/// Suspends an agent
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
@@ -176,7 +176,7 @@ pub(super) async fn suspend(
     Ok(Json(TakenBack::new(AgentStatus::Suspended.as_str(), durable)))
 }
 
-/// Lift the suspension of an agent
+/// Lifts the suspension of an agent
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/reactivate", operation_id = "reactivate_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
@@ -201,7 +201,7 @@ pub(super) async fn reactivate(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetFloor {
-    /// May be left out beside a ceiling, which means restricted.
+    /// The mode, which may be left out beside a ceiling and is then `restricted`.
     mode: Option<SessionMode>,
     /// The most that any session of the agent allows; `null` for no ceiling.
     #[serde(default, deserialize_with = "given")]
@@ -221,7 +221,7 @@ pub(super) struct Floor {
     scope_ceiling: Option<Vec<String>>,
 }
 
-/// Set what applies to every session of an agent
+/// Sets the floor of an agent, which applies to every session that it has
 ///
 /// `mode` may be left out beside a ceiling, which means restricted. Only `{"mode": "open"}` takes a
 /// floor away. An agent that has a ceiling keeps it unless another one or `null` is given.

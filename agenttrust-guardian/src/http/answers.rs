@@ -11,12 +11,12 @@ use utoipa::{IntoResponses, ToSchema};
 /// The answer where nothing is left to say but that it is done.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
-    /// What was done, as one word.
+    /// The change that was made, as one word.
     #[schema(value_type = String)]
     pub(super) status: &'static str,
 }
 
-/// A refusal: its status, and when it is answered.
+/// Returns a refusal: its status, and when it is answered.
 pub(super) fn refusal(status: &str, when: &str) -> (String, RefOr<Response>) {
     let schema = Ref::from_schema_name(ErrorBody::name());
     let content = Content::new(Some(schema));

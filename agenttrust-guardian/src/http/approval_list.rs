@@ -17,7 +17,7 @@ use crate::domain::Permission;
 use crate::services::approvals;
 use crate::store::ApprovalFilter;
 
-/// Starts the id of every approval.
+/// The beginning of every approval's id.
 const APPROVAL_PREFIX: &str = "apr_";
 
 /// The answer of `GET /mcp/approvals`.
@@ -25,13 +25,13 @@ const APPROVAL_PREFIX: &str = "apr_";
 pub(super) struct Approvals {
     /// The newest first.
     approvals: Vec<Approval>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List the approvals that the caller may see
+/// Lists the approvals that the caller may see
 #[utoipa::path(
     get, path = "/mcp/approvals", operation_id = "list_approvals", tag = "approvals",
     params(

@@ -23,7 +23,7 @@ use crate::services::approvals::{self, Word};
 /// The longest that a request may wait, in seconds.
 const WAIT_MOST: u64 = 60;
 
-/// Read an approval
+/// Reads an approval
 ///
 /// With `wait`, a pending one is answered when it changes, or after that many seconds.
 #[utoipa::path(
@@ -51,11 +51,11 @@ pub(super) async fn get(
     Ok(Json(approval))
 }
 
-/// Approve a held action
+/// Approves a held action
 #[utoipa::path(
     post, path = "/mcp/approvals/{id}/approve", operation_id = "approve", tag = "approvals",
     params(("id" = Name, Path, description = "The approval")),
-    request_body = Option<Decision>,
+    request_body = Option<DecideBody>,
     responses(
         (status = 200, description = "Where it stands now", body = ApprovalDecision), NotFound, Conflict, Unavailable,
     ),
@@ -69,11 +69,11 @@ pub(super) async fn approve(
     decide(engine, caller, id, payload, true).await
 }
 
-/// Deny a held action
+/// Denies a held action
 #[utoipa::path(
     post, path = "/mcp/approvals/{id}/deny", operation_id = "deny", tag = "approvals",
     params(("id" = Name, Path, description = "The approval")),
-    request_body = Option<Decision>,
+    request_body = Option<DecideBody>,
     responses(
         (status = 200, description = "Where it stands now", body = ApprovalDecision), NotFound, Conflict, Unavailable,
     ),
@@ -87,14 +87,16 @@ pub(super) async fn deny(
     decide(engine, caller, id, payload, false).await
 }
 
-/// The body of the two above.
+/// The body of a request that approves or denies.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct Decision {
-    /// Who decides, in the caller's words. Recorded beside the key, which says who it really was.
+#[schema(as = Decision)]
+pub(super) struct DecideBody {
+    /// The name of the approver, in the caller's words. It is recorded beside the key, which says
+    /// who it really was.
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     decided_by: Option<String>,
-    /// Why: shown to the caller whose action was held, and recorded.
+    /// The reason for the decision, shown to the caller whose action was held, and recorded.
     #[serde(default)]
     #[schema(value_type = Option<DecisionReason>)]
     reason: Option<String>,
@@ -111,7 +113,7 @@ async fn decide(
     if caller.named.is_some() {
         approvals::find(&engine, reach, &id).await?;
     }
-    let Decision { decided_by, reason } = payload.json_or_empty().await?;
+    let DecideBody { decided_by, reason } = payload.json_or_empty().await?;
     let word = Word { approve, decided_by, reason };
     approvals::decide(&engine, &caller.key, &id, word).await.map(Json)
 }
@@ -123,13 +125,13 @@ pub(super) struct Disclosure {
     /// The input; at most 64 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Value)]
     input: Value,
-    /// What opens the digest for this one input.
+    /// The random value that opens the digest for this one input.
     r: String,
 }
 
-/// Show the approver what the digest commits to
+/// Shows the approver what the digest commits to
 ///
-/// What opens the digest is looked at and not kept.
+/// The Guardian compares the input with the digest, and does not keep the value that opens it.
 #[utoipa::path(
     put, path = "/mcp/approvals/{id}/input", operation_id = "disclose_input", tag = "approvals",
     params(("id" = Name, Path, description = "The approval")),

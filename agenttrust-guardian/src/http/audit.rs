@@ -18,21 +18,21 @@ use super::auth::Caller;
 use super::params::Params;
 use crate::audit::{Checkpoint, Entry, MAX_PAGE, Verification as Walked};
 use crate::domain::{Error, Permission};
-use crate::services::audit::{self, Checkpoints, LogBrief, Page, Verified, Wanted};
+use crate::services::audit::{self, AuditQuery, Checkpoints, LogBrief, Page, Verified};
 
-/// How many entries an answer has, unless the caller asks for another number.
+/// The number of entries in an answer, unless the caller asks for another one.
 const PAGE: u32 = 100;
 
 /// The answer of `GET /api/v1/audit`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditPage {
     entries: Vec<Entry>,
-    /// What to ask for `after` next, of the same log; `null` when nothing is left.
+    /// The value of `after` that asks for the next entries of the same log; `null` when nothing is left.
     #[schema(required = true)]
     next_after: Option<u64>,
 }
 
-/// Read an audit log
+/// Reads an audit log
 ///
 /// The one that this Guardian writes, unless another is named.
 #[utoipa::path(
@@ -56,8 +56,8 @@ pub(super) async fn list(
     let agent_id = params.name("agent_id")?;
     agent_id.map_or(Ok(()), |agent_id| reach.need_named(agent_id))?;
     let agent_id = agent_id.or(reach.named).map(str::to_owned);
-    let wanted = Wanted { log: log(&params)?, after, limit, agent_id };
-    let Page { entries, next_after } = audit::list(&engine, caller.org_id(), wanted).await?;
+    let query = AuditQuery { log: log(&params)?, after, limit, agent_id };
+    let Page { entries, next_after } = audit::list(&engine, caller.org_id(), query).await?;
     Ok(Json(AuditPage { entries, next_after }))
 }
 
@@ -67,7 +67,7 @@ pub(super) struct AuditLogs {
     logs: Vec<AuditLogBrief>,
 }
 
-/// One log: on SQLite there is one, on PostgreSQL one a replica.
+/// An audit log, of which SQLite has one and PostgreSQL one a replica.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditLogBrief {
     /// Its name; empty on SQLite.
@@ -77,14 +77,14 @@ pub(super) struct AuditLogBrief {
     /// The number of its newest row; `null` for other organisations than the Guardian's own.
     #[schema(required = true)]
     newest: Option<u64>,
-    /// When that was written, in RFC 3339.
+    /// The time when the newest row was written, in RFC 3339.
     #[schema(required = true)]
     newest_at: Option<String>,
 }
 
-/// List the audit logs
+/// Lists the audit logs
 ///
-/// How far each has come is told to those of the Guardian's own organisation.
+/// Only keys of the Guardian's own organisation are told how far each log has come.
 #[utoipa::path(
     get, path = "/api/v1/audit/logs", operation_id = "list_audit_logs", tag = "audit",
     responses((status = 200, description = "Every log", body = AuditLogs), Unavailable),
@@ -109,19 +109,20 @@ pub(super) struct AuditCheckpoints {
     /// The public key by which this Guardian's checkpoints are verified (Ed25519), in hexadecimal.
     #[schema(required = true)]
     key: Option<String>,
-    /// Where the log begins, if its first rows were let go.
+    /// The place where the log begins, if its first rows were let go.
     #[schema(required = true)]
     cut: Option<Checkpoint>,
     /// The newest first.
     checkpoints: Vec<Checkpoint>,
-    /// What to ask for `before` next; `null` when nothing is left.
+    /// The value of `before` that asks for the next checkpoints; `null` when nothing is left.
     #[schema(required = true)]
     next_before: Option<u64>,
 }
 
-/// Read the checkpoints of an audit log
+/// Reads the checkpoints of an audit log
 ///
-/// For those of the Guardian's own organisation: a checkpoint vouches for the rows of all. Kept elsewhere, one of them shows later whether rows were removed from the end, or all was rewritten.
+/// For keys of the Guardian's own organisation, since a checkpoint vouches for the rows of all organisations. A
+/// checkpoint that is kept elsewhere shows later whether rows were removed from the end, or all was rewritten.
 #[utoipa::path(
     get, path = "/api/v1/audit/checkpoints", operation_id = "list_audit_checkpoints", tag = "audit",
     params(
@@ -137,7 +138,7 @@ pub(super) async fn checkpoints(
     params: Params,
 ) -> Result<Json<AuditCheckpoints>, Error> {
     caller.need(Permission::ReadAudit)?;
-    caller.need_own_house("a checkpoint vouches for the rows of every organisation")?;
+    caller.need_own_organisation("a checkpoint vouches for the rows of every organisation")?;
     let before = number(&params, "before")?;
     let (limit, log) = (limit(&params)?, log(&params)?);
     let found = audit::checkpoints(&engine, log, before, limit).await?;
@@ -150,7 +151,7 @@ pub(super) async fn checkpoints(
 pub(super) struct Verification {
     /// Whether every log is whole.
     ok: bool,
-    /// How many rows were read, in all logs.
+    /// The number of rows that were read, in all logs.
     rows: u64,
     /// The hash of the last row of the log that this Guardian writes, in hexadecimal.
     head: String,
@@ -183,25 +184,27 @@ pub(super) struct AuditLogVerification {
     fault: Option<AuditFault>,
 }
 
-/// What is wrong with a row.
+/// A fault that was found in a row.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct AuditFault {
-    /// Which log.
+    /// The log that the row is in.
     log: String,
     seq: u64,
     what: String,
 }
 
-/// Verify the audit
+/// Verifies the audit
 ///
-/// For those of the Guardian's own organisation: a log is whole or it is not, whosever its rows are. Every log, against the checkpoints in the database and against what this Guardian knows of its own.
+/// For keys of the Guardian's own organisation, since a log is whole or it is not, whosever its rows are. Every log is
+/// compared with the checkpoints in the database, and with what this Guardian knows of its own log.
 #[utoipa::path(
     get, path = "/api/v1/audit/verify", operation_id = "verify_audit", tag = "audit",
     responses((status = 200, description = "What was found", body = Verification), TooMany, Unavailable),
 )]
 pub(super) async fn verify(engine: App, caller: Caller) -> Result<Json<Verification>, Error> {
     caller.need(Permission::ReadAudit)?;
-    caller.need_own_house("the audit is verified with the rows of every organisation in it")?;
+    caller
+        .need_own_organisation("the audit is verified with the rows of every organisation in it")?;
     let Verified { rows, head, logs } = audit::verify(&engine).await?;
     let logs: Vec<_> = logs.into_iter().map(AuditLogVerification::from).collect();
     let fault = logs.iter().find_map(|log| log.fault.clone());
@@ -217,9 +220,9 @@ impl From<Walked> for AuditLogVerification {
     }
 }
 
-/// Export the audit as JSON lines
+/// Exports the audit as JSON lines
 ///
-/// Log by log, piece by piece as they are read: a reader that is slow holds up no one.
+/// Log by log, piece by piece as they are read: a reader that is slow holds up no other caller.
 #[utoipa::path(
     get, path = "/api/v1/audit/export", operation_id = "export_audit", tag = "audit",
     params(("log" = Option<NameOrEmpty>, Query, description = "Only this log")),
@@ -238,12 +241,12 @@ pub(super) async fn export(engine: App, caller: Caller, params: Params) -> Resul
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-/// The log that is asked for.
+/// Returns the log that is asked for.
 fn log(params: &Params) -> Result<Option<String>, Error> {
     Ok(params.name("log")?.map(str::to_owned))
 }
 
-/// The number of a row.
+/// Returns the number of a row.
 fn number(params: &Params, name: &str) -> Result<Option<u64>, Error> {
     let number: Option<i64> = params.number(name)?;
     let outside = |_| Error::invalid(name, "is not a whole number in range");

@@ -1,5 +1,5 @@
-//! Who is calling: the API key in `X-API-Key`, or in `Authorization: Bearer`. Whoever names an agent
-//! in `X-Agent-ID` speaks for that one and no other.
+//! The caller: the API key in `X-API-Key`, or in `Authorization: Bearer`. A caller that names an agent in `X-Agent-ID`
+//! speaks for that agent and no other.
 
 use std::sync::Arc;
 
@@ -32,31 +32,32 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// How far the caller may go with `permission`; 403 when not at all.
+    /// Returns how far the caller may go with `permission`; 403 when not at all.
     pub(super) fn need(&self, permission: Permission) -> Result<Access, Error> {
         self.key.need(permission)
     }
 
-    /// As [`need`](Self::need), with the key.
+    /// Checks a permission as [`need`](Self::need) does, and returns the key with how far the caller may go.
     pub(super) fn reach(&self, permission: Permission) -> Result<Reach<'_>, Error> {
         let named = self.named.as_deref();
         Ok(Reach { access: self.need(permission)?, key: &self.key, named })
     }
 
-    /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and
-    /// for another one than `X-Agent-ID` names.
+    /// Checks that the caller may do this for the agent; 403 for an agent that the key is not bound to, and for
+    /// another one than `X-Agent-ID` names.
     pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), Error> {
         self.reach(permission)?.need(agent_id)
     }
 
-    /// The agents that the key is bound to; the one of them that `X-Agent-ID` names, if it names one.
+    /// Returns the agents that the key is bound to; the one of them that `X-Agent-ID` names, if it names one.
     pub(super) fn agents(&self) -> impl Iterator<Item = &str> {
         let spoken_for = |id: &&String| self.named.as_ref().is_none_or(|named| named == *id);
         self.key.agents.iter().filter(spoken_for).map(String::as_str)
     }
 
-    /// 403 for a caller of another organisation than the Guardian's own, of what is so (`because`).
-    pub(super) fn need_own_house(&self, because: &str) -> Result<(), Error> {
+    /// Refuses a caller of another organisation than the Guardian's own with 403. `because` is the first half of the
+    /// sentence that says why.
+    pub(super) fn need_own_organisation(&self, because: &str) -> Result<(), Error> {
         if self.org_id() == DEFAULT_ORG {
             return Ok(());
         }
@@ -64,17 +65,17 @@ impl Caller {
         Err(Error::forbidden(format!("{because}; use a key of role {role} of {DEFAULT_ORG:?}")))
     }
 
-    /// The caller's organisation.
+    /// Returns the caller's organisation.
     pub(super) fn org_id(&self) -> &str {
         &self.key.org_id
     }
 }
 
-/// Whose key a request came with, looked up before it had a place; or why it came with none that works.
+/// The key that a request came with, looked up before the request had a place, or the reason why none of them works.
 #[derive(Clone)]
 pub(super) struct Identified(pub(super) Result<(Arc<Key>, Fingerprint), Error>);
 
-/// The key that the headers present, and the secret by which they do.
+/// Returns the key that the headers present, and the secret by which they do.
 pub(super) async fn identify(
     engine: &Engine,
     headers: &HeaderMap,
@@ -119,7 +120,7 @@ impl FromRequestParts<Arc<Engine>> for Caller {
     }
 }
 
-/// The agent that `X-Agent-ID` names.
+/// Returns the agent that `X-Agent-ID` names.
 fn named(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let mut values = headers.get_all(AGENT_ID).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -136,7 +137,7 @@ fn named(headers: &HeaderMap) -> Result<Option<String>, Error> {
     Ok(Some(agent_id.to_owned()))
 }
 
-/// The key as presented; inside, `None` when it cannot be any key.
+/// Returns the key as presented; inside, `None` when it cannot be any key.
 pub(super) fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
     // Of two keys, whoever is in between may have looked at the other one.
     if [API_KEY, AUTHORIZATION.as_str()]
@@ -158,13 +159,14 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
     }))
 }
 
-/// Whether a text looks like a token and not like a key that was made here: it is looked for in memory alone, so that those
-/// who come with tokens use up nothing that new keys are looked up by.
+/// Returns whether a text looks like a token and not like a key that was made here: it is looked for in memory alone,
+/// so that those who come with tokens use up nothing that new keys are looked up by.
 fn is_token(text: &str) -> bool {
     text.starts_with(TOKEN_PREFIX) || is_signed(text)
 }
 
-/// Whether a text looks like a JSON Web Token: parts between dots, of which the first is an object in base64url.
+/// Returns whether a text looks like a JSON Web Token: parts between dots, of which the first is an object in
+/// base64url.
 pub(super) fn is_signed(text: &str) -> bool {
     text.starts_with("ey") && text.contains('.')
 }

@@ -7,11 +7,11 @@ use super::admit::InProcess;
 use crate::domain::{Base, Peer};
 use crate::engine::Engine;
 
-/// What proxies add.
+/// The headers that proxies add.
 const HANDED_ON: [&str; 5] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
-/// The base of the absolute URLs that are given out: what the operator says, else what was asked for.
+/// Returns the base of the absolute URLs that are given out: what the operator says, else what was asked for.
 pub(super) fn base(engine: &Engine, parts: &Parts) -> Base {
     if let Some(url) = engine.settings.public_url() {
         return Base(url.to_owned());
@@ -19,14 +19,14 @@ pub(super) fn base(engine: &Engine, parts: &Parts) -> Base {
     asked_for(engine, parts)
 }
 
-/// The base that a request was asked under, as far as it says.
+/// Returns the base that a request was asked under, as far as it says.
 pub(super) fn asked_for(engine: &Engine, parts: &Parts) -> Base {
     let host = asked_host(parts).unwrap_or("localhost");
     Base(format!("{}://{host}", engine.settings.scheme))
 }
 
-/// Whether the base is known from the operator, or is this machine's own to whoever asks from there. What stands in `Host`
-/// is the word of the sender alone.
+/// Returns whether the base is certain: the operator set it, or the request came to this machine's own address from
+/// this machine. Otherwise `Host` is the word of the sender alone.
 pub(super) fn is_certain(engine: &Engine, parts: &Parts) -> bool {
     if engine.settings.public_url().is_some() {
         return true;
@@ -44,7 +44,7 @@ pub(super) fn is_certain(engine: &Engine, parts: &Parts) -> bool {
         && asked_for(engine, parts).is_loopback()
 }
 
-/// The host that a request names, where it is one.
+/// Returns the host that a request names, where it is one.
 fn asked_host(parts: &Parts) -> Option<&str> {
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());

@@ -1,5 +1,5 @@
-//! A token in `Authorization`: one that was issued here, or one that an issuer outside has signed. Who comes with one is
-//! not known before it was looked at.
+//! A token in `Authorization`: one that was issued here, or one that an issuer outside has signed. The caller that
+//! comes with one is not known before it was looked at.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::services::federation::{Arrived, recognise};
 /// A token that came without a key.
 #[derive(Debug)]
 pub(super) enum Bearer {
-    /// One that was issued here to an agent.
+    /// A token that the Guardian issued to an agent.
     Ours(String),
-    /// One that is signed by an issuer, as far as its looks go.
+    /// A token that looks like one that an issuer signed.
     Signed(String),
 }
 
@@ -59,8 +59,8 @@ impl Bearer {
         Ok(token.filter(|_| !beside_key && !is_key).map(str::to_owned))
     }
 
-    /// Refuses a session that is named beside a token: a call is made in one session, and what another one forbids is not
-    /// forgotten in silence.
+    /// Refuses a session that is named beside a token: a call is made in one session, and what another one forbids is
+    /// not forgotten in silence.
     ///
     /// # Errors
     ///
@@ -83,8 +83,8 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     Ok(bearer.map(|(_, token)| token.trim()))
 }
 
-/// Refuses a token of an issuer where nobody but its sender says under which address this Guardian is reached: what is
-/// meant for another place would be good here, if only its address is sent along as `Host`.
+/// Refuses a token of an issuer while only its sender says under which address this Guardian is reached. A token that
+/// is meant for another place would be good here, if only that place's address is sent along as `Host`.
 ///
 /// # Errors
 ///
@@ -99,8 +99,8 @@ pub(super) fn need_certain(engine: &Engine, parts: &Parts) -> Result<(), Error> 
     ))
 }
 
-/// Lets somebody in who is counted as `first` while it is found out who that is, and from then on as itself: what one
-/// has under way takes nothing from another.
+/// Lets a caller in. While it is found out who it is, it is counted as `first`, and from then on as itself: what one
+/// caller has under way takes nothing from another.
 ///
 /// # Errors
 ///
@@ -119,9 +119,9 @@ pub(super) async fn admitted<T>(
     Ok(found)
 }
 
-/// Lets in whoever comes with a token of an issuer to what an organisation has at `address`, into the session with
-/// `server_id` that the token is good for. From when it is known who that is it is counted as itself, and before it has no
-/// place: what anybody may send without a key takes none from others.
+/// Lets in the sender of an issuer's token to what an organisation has at `address`, into the session with `server_id`
+/// that the token is good for. It is counted as itself once it is recognised, and has no place before: what any
+/// program may send without a key takes no place from others.
 ///
 /// # Errors
 ///
@@ -137,7 +137,7 @@ pub(super) async fn arrived(
     recognised.enter(engine, server_id).await
 }
 
-/// A place for a request that is made for this key; a program needs none in its own Guardian.
+/// Returns a place for a request that is made for this key; a program needs none in its own Guardian.
 fn place(engine: &Engine, parts: &Parts, key: &Arc<Key>) -> Result<Option<Admission>, Error> {
     if parts.extensions.get::<InProcess>().is_some() {
         return Ok(None);
@@ -145,7 +145,7 @@ fn place(engine: &Engine, parts: &Parts, key: &Arc<Key>) -> Result<Option<Admiss
     Ok(Some(Admission::of_ordinary(&engine.limits, key)?))
 }
 
-/// The same, for as long as the request is under way.
+/// Keeps a place for this key while the request is under way.
 fn keep_place(engine: &Engine, parts: &mut Parts, key: &Arc<Key>) -> Result<(), Error> {
     if let Some(place) = place(engine, parts, key)? {
         parts.extensions.insert(Arc::new(place));

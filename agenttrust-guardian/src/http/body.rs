@@ -1,7 +1,7 @@
 //! Bodies: at most 1 MiB, at a pace, a JSON object of members that are known, and an error that names the field.
 //!
-//! A handler reads its body after it has looked at the caller's role, so that what somebody may not
-//! do is answered the same whatever they send.
+//! A handler reads its body after it has looked at the caller's role, so that a caller without the permission gets the
+//! same answer whatever it sends.
 
 mod arriving;
 mod shape;
@@ -29,46 +29,46 @@ use crate::engine::Engine;
 pub(super) struct Payload {
     body: Body,
     announced: Option<u64>,
-    /// Where what is read counts.
+    /// The admission that the bytes of the body are counted in.
     admission: Option<Arc<Admission>>,
-    /// Told when all of it is there, unless the handler says itself when it begins.
+    /// The handle that is told when all of it is there, unless the handler says itself when it begins.
     finish: Option<Finish>,
-    /// By what its sender is known, to be looked at again if the body takes its time.
+    /// The secret of the sender's key, which is looked at again if the body takes its time.
     sender: Option<(Arc<Engine>, Fingerprint)>,
-    /// Told which members were not known and skipped.
+    /// The list of members that were not known and skipped.
     ignored: Ignored,
-    /// Told what came, where that is looked at once more.
+    /// The place for the body as it came, where it is looked at once more.
     sent: Option<Sent>,
 }
 
-/// A body for those who look at it once it is answered.
+/// The body as it was sent, for a layer that looks at it once the request is answered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sent(Arc<OnceLock<Bytes>>);
 
 impl Sent {
-    /// All of it, once it has arrived.
+    /// Returns all of it, once it has arrived.
     pub(super) fn bytes(&self) -> Option<&Bytes> {
         self.0.get()
     }
 }
 
 impl Payload {
-    /// The same body for a handler that says itself when it begins to change something.
+    /// Returns the same body for a handler that says itself when it begins to change something.
     pub(super) fn unbegun(self) -> Self {
         Self { finish: None, ..self }
     }
 
-    /// The names of members that are not known, once it is read.
+    /// Returns the names of members that are not known, once it is read.
     pub(super) fn ignored(&self) -> Ignored {
         self.ignored.clone()
     }
 
-    /// The body as it came.
+    /// Returns the body as it came.
     pub(super) async fn raw(self) -> Result<Bytes, Error> {
         self.bytes().await
     }
 
-    /// The body as a `T`, and as it came.
+    /// Returns the body as a `T`, and as it came.
     pub(super) async fn json_and_bytes<T: DeserializeOwned>(self) -> Result<(T, Bytes), Error> {
         let ignored = self.ignored.clone();
         let bytes = self.bytes().await?;
@@ -91,12 +91,12 @@ impl Payload {
         Ok(bytes)
     }
 
-    /// The body as a `T`.
+    /// Returns the body as a `T`.
     pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.json_and_bytes().await.map(|(body, _)| body)
     }
 
-    /// The body as a `T`; an empty one is `{}`.
+    /// Returns the body as a `T`; an empty one is `{}`.
     pub(super) async fn json_or_empty<T: DeserializeOwned>(self) -> Result<T, Error> {
         let ignored = self.ignored.clone();
         let bytes = self.bytes().await?;
@@ -152,7 +152,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8], ignored: &Ignored) -> Result<T, Error
     Ok(value)
 }
 
-/// What is wrong at `path`: what was `refused` there, else what the parser says.
+/// Returns what is wrong at `path`: what was `refused` there, else what the parser says.
 fn wrong(path: String, error: &serde_json::Error, refused: Option<String>) -> Error {
     let said = printable(&error.to_string());
     let field = match missing_field(&said) {

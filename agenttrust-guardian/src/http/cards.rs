@@ -1,4 +1,5 @@
-//! Agent cards: generated, published and withdrawn by those who may, and read by everybody once they are published.
+//! Agent cards: generated, published and withdrawn by callers with that permission, and open to every reader once they
+//! are published.
 
 use std::time::Duration;
 
@@ -24,20 +25,20 @@ use crate::domain::numbers::whole;
 use crate::domain::{Error, Permission};
 use crate::services::{card_keys, cards};
 
-/// How long others may go by what they read of a card or of the keys.
+/// The value of `Cache-Control`: the time that others may go by what they read of a card or of the keys.
 const CACHED: &str = "public, max-age=300";
-/// For how long a key that was rotated signs beside the new one, unless it is said.
+/// The time that a rotated key signs beside the new one by default, in seconds.
 const OVERLAP_SECONDS: u64 = 7 * 86_400;
 /// The longest such time.
 const OVERLAP_MOST: u64 = 30 * 86_400;
-/// How many bytes of the digest of a card tell it from others.
+/// The number of bytes of a card's digest that tell it from others.
 const TAG_BYTES: usize = 16;
 
-/// Generate the card of an agent
+/// Generates the card of an agent
 ///
-/// From what is known of the agent now: its name and key, the tools that are declared and that it may use, how its calls
-/// ended. What the body says nothing of stays as it was said before; what it says to be empty is said no more. A card
-/// that is published changes for everybody.
+/// The card says what is known of the agent now: its name and key, the tools that are declared and that it may use,
+/// how its calls ended. A member that the body does not have stays as it was set before; one that is empty is taken
+/// out. A card that is published changes for every reader.
 ///
 /// `interfaces` is where the agent itself is reached. Others see the Guardian's address instead, which hands tasks on.
 #[utoipa::path(
@@ -68,7 +69,7 @@ pub(super) async fn generate(
     Ok(Json(cards::generate(&engine, &caller.key, &id, said, &base).await?))
 }
 
-/// Read the card of an agent, published or not
+/// Reads the card of an agent, published or not
 #[utoipa::path(
     get, path = "/api/v1/agents/{id}/card", operation_id = "get_agent_card", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
@@ -79,9 +80,9 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(cards::get(&engine, caller.org_id(), &id)?))
 }
 
-/// Read what was said of the card of an agent
+/// Reads the options that were set for the card of an agent
 ///
-/// With where the agent itself is reached, which no card tells: for those who may say it.
+/// They say where the agent itself is reached, which no card tells. Only keys that may set them may read them.
 #[utoipa::path(
     get, path = "/api/v1/agents/{id}/card/options", operation_id = "get_agent_card_options", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
@@ -96,9 +97,9 @@ pub(super) async fn options(
     Ok(Json(cards::options(&engine, caller.org_id(), &id)?))
 }
 
-/// Publish the card of an agent
+/// Publishes the card of an agent
 ///
-/// Everybody may read it then, without a key.
+/// Every reader may have it then, without a key.
 #[utoipa::path(
     put, path = "/api/v1/agents/{id}/card/publish", operation_id = "publish_agent_card", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
@@ -123,9 +124,9 @@ pub(super) async fn publish(
     Ok(Json(cards::publish(&engine, &caller.key, &id).await?))
 }
 
-/// Publish the card of an agent no more
+/// Withdraws the card of an agent from the public
 ///
-/// It is kept. Others may go by what they read of it for five minutes more.
+/// The Guardian keeps it. Others may go by what they read of it for five minutes more.
 #[utoipa::path(
     delete, path = "/api/v1/agents/{id}/card/publish", operation_id = "withdraw_agent_card", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
@@ -137,7 +138,7 @@ pub(super) async fn withdraw(engine: App, caller: Caller, Id(id): Id) -> Result<
     Ok(Json(Done { status: "withdrawn" }))
 }
 
-/// Read the published card of an agent
+/// Reads the published card of an agent
 ///
 /// An agent that is revoked or suspended has none.
 #[utoipa::path(
@@ -171,7 +172,7 @@ pub(super) async fn public(
     Ok(cached(&headers, body))
 }
 
-/// Read the published card of an agent, at the address that A2A knows
+/// Reads the published card of an agent, at the address that A2A knows
 #[utoipa::path(
     get, path = "/a2a/agents/{id}/.well-known/agent-card.json", operation_id = "discover_agent_card", tag = "cards",
     security(()),
@@ -199,7 +200,7 @@ pub(super) async fn discover(
     public(engine, id, headers).await
 }
 
-/// Read the keys that cards are signed with
+/// Reads the keys that cards are signed with
 ///
 /// As a JSON Web Key Set. After a rotation the former key signs beside the new one for a while, and is listed for as
 /// long.
@@ -227,7 +228,7 @@ pub(super) async fn keys(engine: App, headers: HeaderMap) -> Response {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateCardKey {
-    /// For how long every earlier key signs beside the new one at most, in seconds. With 0 they sign no more.
+    /// The longest time that every earlier key signs beside the new one, in seconds. With 0 they sign no more.
     #[serde(default = "a_week", deserialize_with = "whole")]
     #[schema(default = 604_800, maximum = 2_592_000)]
     overlap: u64,
@@ -237,9 +238,9 @@ fn a_week() -> u64 {
     OVERLAP_SECONDS
 }
 
-/// Sign cards by a new key
+/// Begins to sign cards by a new key
 ///
-/// Of every organisation: for an admin of `org_default`.
+/// It signs the cards of every organisation, so it takes an admin of `org_default`.
 #[utoipa::path(
     post, path = "/api/v1/cards/keys/rotate", operation_id = "rotate_card_key", tag = "cards",
     request_body = Option<RotateCardKey>,
@@ -251,7 +252,7 @@ pub(super) async fn rotate(
     payload: Payload,
 ) -> Result<Json<CardKeys>, Error> {
     caller.need(Permission::RotateCardKeys)?;
-    caller.need_own_house("the keys that sign cards are those of every organisation")?;
+    caller.need_own_organisation("the keys that sign cards are those of every organisation")?;
     let RotateCardKey { overlap } = payload.json_or_empty().await?;
     if overlap > OVERLAP_MOST {
         let long = format!("is {overlap} seconds; {OVERLAP_MOST} is the most");
@@ -261,7 +262,7 @@ pub(super) async fn rotate(
     Ok(Json(card_keys::rotate(&engine, &caller.key, overlap).await?))
 }
 
-/// A body of JSON that others may keep for a while, unless it is the one that they have.
+/// Returns a body of JSON that others may keep for a while, unless it is the one that they have.
 fn cached(headers: &HeaderMap, body: Vec<u8>) -> Response {
     let digest = Sha256::digest(&body);
     let tag: String = digest.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
@@ -273,7 +274,7 @@ fn cached(headers: &HeaderMap, body: Vec<u8>) -> Response {
     (kept, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Whether the caller says that it has what has this tag.
+/// Returns whether the caller says that it has what has this tag.
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     let said = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     said.flat_map(|value| value.split(','))

@@ -33,15 +33,15 @@ use crate::engine::Engine;
 use crate::pipeline;
 use crate::pipeline::{Check, span};
 
-/// As good as absent.
+/// The value of a header that counts as absent.
 const EMPTY: &str = "";
-/// What is said of a session id that the guard made up.
+/// The word for a session id that the guard made up.
 const GENERATED: &str = "generated";
 
-/// What a check may carry in its headers, where a gateway that knows none of it is not disturbed.
-struct Carried;
+/// The headers that a check may have; a gateway that does not know them is not disturbed.
+struct CheckHeaders;
 
-impl IntoParams for Carried {
+impl IntoParams for CheckHeaders {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let digest =
             ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{64})?$"));
@@ -92,12 +92,12 @@ impl IntoParams for Carried {
     }
 }
 
-/// Check whether an agent may run a tool
+/// Checks whether an agent may run a tool
 ///
 /// A denial is an answer and no error: `allowed` is false, and `reason` says why.
 #[utoipa::path(
     post, path = "/api/v1/agenttrust/check", operation_id = "check", tag = "check",
-    params(Carried),
+    params(CheckHeaders),
     request_body = CheckRequest,
     responses(
         (
@@ -205,7 +205,7 @@ fn scopes(list: &str) -> Result<Vec<String>, Error> {
     Ok(scopes)
 }
 
-/// The hexadecimal digits of the header `name`, which are `count`, in lower case.
+/// Returns the hexadecimal digits of the header `name`, which are `count`, in lower case.
 fn digits(name: &str, count: usize, hex: &str) -> Result<String, Error> {
     if hex.len() == count && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         Ok(hex.to_ascii_lowercase())
@@ -224,7 +224,8 @@ fn binds(word: &str, digest: &Option<String>) -> Result<Binds, Error> {
     Ok(part)
 }
 
-/// What makes a repeated check the same check: the body and the headers that are decided by.
+/// Returns what makes a repeated check the same check: the body and the headers that are decided
+/// by.
 fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     let scopes = check.scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let digest = check.digest.as_deref().unwrap_or_default();

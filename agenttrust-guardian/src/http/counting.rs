@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::App;
 
-/// The middleware that counts.
+/// Returns the middleware that counts.
 pub(super) async fn count(engine: App, request: Request, next: Next) -> Response {
     let method = word(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -19,7 +19,7 @@ pub(super) async fn count(engine: App, request: Request, next: Next) -> Response
     response
 }
 
-/// A caller can make up methods, too.
+/// Returns the method as a label. A caller can make up methods, and all of those are `other`.
 pub(super) fn word(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

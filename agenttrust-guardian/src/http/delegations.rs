@@ -39,14 +39,14 @@ pub(super) struct CreateDelegation {
     /// The agent that is given to.
     #[schema(value_type = Name)]
     to_agent_id: String,
-    /// What is given: no more than the giver may do itself or, with a parent, than that gives.
+    /// The scopes that are given: no more than the giver may do itself or, with a parent, than that gives.
     #[schema(value_type = Vec<Capability>, min_items = 1, max_items = 256)]
     scope: Vec<String>,
-    /// How long it lives, in seconds, and never longer than its parent.
+    /// The time that the delegation lives, in seconds; it never outlives its parent.
     #[serde(default = "one_hour", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 2_592_000, default = 3600)]
     ttl_seconds: u64,
-    /// What narrows it further.
+    /// The restrictions that narrow it further.
     #[serde(default)]
     #[schema(value_type = SentRestrictions)]
     restrictions: Map<String, Value>,
@@ -56,8 +56,8 @@ pub(super) struct CreateDelegation {
     parent_delegation_id: Option<String>,
 }
 
-/// What stands in the wrong place or under another name, and where it belongs: skipped like what is not known, it would
-/// leave the delegation wider than it was meant.
+/// Members that stand in the wrong place or under another name, and where they belong. Skipping one like an unknown
+/// member would leave the delegation wider than it was meant.
 const MISPLACED: [(&str, &str); 7] = [
     ("tools", "restrictions.tools"),
     ("servers", "restrictions.servers"),
@@ -102,10 +102,10 @@ pub(super) struct MadeDelegation {
     delegation: Delegation,
 }
 
-/// Let an agent do part of what another one may do
+/// Lets an agent do part of what another agent may do
 ///
-/// It gives nothing by itself: the agent uses it by beginning its session. With a parent it hands on what was given,
-/// and ends with that.
+/// A delegation gives nothing by itself: the agent uses it by beginning its session. With a parent it hands on what
+/// was given, and ends with that.
 #[utoipa::path(
     post, path = "/api/v1/delegations", operation_id = "create_delegation", tag = "delegations",
     request_body = CreateDelegation,
@@ -166,15 +166,15 @@ pub(super) async fn create(
 pub(super) struct Delegations {
     /// The newest first.
     delegations: Vec<Delegation>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List the delegations that the caller may see
+/// Lists the delegations that the caller may see
 ///
-/// A key of role agent sees those that its agents gave and were given.
+/// A key of role agent sees the delegations that its agents gave and were given.
 #[utoipa::path(
     get, path = "/api/v1/delegations", operation_id = "list_delegations", tag = "delegations",
     params(
@@ -203,7 +203,7 @@ pub(super) async fn list(
     Ok(Json(Delegations { delegations, next }))
 }
 
-/// Read a delegation
+/// Reads a delegation
 #[utoipa::path(
     get, path = "/api/v1/delegations/{id}", operation_id = "get_delegation", tag = "delegations",
     params(("id" = Name, Path, description = "The delegation")),
@@ -218,7 +218,7 @@ pub(super) async fn get(
     delegations::get(&engine, reach, &id).await.map(Json)
 }
 
-/// Revoke a delegation, with all that was made from it
+/// Revokes a delegation, with all that was made from it
 ///
 /// Delegations, sessions and tokens at any remove go with it. It is in force at once at the Guardian that answers,
 /// also while its database or its disk refuses.
@@ -241,7 +241,8 @@ pub(super) async fn revoke(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct BeginDelegated {}
 
-/// What would narrow the session, and where it is said instead: skipped, it would leave it wider than it was meant.
+/// Members that would narrow the session, and where each is set instead. Skipping one would leave the session wider
+/// than it was meant.
 const SAID_BEFORE: [(&str, &str); 8] = [
     ("scope", "the scope of the delegation"),
     ("scope_ceiling", "the scope of the delegation"),
@@ -253,7 +254,7 @@ const SAID_BEFORE: [(&str, &str); 8] = [
     ("agent_id", "the to_agent_id of the delegation"),
 ];
 
-/// Begin a session in which the agent that was given to acts under a delegation
+/// Begins a session in which an agent acts under the delegation that it was given
 ///
 /// It reaches as far and lives as long as the delegation, and is as strict as the floors of all agents in the chain.
 /// Asked again with the same key, it is the session that is open already.

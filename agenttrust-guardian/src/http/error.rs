@@ -11,13 +11,13 @@ use axum::{Extension, Json};
 
 use crate::domain::{Error, ErrorKind};
 
-/// What `path` is answered that does not take this method.
+/// Returns what `path` is answered that does not take this method.
 pub(super) fn wrong_method(method: &Method, path: &str) -> Error {
     let message = format!("{path:?} does not take {method}; the Allow header lists what it takes");
     Error::new(ErrorKind::WrongMethod, message)
 }
 
-/// What is answered where as many connections are busy as there may be.
+/// Returns what is answered where as many connections are busy as there may be.
 #[cfg(feature = "cli")]
 pub(super) fn no_connection() -> Error {
     Error::unavailable(
@@ -26,7 +26,7 @@ pub(super) fn no_connection() -> Error {
     .passing()
 }
 
-/// The status of an error, and its code.
+/// Returns the status of an error, and its code.
 pub(super) fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
     match kind {
         ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
@@ -50,7 +50,8 @@ pub(super) fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
     }
 }
 
-/// What was refused, beside the answer that says so: for those who look at answers on their way out.
+/// The refusal that an answer tells, kept beside it for a layer that looks at answers on their way
+/// out.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) code: &'static str,

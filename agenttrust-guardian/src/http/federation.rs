@@ -14,10 +14,10 @@ use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
 use crate::domain::{Error, Permission};
-use crate::services::federation::providers::{self, Change, NewProvider};
+use crate::services::federation::providers::{self, NewProvider, ProviderUpdate};
 use crate::store::Vouching;
 
-/// Which tokens of a provider are which agent: those of this subject, with these claims.
+/// A rule that says which agent the tokens of one subject with these claims are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewFederationRule)]
@@ -64,23 +64,24 @@ pub(super) struct Register {
     /// Its name, for people; another one than those of the organisation's other providers.
     #[schema(value_type = Name)]
     name: String,
-    /// How far it is trusted; medium unless it is said.
+    /// The trust level of the provider; `medium` by default.
     #[serde(default)]
     #[schema(value_type = Option<TrustLevel>)]
     trust_level: Option<TrustLevel>,
-    /// What the `aud` of its tokens must name; the public URL of the Guardian unless it is said.
+    /// The audiences of which a token's `aud` must name one; the public URL of the Guardian by default.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     audiences: Option<Vec<String>>,
-    /// Which of its tokens are which agent: the first that fits counts.
+    /// The rules that say which agent a token is: the first that fits counts.
     #[serde(default)]
     #[schema(max_items = 200)]
     rules: Option<Vec<Rule>>,
 }
 
-/// Register a federation provider
+/// Registers a federation provider
 ///
-/// By OpenID Connect discovery: what it says of itself must name this issuer, byte for byte, and keys that can be used.
+/// By OpenID Connect discovery: the provider's document must name this issuer, byte for byte, and keys that can be
+/// used.
 #[utoipa::path(
     post, path = "/api/v1/federation/providers", operation_id = "register_federation_provider", tag = "federation",
     request_body = Register,
@@ -125,7 +126,7 @@ pub(super) struct FederationProviders {
     providers: Vec<FederationProvider>,
 }
 
-/// List the federation providers of the organisation
+/// Lists the federation providers of the organisation
 #[utoipa::path(
     get, path = "/api/v1/federation/providers", operation_id = "list_federation_providers", tag = "federation",
     responses((status = 200, description = "The providers", body = FederationProviders)),
@@ -135,7 +136,7 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Json<FederationP
     Ok(Json(FederationProviders { providers: providers::list(&engine, caller.org_id()) }))
 }
 
-/// Read a federation provider
+/// Reads a federation provider
 #[utoipa::path(
     get, path = "/api/v1/federation/providers/{id}", operation_id = "get_federation_provider", tag = "federation",
     params(("id" = Name, Path, description = "The provider")),
@@ -160,21 +161,21 @@ pub(super) struct Update {
     #[serde(default)]
     #[schema(value_type = Option<Name>)]
     name: Option<String>,
-    /// How far it is trusted.
+    /// The trust level of the provider.
     #[serde(default)]
     #[schema(value_type = Option<TrustLevel>)]
     trust_level: Option<TrustLevel>,
-    /// All that the `aud` of its tokens may name.
+    /// The audiences that the `aud` of its tokens may name, all of them.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     audiences: Option<Vec<String>>,
-    /// All its rules.
+    /// The rules of the provider, all of them.
     #[serde(default)]
     #[schema(max_items = 200)]
     rules: Option<Vec<Rule>>,
 }
 
-/// Change a federation provider
+/// Changes a federation provider
 ///
 /// Where that takes anything away from its tokens, the sessions that it vouched for end.
 #[utoipa::path(
@@ -194,7 +195,7 @@ pub(super) async fn change(
 ) -> Result<Json<FederationProvider>, Error> {
     caller.need(Permission::ManageFederation)?;
     let Update { name, trust_level, audiences, rules: wanted } = payload.json().await?;
-    let wanted = Change { name, trust_level, audiences, rules: wanted.map(rules) };
+    let wanted = ProviderUpdate { name, trust_level, audiences, rules: wanted.map(rules) };
     let changed = providers::change(&engine, &caller.key, &id, wanted).await;
     let told = |error: &Error| {
         providers::refused(&engine, &caller.key, error, &[("provider_id", &id)]);
@@ -202,7 +203,7 @@ pub(super) async fn change(
     Ok(Json(changed.inspect_err(told)?))
 }
 
-/// Remove a federation provider
+/// Removes a federation provider
 ///
 /// Its gateway key is revoked with it, and the sessions that it vouched for end. It is in force at once at the Guardian
 /// that answers, also while its database or its disk refuses.

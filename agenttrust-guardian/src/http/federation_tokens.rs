@@ -22,7 +22,7 @@ use crate::domain::{Error, ErrorKind, Permission, Reach};
 use crate::engine::Engine;
 use crate::services::federation::tokens::{self, NewFederatedToken, TOKEN_PREFIX};
 use crate::services::federation::{self, Audiences, NotVerified, Verified, no_rule, refused};
-use crate::services::tokens::{Worth, revoke as revoke_token};
+use crate::services::tokens::{IntrospectedToken, revoke as revoke_token};
 
 /// The longest life of a token, in seconds.
 const TTL_MOST: u64 = 86_400;
@@ -64,10 +64,10 @@ impl Asked {
     }
 }
 
-/// What a request that is about a token may carry in its headers.
-struct Carried;
+/// The headers that a request about a token may have.
+struct TokenHeaders;
 
-impl IntoParams for Carried {
+impl IntoParams for TokenHeaders {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let said =
             "Where a token of ours is used: of one that has an audience, it must name this. UTF-8";
@@ -81,23 +81,24 @@ fn target(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     Ok(target)
 }
 
-/// What a token turned out to be.
-enum Known {
-    Ours(Worth),
+/// A token that works: one that was issued here, or one of another issuer.
+enum ResolvedToken {
+    Ours(IntrospectedToken),
     Others(Box<Verified>),
 }
 
-/// Looks into a token that somebody sent for `operation`. Why it is refused is told in the audit, and nowhere else.
+/// Looks into a token that a caller sent for `operation`. The reason why it is refused is in the audit, and nowhere
+/// else.
 async fn known(
     engine: &Engine,
     reach: Reach<'_>,
     (asked, target): (&Asked, Option<&str>),
     operation: &'static str,
-) -> Result<Known, Error> {
+) -> Result<ResolvedToken, Error> {
     let key = reach.key;
     if asked.is_ours() {
-        let worth = tokens::worth(engine, reach, &asked.token, target);
-        return worth.map(Known::Ours).map_err(|not| {
+        let introspected = tokens::introspect(engine, reach, &asked.token, target);
+        return introspected.map(ResolvedToken::Ours).map_err(|not| {
             refused(engine, key, operation, None, &not);
             not.into()
         });
@@ -105,19 +106,21 @@ async fn known(
     let audiences = Audiences::OfProvider;
     let verified =
         federation::verify(engine, &key.org_id, &asked.token, asked.hint(), audiences).await;
-    verified.map(|verified| Known::Others(Box::new(verified))).map_err(|not: NotVerified| {
-        refused(engine, key, operation, not.provider_id.as_deref(), &not);
-        not.told_to(reach)
-    })
+    verified.map(|verified| ResolvedToken::Others(Box::new(verified))).map_err(
+        |not: NotVerified| {
+            refused(engine, key, operation, not.provider_id.as_deref(), &not);
+            not.told_to(reach)
+        },
+    )
 }
 
-/// Verify a federated token
+/// Verifies a federated token
 ///
 /// A token that does not work is answered the same whatever is wrong with it, but for one that was right in all else
 /// and has expired. Why it was refused is in the audit.
 #[utoipa::path(
     post, path = "/api/v1/federation/tokens/verify", operation_id = "verify_federated_token", tag = "federation",
-    params(Carried),
+    params(TokenHeaders),
     request_body = Asked,
     responses((status = 200, description = "What it is worth", body = FederatedIntrospection), Unavailable),
 )]
@@ -127,16 +130,16 @@ pub(super) async fn verify(
     headers: HeaderMap,
     payload: Payload,
 ) -> Result<Json<FederatedIntrospection>, Error> {
-    worth(&engine, &caller, &headers, payload, "verify").await
+    introspection(&engine, &caller, &headers, payload, "verify").await
 }
 
-/// Ask what a federated token is worth now
+/// Asks what a federated token is worth now
 ///
-/// The same as to verify it, by its other name.
+/// It does the same as verifying it, under its other name.
 #[utoipa::path(
     post, path = "/api/v1/federation/tokens/introspect", operation_id = "introspect_federated_token",
     tag = "federation",
-    params(Carried),
+    params(TokenHeaders),
     request_body = Asked,
     responses((status = 200, description = "What it is worth", body = FederatedIntrospection), Unavailable),
 )]
@@ -146,10 +149,10 @@ pub(super) async fn introspect(
     headers: HeaderMap,
     payload: Payload,
 ) -> Result<Json<FederatedIntrospection>, Error> {
-    worth(&engine, &caller, &headers, payload, "introspect").await
+    introspection(&engine, &caller, &headers, payload, "introspect").await
 }
 
-async fn worth(
+async fn introspection(
     engine: &Engine,
     caller: &Caller,
     headers: &HeaderMap,
@@ -160,8 +163,8 @@ async fn worth(
     let target = target(headers)?;
     let asked = Asked::read(payload.unbegun()).await?;
     let shown = match known(engine, reach, (&asked, target), operation).await {
-        Ok(Known::Ours(worth)) => Ok(of_ours(engine, worth)),
-        Ok(Known::Others(verified)) => federation::worth(engine, reach, &verified)
+        Ok(ResolvedToken::Ours(introspected)) => Ok(of_ours(engine, introspected)),
+        Ok(ResolvedToken::Others(verified)) => federation::introspect(engine, reach, &verified)
             .inspect_err(|why| {
                 refused(engine, reach.key, operation, Some(&verified.provider_id), why)
             })
@@ -174,19 +177,19 @@ async fn worth(
     }
 }
 
-fn of_ours(engine: &Engine, worth: Worth) -> FederatedIntrospection {
+fn of_ours(engine: &Engine, introspected: IntrospectedToken) -> FederatedIntrospection {
     let mut shown = FederatedIntrospection::default();
-    let row = &worth.token.row;
+    let row = &introspected.token.row;
     (shown.valid, shown.active) = (true, true);
     shown.agent_id = Some(row.agent_id.clone());
     shown.issuer = engine.settings.public_url().map(str::to_owned);
     shown.expires_at = Some(row.expires_at);
-    shown.scopes = worth.scopes;
+    shown.scopes = introspected.scopes;
     shown.audience = row.audience.to_vec();
     shown
 }
 
-/// What is said of a token that does not work. That nothing could be decided is no such answer.
+/// Returns what is said of a token that does not work. That nothing could be decided is no such answer.
 fn not_valid(error: Error) -> Result<FederatedIntrospection, Error> {
     let code = match error.kind() {
         ErrorKind::TokenExpired => "TOKEN_EXPIRED",
@@ -198,13 +201,13 @@ fn not_valid(error: Error) -> Result<FederatedIntrospection, Error> {
     Ok(shown)
 }
 
-/// Begin a session from a federated token
+/// Begins a session from a federated token
 ///
 /// The agent is the one that the first fitting rule of its provider names; how far the session goes says the provider's
 /// trust level. It ends with the token. Asked again with the same key, it is the session that is open already.
 #[utoipa::path(
     post, path = "/api/v1/federation/sessions/init", operation_id = "init_federated_session", tag = "federation",
-    params(Carried),
+    params(TokenHeaders),
     request_body = Asked,
     responses(
         (
@@ -226,15 +229,15 @@ pub(super) async fn init_session(
     let target = target(&headers)?;
     let asked = Asked::read(payload).await?;
     match known(&engine, reach, (&asked, target), OPERATION).await? {
-        Known::Ours(worth) => {
-            caller.need_for(Permission::InitApiSession, &worth.token.row.agent_id)?;
-            let begun = tokens::begin(&engine, &caller.key, &worth, target).await;
+        ResolvedToken::Ours(introspected) => {
+            caller.need_for(Permission::InitApiSession, &introspected.token.row.agent_id)?;
+            let begun = tokens::begin(&engine, &caller.key, &introspected, target).await;
             let begun = begun.inspect_err(|error| {
                 refused(&engine, &caller.key, OPERATION, None, &error.message());
             });
             begun.map(Json)
         }
-        Known::Others(verified) => {
+        ResolvedToken::Others(verified) => {
             let begun = async {
                 let agent_id = verified.agent_id.as_deref();
                 let agent_id = agent_id.ok_or_else(|| no_rule(&verified.provider))?;
@@ -264,9 +267,9 @@ pub(super) struct Test {
     issuer_hint: Option<String>,
 }
 
-/// Tell what a federated token would do, step by step
+/// Tells what a federated token would do, step by step
 ///
-/// Each step says why it is good or not. Nothing comes of it, and nothing is recorded but that it was asked.
+/// Each step says why the token is good or not. It opens no session, and the audit records only that it was asked.
 #[utoipa::path(
     post, path = "/api/v1/federation/test", operation_id = "test_federated_token", tag = "federation",
     request_body = Test,
@@ -292,15 +295,15 @@ pub(super) struct Issue {
     /// The agent that the token speaks for.
     #[schema(value_type = Name)]
     agent_id: String,
-    /// Where it may be used; absent and empty mean anywhere.
+    /// The place where the token may be used; absent and empty mean anywhere.
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     audience: Option<String>,
-    /// What it may be used for; empty means all that the agent may when it is issued.
+    /// The scopes of the token; empty means all that the agent may when it is issued.
     #[serde(default)]
     #[schema(value_type = Vec<Capability>, max_items = 256)]
     scopes: Vec<String>,
-    /// How long it lives, in seconds.
+    /// The time that the token lives, in seconds.
     #[serde(default = "one_hour", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 86400, default = 3600)]
     ttl: u64,
@@ -310,7 +313,7 @@ fn one_hour() -> u64 {
     3_600
 }
 
-/// Issue an opaque federation token
+/// Issues an opaque federation token
 #[utoipa::path(
     post, path = "/api/v1/federation/tokens/issue", operation_id = "issue_federated_token", tag = "federation",
     request_body = Issue,
@@ -358,13 +361,13 @@ pub(super) struct Revoke {
     /// The token, `fed_…`.
     #[schema(value_type = Name)]
     token: String,
-    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    /// The reason, which the audit keeps. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
 }
 
-/// Revoke an opaque federation token and the sessions made from it
+/// Revokes an opaque federation token and the sessions made from it
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses. A token of another
 /// issuer is revoked there.

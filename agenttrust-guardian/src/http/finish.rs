@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Finish {
     }
 }
 
-/// The middleware.
+/// Returns the middleware.
 pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// A request that is dropped while it sleeps, and whether it came to its end all the same.
+    /// Drops a request while it sleeps, and returns whether it came to its end all the same.
     fn comes_to_its_end(finish: Finish) -> bool {
         let (done, finished) = mpsc::channel();
         let rest = Box::pin(async move {

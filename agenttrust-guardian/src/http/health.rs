@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 
 use super::App;
 
-/// How far the Guardian's clock may be ahead of the machine's before that is worth telling.
+/// The distance that the Guardian's clock may be ahead of the machine's before it is reported.
 const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
 
-/// How the Guardian is
+/// Tells how the Guardian is
 ///
-/// 503 where every check is denied, so that others are asked instead.
+/// It answers 503 where every check is denied, so that callers ask another one instead.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "operations", security(()),
     responses(
@@ -24,8 +24,11 @@ const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
 pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     // Without either of them no decision can be recorded.
     let database =
-        vital(engine.is_in_touch() && engine.pulse.is_alive(&engine.control_store).await);
+        vital(engine.is_in_touch() && engine.database_health.is_alive(&engine.control_store).await);
     let audit = vital(engine.audit.is_healthy());
+    // What happens to the database now may not be seen by the next Guardian.
+    let checkpoints =
+        if engine.audit.is_noted() { HealthStatus::Healthy } else { HealthStatus::Degraded };
     // The set in force may not be the one that somebody meant to be.
     let policies = match engine.policies.trouble() {
         None => HealthStatus::Healthy,
@@ -45,6 +48,7 @@ pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     let checks = [
         ("database", database),
         ("audit", audit),
+        ("audit_checkpoints", checkpoints),
         ("policies", policies),
         ("clock", clock),
         ("revocations", revocations),
@@ -64,7 +68,7 @@ pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     (code, Json(health))
 }
 
-/// How far events got, in numbers only. Nothing of it makes the Guardian unhealthy: it decides without them.
+/// Returns how far events got, in numbers only. Nothing of it makes the Guardian unhealthy: it decides without them.
 fn siem(engine: &App) -> Option<SiemHealth> {
     let numbers = engine.siem.numbers(engine.clock.now());
     (numbers.destinations > 0)

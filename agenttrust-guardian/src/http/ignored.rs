@@ -17,11 +17,11 @@ use super::openapi;
 use crate::domain::spelling::member_meant;
 use crate::domain::{Error, is_unseen};
 
-/// How many names the header holds at most ...
+/// The largest number of names in the header ...
 const NAMES_MOST: usize = 16;
 /// ... and how many characters of each.
 const NAME_MOST: usize = 100;
-/// How many characters are repeated of what a caller sent, in a sentence about it.
+/// The number of characters of what a caller sent that a sentence about it repeats.
 const REPEATED_MOST: usize = 300;
 
 /// The names that were skipped in one request.
@@ -52,7 +52,7 @@ impl Ignored {
         }
     }
 
-    /// The names as a header lists them; `None` where there are none.
+    /// Returns the names as a header lists them; `None` where there are none.
     pub(super) fn to_header(&self) -> Option<HeaderValue> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let more = (names.len() > NAMES_MOST).then(|| "...".to_owned());
@@ -63,13 +63,13 @@ impl Ignored {
     }
 }
 
-/// A name that a caller made up, so that it can stand in a list in a header.
+/// Returns a name that a caller made up, so that it can stand in a list in a header.
 fn in_a_list(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
     name.chars().take(NAME_MOST).map(plain).collect()
 }
 
-/// What a caller sent, so that it can stand in a sentence.
+/// Returns what a caller sent, so that it can stand in a sentence.
 pub(super) fn printable(text: &str) -> String {
     let plain = |c: char| if c.is_control() || is_unseen(c) { '\u{fffd}' } else { c };
     let end = text.char_indices().nth(REPEATED_MOST).map(|(end, _)| end);
@@ -78,7 +78,7 @@ pub(super) fn printable(text: &str) -> String {
     shown.chars().map(plain).chain(more.unwrap_or_default().chars()).collect()
 }
 
-/// The middleware.
+/// Returns the middleware.
 pub(super) async fn tell(mut request: Request, next: Next) -> Response {
     let ignored = Ignored::default();
     if let Err(error) = look(&request, &ignored) {

@@ -31,7 +31,7 @@ const WAIT_MOST: u64 = 60;
 #[serde(deny_unknown_fields)]
 #[schema(as = FetchTask)]
 pub(super) struct Fetch {
-    /// How long the task is the caller's alone, in seconds; 60 unless it is said.
+    /// The time that the task is the caller's alone, in seconds; 60 by default.
     #[serde(default = "one_minute", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 3600, default = 60)]
     lease_seconds: u64,
@@ -50,14 +50,14 @@ pub(super) struct Fetched {
     /// The agent that asks; `null` where a key asks for itself.
     #[schema(value_type = Option<Name>, required = true)]
     source_agent_id: Option<String>,
-    /// What the task is completed, failed and extended by.
+    /// The id of the lease, by which the task is completed, failed and extended.
     #[schema(value_type = Name)]
     lease_id: String,
-    /// When the lease ends, unless it is extended: then the task is there for the next one that asks.
+    /// The time when the lease ends, unless it is extended: then the task is there for the next worker that asks.
     lease_expires_at: Timestamp,
 }
 
-/// Fetch the next task of an agent
+/// Fetches the next task of an agent
 ///
 /// The oldest one that waits in its inbox, for the caller alone until its lease ends. An agent has an inbox where its
 /// card names no interface. With `wait`, one is waited for as many seconds.
@@ -100,7 +100,7 @@ pub(super) async fn next(
     Ok(Json(shown).into_response())
 }
 
-/// How long a task is its worker's unless it says otherwise, in seconds.
+/// Returns how long a task is its worker's unless it says otherwise, in seconds.
 const fn one_minute() -> u64 {
     60
 }
@@ -122,7 +122,7 @@ pub(super) struct Complete {
     /// The lease by which the caller has the task.
     #[schema(value_type = Name)]
     lease_id: String,
-    /// What came of it, as A2A 1.0 has it.
+    /// The artifacts that came of the task, as A2A 1.0 has them.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>, max_items = 64, nullable = false)]
     artifacts: Option<Vec<Value>>,
@@ -133,7 +133,7 @@ pub(super) struct Complete {
 }
 
 impl Complete {
-    /// What came of the task.
+    /// Returns what came of the task.
     fn artifacts(self) -> Result<Vec<Artifact>, Error> {
         match (self.artifacts, self.text) {
             (Some(_), Some(_)) => {
@@ -160,9 +160,9 @@ impl Complete {
     }
 }
 
-/// Complete a task of an inbox
+/// Completes a task of an inbox
 ///
-/// Said again with the same lease, it is answered as the first time.
+/// A call that comes again with the same lease is answered as the first time.
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/inbox/{task_id}/complete", operation_id = "complete_task", tag = "tasks",
     params(("id" = Name, Path, description = "The agent"), ("task_id" = Name, Path, description = "The task")),
@@ -195,14 +195,14 @@ pub(super) struct Fail {
     /// The lease by which the caller has the task.
     #[schema(value_type = Name)]
     lease_id: String,
-    /// Why it could not be done: whoever asked reads it. At most 2,000 bytes.
+    /// The reason why the task could not be done, which its sender reads. At most 2,000 bytes.
     #[schema(value_type = NameOrEmpty)]
     reason: String,
 }
 
-/// Fail a task of an inbox
+/// Fails a task of an inbox
 ///
-/// Said again with the same lease, it is answered as the first time.
+/// A call that comes again with the same lease is answered as the first time.
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/inbox/{task_id}/fail", operation_id = "fail_task", tag = "tasks",
     params(("id" = Name, Path, description = "The agent"), ("task_id" = Name, Path, description = "The task")),
@@ -234,21 +234,21 @@ pub(super) struct Extend {
     /// The lease by which the caller has the task.
     #[schema(value_type = Name)]
     lease_id: String,
-    /// How long it runs from now on, in seconds; 60 unless it is said.
+    /// The time that the lease runs from now on, in seconds; 60 by default.
     #[serde(default = "one_minute", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 3600, default = 60)]
     lease_seconds: u64,
 }
 
-/// Until when a lease runs.
+/// The new end of a lease.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExtendedLease)]
 pub(super) struct Extended {
-    /// When it ends now.
+    /// The time when the lease ends now.
     lease_expires_at: Timestamp,
 }
 
-/// Extend the lease of a task
+/// Extends the lease of a task
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/inbox/{task_id}/extend", operation_id = "extend_task", tag = "tasks",
     params(("id" = Name, Path, description = "The agent"), ("task_id" = Name, Path, description = "The task")),

@@ -18,7 +18,7 @@ use crate::domain::{Error, Permission};
 use crate::services::issued;
 use crate::store::IssuedFilter;
 
-/// Starts the id of every token.
+/// The beginning of every token's id.
 const TOKEN_PREFIX: &str = "tok_";
 
 /// The answer of `GET /api/v1/agent-tokens`.
@@ -26,15 +26,15 @@ const TOKEN_PREFIX: &str = "tok_";
 pub(super) struct IssuedTokens {
     /// The newest first.
     tokens: Vec<IssuedToken>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List the tokens that the caller may see
+/// Lists the tokens that the caller may see
 ///
-/// Never what is secret of them: a token is shown once, when it is issued.
+/// The list never holds the secret of a token, which is shown once, when the token is issued.
 #[utoipa::path(
     get, path = "/api/v1/agent-tokens", operation_id = "list_tokens", tag = "tokens",
     params(
@@ -68,15 +68,15 @@ pub(super) async fn list_tokens(
 pub(super) struct IssuedSessions {
     /// The newest first.
     sessions: Vec<Session>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List the issued sessions that the caller may see
+/// Lists the issued sessions that the caller may see
 ///
-/// A gateway sees those that were opened at it. Sessions that callers named themselves are not listed.
+/// A gateway sees the sessions that were opened at it. Ad-hoc sessions are not listed.
 #[utoipa::path(
     get, path = "/api/v1/sessions", operation_id = "list_sessions", tag = "sessions",
     params(
@@ -111,7 +111,7 @@ fn filter<S>(params: &Params, state: Option<S>, paging: &Paging) -> Result<Issue
     Ok(IssuedFilter { agent_id: None, key_id, state, after, limit })
 }
 
-/// Revoke the token of this id, with all that was made from it
+/// Revokes the token of this id, with all that was made from it
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
@@ -132,7 +132,7 @@ pub(super) async fn revoke_token(
     Ok(Json(TakenBack::new("revoked", durable)))
 }
 
-/// Revoke a session, with all that was made from it
+/// Revokes a session, with all that was made from it
 ///
 /// The token that it was opened with goes on working: revoke that too where no other session is to be opened
 /// with it. It is in force at once at the Guardian that answers, also while its database or its disk refuses.

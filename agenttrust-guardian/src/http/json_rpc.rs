@@ -10,19 +10,20 @@ use utoipa::ToSchema;
 pub(super) struct Message {
     /// `2.0`.
     jsonrpc: String,
-    /// Of a request and of an answer: a text or a number; `null` where a request could not be read.
+    /// The id of a request and of its answer: a text or a number; `null` where a request could not
+    /// be read.
     #[schema(value_type = Option<Value>)]
     id: Option<Value>,
-    /// What is asked or told, such as `tools/call` or `SendMessage`.
+    /// The name of the method that is called or notified, such as `tools/call` or `SendMessage`.
     #[schema(nullable = false)]
     method: Option<String>,
-    /// What is given to the method.
+    /// The parameters of the method.
     #[schema(value_type = Option<Object>, nullable = false)]
     params: Option<Value>,
-    /// What was answered.
+    /// The result of the method.
     #[schema(value_type = Option<Object>, nullable = false)]
     result: Option<Value>,
-    /// Why it was not.
+    /// The error, where the method has no result.
     #[schema(value_type = Option<Object>, nullable = false)]
     error: Option<Value>,
 }

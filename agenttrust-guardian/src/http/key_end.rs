@@ -23,10 +23,10 @@ use super::auth::{Identified, UNKNOWN};
 use crate::domain::{Error, Fingerprint};
 use crate::engine::Engine;
 
-/// How long a secret is relied on at most that nothing ends.
+/// The longest time after which a secret is looked at again, even if nothing ends it.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(3_600);
 
-/// The middleware, inside of the one that identifies the caller.
+/// Returns the middleware, inside of the one that identifies the caller.
 pub(super) async fn end_with_key(engine: App, request: Request, next: Next) -> Response {
     let secret = match request.extensions().get::<Identified>() {
         Some(Identified(Ok((_, secret)))) if request.method().is_safe() => *secret,
@@ -53,7 +53,7 @@ async fn end_of(engine: Weak<Engine>, secret: Fingerprint) {
     }
 }
 
-/// The same body, but that it breaks off when the secret works no more. One that is there whole stays itself.
+/// Returns the same body, but that it breaks off when the secret works no more. One that is there whole stays itself.
 fn cut(body: Body, engine: Weak<Engine>, secret: Fingerprint) -> Body {
     if body.size_hint().exact().is_some() {
         return body;

@@ -32,7 +32,8 @@ pub(super) struct CreateKey {
     #[serde(default)]
     #[schema(value_type = Vec<Name>, max_items = 256)]
     agents: Vec<String>,
-    /// Another organisation than the caller's, for an admin of `org_default`: its first key makes it.
+    /// The organisation of the key, if it is another one than the caller's, for an admin of `org_default`: its first
+    /// key makes it.
     #[serde(default)]
     #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
@@ -68,13 +69,13 @@ pub(super) struct KeyView {
     created_at: Timestamp,
     #[schema(required = true)]
     revoked_at: Option<Timestamp>,
-    /// When it was given another secret.
+    /// The time when the key was last given another secret.
     #[schema(required = true)]
     rotated_at: Option<Timestamp>,
-    /// How long the secret before that works.
+    /// The time until which the secret before that works.
     #[schema(required = true)]
     old_key_until: Option<Timestamp>,
-    /// Up to a minute behind.
+    /// The time when the key was last used, which may be a minute behind.
     #[schema(required = true)]
     last_used_at: Option<Timestamp>,
     /// The key itself, in the one answer that shows it.
@@ -103,7 +104,7 @@ impl From<KeyRow> for KeyView {
     }
 }
 
-/// Make a key
+/// Makes a key
 #[utoipa::path(
     post, path = "/api/v1/keys", operation_id = "create_key", tag = "keys",
     request_body = CreateKey,
@@ -131,7 +132,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// The organisation that a request about keys is for. Those of the Guardian's own look after all.
+/// Returns the organisation that a request about keys is for. Those of the Guardian's own look after all.
 fn organisation<'a>(caller: &'a Caller, org_id: Option<&'a str>) -> Result<&'a str, Error> {
     let Some(org_id) = org_id.filter(|org_id| *org_id != caller.org_id()) else {
         return Ok(caller.org_id());
@@ -153,7 +154,7 @@ pub(super) struct Keys {
     keys: Vec<KeyView>,
 }
 
-/// List the keys of an organisation
+/// Lists the keys of an organisation
 #[utoipa::path(
     get, path = "/api/v1/keys", operation_id = "list_keys", tag = "keys",
     params(("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`")),
@@ -171,17 +172,17 @@ pub(super) async fn list(engine: App, caller: Caller, params: Params) -> Result<
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevokeKey {
-    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    /// The reason, which the audit keeps. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
-    /// Says what becomes of the tokens and sessions that were issued and opened with it, and of all that was made
-    /// from them. Left out, it is `revoke` where the reason is `compromised`, and `keep` elsewhere.
+    /// The fate of the tokens and sessions that were issued and opened with it, and of all that was made from them.
+    /// Left out, it is `revoke` where the reason is `compromised`, and `keep` elsewhere.
     #[serde(default)]
     issued: Option<Issued>,
 }
 
-/// Revoke a key
+/// Revokes a key
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
@@ -223,11 +224,11 @@ pub(super) async fn revoke(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotate {
-    /// How long the secret that it has now still works, in seconds. With 0 it is over at once.
+    /// The time that the present secret still works, in seconds. With 0 it ends at once.
     #[serde(default = "a_day", deserialize_with = "whole")]
     #[schema(default = 86_400, maximum = 2_592_000)]
     overlap: u64,
-    /// Another organisation than the caller's, for an admin of `org_default`.
+    /// The organisation of the key, if it is another one than the caller's, for an admin of `org_default`.
     #[serde(default)]
     #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
@@ -243,10 +244,9 @@ fn a_day() -> u64 {
     86_400
 }
 
-/// Give a key another secret
+/// Gives a key another secret
 ///
-/// It stays the same key: what it asked for and decided stays its own. A secret before the last one is
-/// over at once.
+/// It stays the same key: what it asked for and decided stays its own. Any older secret ends at once.
 #[utoipa::path(
     post, path = "/api/v1/keys/{id}/rotate", operation_id = "rotate_key", tag = "keys",
     params(("id" = Name, Path, description = "The id of the key")),

@@ -1,5 +1,5 @@
-//! MCP servers behind the Guardian: who comes to one, by a key, by an agent's token or by one of an issuer. What is answered is
-//! `crate::mcp`'s.
+//! MCP servers behind the Guardian: the callers that come to one, by a key, by an agent's token or by one of an
+//! issuer. The answers are made by `crate::mcp`.
 
 use std::sync::Arc;
 
@@ -25,17 +25,17 @@ use super::protected::{Described, ProtectedResource};
 use super::{App, need_in_touch};
 use crate::domain::{Base, Error, ErrorKind, Permission};
 use crate::engine::Engine;
-use crate::mcp::{Asked, Proxy, Refusal, Who, all_of, gateway};
+use crate::mcp::{Asked, Proxy, Refusal, Subject, all_of, gateway};
 use crate::registry::McpServerEntry;
 
 type OfServers = Extension<Arc<Proxy>>;
 
-/// Send a message to an MCP server
+/// Sends a message to an MCP server
 ///
-/// MCP over streamable HTTP, up to 2025-11-25 and 2026-07-28; a client that says nothing of MCP may call a tool without
-/// initialisation. Each `tools/call` is checked as `NAME/TOOL`, and what was checked is what is handed on. An agent
-/// comes with its token (`Authorization: Bearer at_…`) or with one that a federation provider issued for this address, or
-/// a key names it in `X-Agent-ID`; `X-Session-ID` may name its session. An error is a message of JSON-RPC.
+/// MCP over streamable HTTP, up to 2025-11-25 and 2026-07-28; a client that says nothing of MCP may call a tool
+/// without initialisation. Each `tools/call` is checked as `NAME/TOOL`, and what was checked is what is handed on. An
+/// agent comes with its token (`Authorization: Bearer at_…`) or with one that a federation provider issued for this
+/// address, or a key names it in `X-Agent-ID`; `X-Session-ID` may name its session. An error is a message of JSON-RPC.
 #[utoipa::path(
     post, path = "/mcp/{server_id}", operation_id = "call_mcp_server", tag = "mcp",
     params(("server_id" = Name, Path, description = "The server")),
@@ -64,7 +64,7 @@ pub(super) async fn post(engine: App, proxy: OfServers, request: Request) -> Res
     }
 }
 
-/// Listen to an MCP server
+/// Listens to an MCP server
 ///
 /// The stream of a session (MCP up to 2025-11-25), from `Last-Event-ID` on where it broke off.
 #[utoipa::path(
@@ -84,7 +84,7 @@ pub(super) async fn listen(engine: App, proxy: OfServers, request: Request) -> R
     }
 }
 
-/// End a session with an MCP server
+/// Ends a session with an MCP server
 #[utoipa::path(
     delete, path = "/mcp/{server_id}", operation_id = "end_mcp_session", tag = "mcp",
     params(("server_id" = Name, Path, description = "The server")),
@@ -102,10 +102,10 @@ pub(super) async fn end(engine: App, proxy: OfServers, request: Request) -> Resp
     }
 }
 
-/// Describe an MCP server as a protected resource
+/// Describes an MCP server as a protected resource
 ///
-/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of its
-/// organisation are those who issue tokens for it.
+/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of the
+/// server's organisation issue the tokens for it.
 #[utoipa::path(
     get, path = "/.well-known/oauth-protected-resource/mcp/{server_id}", operation_id = "describe_mcp_server",
     tag = "mcp", security(()),
@@ -130,33 +130,33 @@ pub(super) async fn describe(
     Ok(Json(ProtectedResource::new(&engine, described)))
 }
 
-/// Who asks which server, and what for it was given.
+/// Returns the caller and the server that it asks, with what came along.
 async fn asked(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Asked, Refusal> {
     let Id(id) = Id::from_request_parts(parts, engine).await?;
     let base = base(engine, parts);
-    let known = who(engine, parts, &id, &base).await;
-    let (server, who) =
+    let known = subject(engine, parts, &id, &base).await;
+    let (server, subject) =
         known.map_err(|error| unauthenticated(engine, &base, (&id, &parts.headers), error))?;
     need_in_touch(engine)?;
     let Ok(place) = Place::from_request_parts(parts, engine).await;
-    Ok(Asked { server, who, base, headers: parts.headers.clone(), place: place.take() })
+    Ok(Asked { server, subject, base, headers: parts.headers.clone(), place: place.take() })
 }
 
-/// The caller, and the server, which is of its organisation.
-async fn who(
+/// Returns the caller, and the server, which is of its organisation.
+async fn subject(
     engine: &Arc<Engine>,
     parts: &mut Parts,
     id: &str,
     base: &Base,
-) -> Result<(Arc<McpServerEntry>, Who), Error> {
+) -> Result<(Arc<McpServerEntry>, Subject), Error> {
     if let Some(bearer) = Bearer::of(parts)? {
         Bearer::need_no_session(&parts.headers)?;
         let server = server(engine, None, id)?;
-        let who = with_token(engine, parts, (&server, base), bearer).await?;
+        let subject = with_token(engine, parts, (&server, base), bearer).await?;
         if let Some(named) = header(&parts.headers, "X-Agent-ID")? {
-            who.need_named(named)?;
+            subject.need_named(named)?;
         }
-        return Ok((server, who));
+        return Ok((server, subject));
     }
     let caller = Caller::from_request_parts(parts, engine).await?;
     // A role that may not call learns of no server.
@@ -164,47 +164,47 @@ async fn who(
     let session = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
     let Caller { key, secret, named } = caller;
     let org_id = key.org_id.clone();
-    let who = Who::of_key(engine, (Arc::clone(&key), secret), named, session)?;
+    let subject = Subject::of_key(engine, (Arc::clone(&key), secret), named, session)?;
     let Ok(came) = Came::from_request_parts(parts, engine).await;
-    let proof = came.prove_once(engine, &key, who.agent_id(), "mcp").await?;
-    let who = who.with_proof(proof);
-    Ok((server(engine, Some(&org_id), id)?, who))
+    let proof = came.prove_once(engine, &key, subject.agent_id(), "mcp").await?;
+    let subject = subject.with_proof(proof);
+    Ok((server(engine, Some(&org_id), id)?, subject))
 }
 
-/// The server of this id, of whichever organisation where none is said.
+/// Returns the server of this id, of whichever organisation where none is said.
 fn server(engine: &Engine, org_id: Option<&str>, id: &str) -> Result<Arc<McpServerEntry>, Error> {
     let found = engine.registry.mcp_servers.get(id);
     let found = found.filter(|server| org_id.is_none_or(|org_id| server.row.org_id == org_id));
     found.ok_or_else(|| Error::unknown("MCP server", id))
 }
 
-/// The agent that comes with a token.
+/// Returns the agent that comes with a token.
 async fn with_token(
     engine: &Arc<Engine>,
     parts: &mut Parts,
     (server, base): (&McpServerEntry, &Base),
     bearer: Bearer,
-) -> Result<Who, Error> {
+) -> Result<Subject, Error> {
     let address = base.address(&server.row.id);
     match bearer {
         Bearer::Ours(token) => {
             // A place as for a request with a key: until it is known whose the token is, that of the gateway.
             let key = gateway(engine, server)?;
-            let who = Who::of_token(engine, server, &token, &address);
-            let counted = |who: &Who| Arc::clone(&who.counted);
-            admitted(engine, parts, &key, who, counted).await
+            let subject = Subject::of_token(engine, server, &token, &address);
+            let counted = |subject: &Subject| Arc::clone(&subject.counted);
+            admitted(engine, parts, &key, subject, counted).await
         }
         Bearer::Signed(token) => {
             need_certain(engine, parts)?;
             let (org_id, server_id) = (&server.row.org_id, &server.row.id);
             arrived(engine, parts, (org_id, &token), (&address, server_id))
                 .await
-                .map(Who::from_outside)
+                .map(Subject::from_outside)
         }
     }
 }
 
-/// The same error, with where a client of OAuth goes on from a 401.
+/// Returns the same error, with where a client of OAuth goes on from a 401.
 fn unauthenticated(
     engine: &Engine,
     base: &Base,

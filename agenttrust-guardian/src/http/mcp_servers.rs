@@ -21,26 +21,26 @@ use crate::services::mcp_tools;
 /// The body of `POST /mcp/servers`. It has no `Debug`, because of what it may hold.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct RegisterMcpServer {
-    /// What its tools are called by, as in `name/tool`: no `/`, `,` or `*`, no spaces around it.
+    /// The name that stands before its tools, as in `name/tool`: no `/`, `,` or `*`, no spaces around it.
     #[schema(value_type = Name)]
     name: String,
-    /// Where it is: https, at a public address, unless more was opened.
+    /// The address of the server: https, at a public address, unless more was opened.
     #[schema(max_length = 2000)]
     url: String,
-    /// What it offers, for people.
+    /// The capabilities of the server, for people to read.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     capabilities: Option<Vec<String>>,
-    /// What is sent to it as `Authorization`, such as `Bearer …`: kept encrypted, and shown to no one.
+    /// The value of `Authorization` that is sent to the server, such as `Bearer …`: kept encrypted, and never shown.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 8000)]
     authorization: Option<String>,
 }
 
-/// Register an MCP server
+/// Registers an MCP server
 ///
-/// Its tools are called at `/mcp/{id}`, each call checked first. Those that it lists first are pinned: one that changes
-/// later may not be called until that is accepted.
+/// Its tools are called at `/mcp/{id}`, each call checked first. The tools that it lists first are pinned: one that
+/// changes later may not be called until the change is accepted.
 #[utoipa::path(
     post, path = "/mcp/servers", operation_id = "register_mcp_server", tag = "mcp",
     request_body = RegisterMcpServer,
@@ -89,7 +89,7 @@ pub(super) struct McpServers {
     servers: Vec<McpServer>,
 }
 
-/// List the MCP servers of the organisation
+/// Lists the MCP servers of the organisation
 ///
 /// Only operators and admins see whole URLs.
 #[utoipa::path(
@@ -102,7 +102,7 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Json<McpServers>
     Ok(Json(McpServers { servers }))
 }
 
-/// Read an MCP server
+/// Reads an MCP server
 #[utoipa::path(
     get, path = "/mcp/servers/{id}", operation_id = "get_mcp_server", tag = "mcp",
     params(("id" = Name, Path, description = "The server")),
@@ -114,12 +114,12 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(mcp_servers::show(&server.row, sees_whole_urls(&caller))))
 }
 
-/// Whether the caller is one of those who look after servers: the path of a URL may be as good as a password.
+/// Returns whether the caller may look after servers: the path of a URL may be as good as a password.
 fn sees_whole_urls(caller: &Caller) -> bool {
     caller.need(Permission::AcceptMcpTools).is_ok()
 }
 
-/// Remove an MCP server
+/// Removes an MCP server
 ///
 /// Its gateway key is revoked with it, and the sessions that agents have at it.
 #[utoipa::path(
@@ -139,14 +139,13 @@ pub(super) async fn remove(engine: App, caller: Caller, Id(id): Id) -> Result<Js
 /// The answer of `GET /mcp/servers/{id}/tools`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct McpTools {
-    /// Ordered by name.
+    /// The tools, ordered by name.
     tools: Vec<McpTool>,
 }
 
-/// List what is known of the tools of an MCP server
+/// Lists what is known of the tools of an MCP server
 ///
-/// As it was when its tools were last listed by someone who called there. The key of an agent sees those that its
-/// agents may use.
+/// They are as an agent that called there was last told. The key of an agent sees the tools that its agents may use.
 #[utoipa::path(
     get, path = "/mcp/servers/{id}/tools", operation_id = "list_mcp_tools", tag = "mcp",
     params(("id" = Name, Path, description = "The server")),
@@ -174,10 +173,10 @@ pub(super) struct AcceptMcpTool {
     digest: String,
 }
 
-/// Accept what a tool is changed to
+/// Accepts the changed description of a tool
 ///
-/// It may be called from then on, as its server describes it now. A weaker effect is not taken over: set it for the
-/// tool where it is meant.
+/// The tool may be called from then on, as its server describes it now. A weaker effect is not taken over: set it for
+/// the tool where it is meant.
 #[utoipa::path(
     post, path = "/mcp/servers/{id}/tools/{tool}/accept", operation_id = "accept_mcp_tool", tag = "mcp",
     params(

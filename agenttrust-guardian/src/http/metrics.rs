@@ -9,7 +9,7 @@ use super::auth::Caller;
 use crate::domain::{Error, Permission};
 use crate::metrics;
 
-/// Read the metrics, as Prometheus scrapes them
+/// Reads the metrics, as Prometheus scrapes them
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "operations",
     responses(
@@ -19,11 +19,11 @@ use crate::metrics;
 )]
 pub(super) async fn get_with_key(engine: App, caller: Caller) -> Result<impl IntoResponse, Error> {
     caller.need(Permission::ReadMetrics)?;
-    caller.need_own_house("the metrics count what every organisation does")?;
+    caller.need_own_organisation("the metrics count what every organisation does")?;
     text(&engine)
 }
 
-/// `GET /metrics` where whoever can ask may.
+/// Answers `GET /metrics` where no key is needed, to every caller that reaches it.
 #[cfg(feature = "cli")]
 pub(super) async fn get_without_key(engine: App) -> Result<impl IntoResponse, Error> {
     text(&engine)

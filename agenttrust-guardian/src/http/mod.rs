@@ -69,10 +69,10 @@ use crate::domain::host::Hosts;
 use crate::engine::Engine;
 use crate::mcp::Proxy;
 
-/// What every handler is given.
+/// The engine that every handler is given.
 type App = axum::extract::State<Arc<Engine>>;
 
-/// Every endpoint.
+/// Returns every endpoint.
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     in_touch_router()
         .merge(a2a_router())
@@ -112,7 +112,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .with_state(engine)
 }
 
-/// What is answered only where memory follows the database.
+/// Returns what is answered only where memory follows the database.
 fn in_touch_router() -> Router<Arc<Engine>> {
     identity_router()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
@@ -168,7 +168,7 @@ fn in_touch_router() -> Router<Arc<Engine>> {
         .route("/api/v1/audit/export", get(audit::export))
 }
 
-/// The agents behind, for other agents; answered as what is above.
+/// Returns the agents behind, for other agents; answered as what is above.
 fn a2a_router() -> Router<Arc<Engine>> {
     Router::new()
         .route("/a2a", post(a2a::dispatch))
@@ -184,7 +184,7 @@ fn access_router() -> Router<Arc<Engine>> {
         .route("/access/v1/requests/{id}/cancel", post(authzen::cancel))
 }
 
-/// Where the audit's events are sent; answered as what is above.
+/// Returns where the audit's events are sent; answered as what is above.
 fn siem_router() -> Router<Arc<Engine>> {
     Router::new()
         .route("/api/v1/siem/destinations", post(siem::create).get(siem::list))
@@ -196,7 +196,7 @@ fn siem_router() -> Router<Arc<Engine>> {
         .route("/api/v1/siem/destinations/{id}/replay", post(siem_sent::replay))
 }
 
-/// Who agents are to others, in their cards and by their workload tokens: signed by the same keys.
+/// Returns the router of agents' cards and workload tokens, which the same keys sign.
 fn identity_router() -> Router<Arc<Engine>> {
     Router::new()
         .route("/api/v1/agents/{id}/card", post(cards::generate).get(cards::get))
@@ -211,7 +211,7 @@ fn identity_router() -> Router<Arc<Engine>> {
         .route("/api/v1/wimse/verify", post(workload::verify))
 }
 
-/// The MCP servers behind.
+/// Returns the MCP servers behind.
 fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
     let proxy = Proxy::new(Arc::clone(engine));
     Router::new()
@@ -222,8 +222,8 @@ fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .layer(Extension(proxy))
 }
 
-/// Says whose answer it is: a 503 without that came from something in between. Outside of all else, it sees to what of the
-/// request is still on its way then.
+/// Says whose answer it is: a 503 without that came from something in between. Outside of all else, it sees to what of
+/// the request is still on its way then.
 async fn signed(request: Request, next: Next) -> Response {
     let (request, rest) = Rest::of(request);
     let mut response = next.run(request).await;
@@ -257,14 +257,14 @@ async fn still_open(engine: App, request: Request, next: Next) -> Result<Respons
     }
 }
 
-/// The same, for a listener that answers under these names alone.
+/// Returns the same, for a listener that answers under these names alone.
 #[cfg(feature = "cli")]
 pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) -> Router {
     let known = (engine, Arc::new(hosts));
     router.layer(from_fn_with_state(known, named::refuse_others)).layer(from_fn(signed))
 }
 
-/// The numbers alone, for whoever can reach them.
+/// Returns the router of the metrics alone, for every caller that reaches it.
 #[cfg(feature = "cli")]
 pub(crate) fn metrics_router(engine: Arc<Engine>) -> Router {
     let numbers =
@@ -272,7 +272,7 @@ pub(crate) fn metrics_router(engine: Arc<Engine>) -> Router {
     numbers.layer(from_fn(signed)).with_state(engine)
 }
 
-/// What is answered where there is no room for another connection.
+/// Returns what is answered where there is no room for another connection.
 #[cfg(feature = "cli")]
 pub(crate) fn full_router() -> Router {
     Router::new().fallback(async || error::no_connection()).layer(from_fn(signed))

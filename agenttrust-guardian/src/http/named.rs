@@ -1,4 +1,4 @@
-//! Refusing what is asked under a name that is none of this Guardian's, where a listener knows its names.
+//! The refusal of requests under a name that is not one of this Guardian's, where a listener knows its names.
 //!
 //! For `agenttrust serve` alone: a router that a program serves or nests itself is asked under whatever name that
 //! program likes.
@@ -16,17 +16,18 @@ use crate::domain::Error;
 use crate::domain::host::{Host, Hosts};
 use crate::engine::Engine;
 
-/// So much of what a caller sent is repeated in an answer.
+/// The number of characters of what a caller sent that an answer repeats.
 const SHOWN_MAX_CHARS: usize = 100;
-/// These tell nothing of any organisation, and are asked by what knows no names.
+/// The paths that any name may be used for: they tell nothing of any organisation, and monitors that know no names ask
+/// for them.
 const EXEMPT: [&str; 2] = ["/health", "/metrics"];
 
-/// What the middleware knows.
-pub(super) type Known = State<(Arc<Engine>, Arc<Hosts>)>;
+/// The state of the middleware: the engine, and the names that this Guardian is asked under.
+pub(super) type HostState = State<(Arc<Engine>, Arc<Hosts>)>;
 
-/// The middleware that refuses.
+/// Returns the middleware that refuses.
 pub(super) async fn refuse_others(
-    State((engine, hosts)): Known,
+    State((engine, hosts)): HostState,
     request: Request,
     next: Next,
 ) -> Response {
@@ -64,13 +65,14 @@ fn check(hosts: &Hosts, request: &Request) -> Result<(), Error> {
     }
 }
 
-/// Whether a request is for an MCP server behind the Guardian.
+/// Returns whether a request is for an MCP server behind the Guardian.
 fn is_mcp(request: &Request) -> bool {
     let below = request.uri().path().strip_prefix("/mcp/");
     below.is_some_and(|id| !matches!(id, "" | "servers" | "approvals") && !id.contains('/'))
 }
 
-/// The host that a request names: in its target (`:authority` of HTTP/2), in its header `Host`, or in both alike.
+/// Returns the host that a request names: in its target (`:authority` of HTTP/2), in its header `Host`, or in both
+/// alike.
 fn asked_host(request: &Request) -> Result<&str, Error> {
     let target = request.uri().authority().map(|authority| authority.as_str());
     let header = only(request, &HOST)?;
@@ -89,7 +91,7 @@ fn asked_host(request: &Request) -> Result<&str, Error> {
     }
 }
 
-/// This header, which may be there once.
+/// Returns this header, which may be there once.
 fn only<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>, Error> {
     let mut values = request.headers().get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -107,7 +109,7 @@ fn only<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>, 
     Ok(Some(text))
 }
 
-/// Whether both name the same host, and no two ports.
+/// Returns whether both name the same host, and no two ports.
 fn is_same(one: &str, other: &str) -> bool {
     match (Host::parse(one), Host::parse(other)) {
         (Some((one, port)), Some((other, other_port))) => {
@@ -117,7 +119,7 @@ fn is_same(one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether an `Origin` is a page of one of the hosts. `null`, which a sandboxed page sends, is none.
+/// Returns whether an `Origin` is a page of one of the hosts. `null`, which a sandboxed page sends, is not one.
 fn is_page_of(hosts: &Hosts, origin: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     let web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
@@ -132,7 +134,7 @@ fn unknown(how: &str, name: &str) -> Error {
     ))
 }
 
-/// What a caller sent, as it may be repeated: quoted, without control characters, and not without end.
+/// Returns what a caller sent, as it may be repeated: quoted, without control characters, and not without end.
 fn shown(text: &str) -> String {
     let mut start: String = text.chars().take(SHOWN_MAX_CHARS).collect();
     if start.len() < text.len() {

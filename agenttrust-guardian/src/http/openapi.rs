@@ -231,7 +231,7 @@ const GUIDES: [&str; 46] = [
     "deny",
 ];
 
-/// What is known of an endpoint when a request for it comes.
+/// The facts about an endpoint that are looked up when a request for it comes.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     /// Whether it is the SDK guide's.
@@ -240,7 +240,7 @@ pub(super) struct Endpoint {
     pub(super) parameters: Vec<String>,
 }
 
-/// What the document says of the endpoint of this method and route.
+/// Returns what the document says of the endpoint of this method and route.
 pub(super) fn endpoint(method: &Method, route: &str) -> Option<&'static Endpoint> {
     static ENDPOINTS: LazyLock<HashMap<String, [Option<Endpoint>; 5]>> = LazyLock::new(|| {
         let paths = Document::openapi().paths.paths.into_iter();
@@ -257,7 +257,7 @@ pub(super) fn endpoint(method: &Method, route: &str) -> Option<&'static Endpoint
     ENDPOINTS.get(route)?.get(place)?.as_ref()
 }
 
-/// The operations of a path, by their methods.
+/// Returns the operations of a path, by their methods.
 fn operations(path: &mut PathItem) -> [Option<&mut Operation>; 5] {
     let PathItem { get, put, post, delete, patch, .. } = path;
     [get, put, post, delete, patch].map(Option::as_mut)
@@ -279,16 +279,16 @@ fn is_guides(operation: &Operation) -> bool {
     operation.operation_id.as_deref().is_some_and(|id| GUIDES.contains(&id))
 }
 
-/// Made once: it is the same for every caller.
+/// The document, made once: it is the same for every caller.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| text().into());
 
-/// The OpenAPI document of the Guardian, as JSON.
+/// Returns the OpenAPI document of the Guardian, as JSON.
 pub(crate) fn text() -> String {
     // What is written here always can be: strings and numbers under names that are strings.
     Document::openapi().to_pretty_json().unwrap_or_else(|_| "{}".to_owned())
 }
 
-/// This document
+/// Sends this document
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "get_openapi", tag = "operations", security(()),
     responses((status = 200, description = "This document", body = Object, content_type = "application/json")),
@@ -297,7 +297,7 @@ pub(super) async fn document() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
 }
 
-/// What is so wherever a key is needed.
+/// The additions to every operation that needs a key.
 struct Keyed;
 
 impl Modify for Keyed {
@@ -416,7 +416,7 @@ fn tells_what_it_ignored(operation: &mut Operation) {
     }
 }
 
-/// What a body is that may be left out: utoipa says `null` for that, which is not taken.
+/// Returns what a body is that may be left out: utoipa says `null` for that, which is not taken.
 fn unless_null(one_of: &OneOf) -> Option<RefOr<Schema>> {
     let is_null = |item: &&RefOr<Schema>| {
         let null = Type::Null.into();

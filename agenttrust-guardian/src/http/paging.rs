@@ -8,19 +8,19 @@ use crate::domain::names::check_name;
 use crate::domain::{Error, Span};
 use crate::store::Place;
 
-/// How many one answer lists at most, and unless another number is asked for.
+/// The largest number of entries that one answer lists, and the number unless the caller asks for another one.
 const LISTED_MOST: usize = 1_000;
 /// The same for records of what became of a sending.
 const RECORDS_MOST: usize = 200;
 
-/// What is said of a cursor that is another list's, or made up.
+/// The end of the sentence about a cursor that is another list's, or made up.
 pub(super) const NOT_OF_THIS_LIST: &str = "is nothing that an answer of this list said as next";
 
 /// The page that a caller asks for.
 #[derive(Debug)]
 pub(super) struct Paging {
     limit: usize,
-    /// Behind which place in the list it begins.
+    /// The place in the list behind which the page begins.
     pub(super) after: Option<Place>,
 }
 
@@ -32,7 +32,7 @@ impl Paging {
         Ok(Self { limit, after })
     }
 
-    /// How many to look for: one more tells whether there are more.
+    /// Returns how many to look for: one more tells whether there are more.
     pub(super) fn looked_for(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
     }
@@ -67,7 +67,7 @@ fn limit(params: &Params, most: usize) -> Result<usize, Error> {
     }
 }
 
-/// The place that an answer said as `next`.
+/// Returns the place that an answer said as `next`.
 fn place(cursor: &str, prefix: &str) -> Result<Place, Error> {
     let read = || {
         let (at, id) = cursor.split_once('.')?;

@@ -55,32 +55,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Ids {
 pub(super) struct Params(HashMap<String, String>);
 
 impl Params {
-    /// This parameter; absent and empty are the same.
+    /// Returns this parameter; absent and empty are the same.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    /// This parameter, checked as a name.
+    /// Returns this parameter, checked as a name.
     pub(super) fn name(&self, name: &str) -> Result<Option<&str>, Error> {
         let text = self.text(name);
         text.map_or(Ok(()), |text| check_name(name, text))?;
         Ok(text)
     }
 
-    /// This parameter as a number.
+    /// Returns this parameter as a number.
     pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Error> {
         let wrong = |_| Error::invalid(name, "is not a whole number in range");
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
-    /// This parameter as a point in time. An empty one is none, and not the same as no bound at all.
+    /// Returns this parameter as a point in time. An empty one is an error, not an absent bound.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Error> {
         let wrong =
             |_| Error::invalid(name, "is no point in time; write it as 2026-01-02T03:04:05Z");
         self.0.get(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
-    /// This parameter as `true` or `false`.
+    /// Returns this parameter as `true` or `false`.
     pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, Error> {
         let wrong = |_| Error::invalid(name, "is neither true nor false");
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
@@ -106,7 +106,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     }
 }
 
-/// This header, if it is there and not empty.
+/// Returns this header, if it is there and not empty.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
     let Some(value) = only(headers, name)? else { return Ok(None) };
     let text = value
@@ -120,7 +120,7 @@ pub(super) fn trace(headers: &HeaderMap) -> Option<Trace> {
     Trace::find(|name| headers.get(name)?.to_str().ok())
 }
 
-/// The same of a header that may hold any UTF-8.
+/// Returns the same of a header that may hold any UTF-8.
 pub(super) fn text_header<'a>(
     headers: &'a HeaderMap,
     name: &str,
@@ -131,7 +131,7 @@ pub(super) fn text_header<'a>(
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
-/// This header, which may be there once.
+/// Returns this header, which may be there once.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Error> {
     let mut values = headers.get_all(name).iter();
     let value = values.next();
@@ -141,10 +141,12 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue
     }
 }
 
-/// Where a token is used, as the caller says in its header.
+/// The target of a token, as the caller names it in its header.
 pub(super) struct Target;
 
 impl Target {
+    /// Returns the target that the caller names, if it names one.
+    ///
     /// # Errors
     ///
     /// Invalid for what cannot be the name of a target.

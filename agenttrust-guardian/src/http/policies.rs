@@ -22,12 +22,12 @@ pub(super) struct PutPolicies {
     files: Vec<File>,
 }
 
-/// One file of policies.
+/// A file of policies.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PolicyFile)]
 struct File {
-    /// Such as `tools.cedar`; errors and policies without an `@id` speak of it.
+    /// The name, such as `tools.cedar`; errors and policies without an `@id` speak of it.
     #[schema(value_type = Name)]
     name: String,
     /// Cedar policies.
@@ -43,16 +43,16 @@ pub(super) struct InForce {
     source: &'static str,
     #[schema(required = true)]
     folder: Option<String>,
-    /// Of the set: the same policies have the same.
+    /// The digest of the set: the same policies have the same one.
     sha256: String,
     loaded_at: Timestamp,
     policies: Vec<Policy>,
-    /// Why another set is not in force.
+    /// The reason why a newer set is not in force.
     #[schema(required = true)]
     error: Option<Unusable>,
 }
 
-/// One policy.
+/// A policy in force.
 #[derive(Debug, Serialize, ToSchema)]
 struct Policy {
     id: String,
@@ -69,24 +69,24 @@ struct Policy {
     #[schema(required = true)]
     limit: Option<Budget>,
     shadow: bool,
-    /// How often a shadow policy would have changed a decision, since the Guardian started.
+    /// The number of decisions that a shadow policy would have changed, since the Guardian started.
     #[schema(required = true)]
     would_have_changed: Option<u64>,
 }
 
-/// What an approval takes.
+/// The approval that a hold of the policy takes.
 #[derive(Debug, Serialize, ToSchema)]
 struct Elevate {
     quorum: u32,
     window_seconds: u64,
     single_use: bool,
-    /// How long a call may wait for its approval; absent where the Guardian's setting says it.
+    /// The time that a call may wait for its approval, in seconds; absent where the Guardian's setting says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pending_seconds: Option<u64>,
 }
 
-/// How often a policy permits.
+/// The budget of a policy, which says how often it permits.
 #[derive(Debug, Serialize, ToSchema)]
 struct Budget {
     most: u32,
@@ -96,7 +96,7 @@ struct Budget {
     per: &'static str,
 }
 
-/// Why a set is not in force.
+/// The reason why a set is not in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UnusablePolicies)]
 struct Unusable {
@@ -109,10 +109,10 @@ struct Unusable {
     column: Option<usize>,
 }
 
-/// Read the policies in force
+/// Reads the policies in force
 ///
-/// An organisation other than the Guardian's own sees those that may be about its agents, and nothing of where they
-/// are kept: `folder`, `error` and `would_have_changed` are null then, and `place` is left out.
+/// A key of another organisation than the Guardian's own sees the policies that may be about its agents, and not where
+/// they are kept: `folder`, `error` and `would_have_changed` are null then, and `place` is left out.
 #[utoipa::path(
     get, path = "/api/v1/policies", operation_id = "get_policies", tag = "policies",
     responses((status = 200, description = "The policies in force", body = InForce)),
@@ -122,9 +122,9 @@ pub(super) async fn get(engine: App, caller: Caller) -> Result<Json<InForce>, Er
     Ok(Json(policies::in_force(&engine, caller.org_id()).into()))
 }
 
-/// Put other policies in force
+/// Puts other policies in force
 ///
-/// All of them or nothing: where one is not valid, `details` says where, and the old ones stay.
+/// All of them or none: where one is not valid, `details` says where, and the old ones stay.
 #[utoipa::path(
     put, path = "/api/v1/policies", operation_id = "put_policies", tag = "policies",
     request_body = PutPolicies,
@@ -145,9 +145,9 @@ pub(super) async fn put(
     Ok(Json(in_force.into()))
 }
 
-/// Read the policy folder again
+/// Reads the policy folder again
 ///
-/// It is looked at all the time; this does so now, and says whether it can be used.
+/// The Guardian looks at the folder all the time; this does so now, and says whether its policies can be used.
 #[utoipa::path(
     post, path = "/api/v1/policies/reload", operation_id = "reload_policies", tag = "policies",
     responses(
@@ -161,16 +161,17 @@ pub(super) async fn reload(engine: App, caller: Caller) -> Result<Json<InForce>,
     Ok(Json(in_force.into()))
 }
 
-/// The policies decide for every organisation, so those who manage them are of the Guardian's own.
+/// Checks that the caller may manage the policies. They decide for every organisation, so only the Guardian's own may
+/// change them.
 fn may_manage(caller: &Caller) -> Result<(), Error> {
     caller.need(Permission::ManagePolicies)?;
-    caller.need_own_house("the policies decide for every organisation")
+    caller.need_own_organisation("the policies decide for every organisation")
 }
 
 impl From<policies::InForce> for InForce {
     fn from(now: policies::InForce) -> Self {
-        let is_own = now.house.is_some();
-        let (folder, trouble) = now.house.map(|house| (house.folder, house.trouble)).unzip();
+        let is_own = now.source.is_some();
+        let (folder, trouble) = now.source.map(|source| (source.folder, source.trouble)).unzip();
         let described = |policy: Described| Policy::new(policy, is_own);
         Self {
             source: now.origin.as_str(),
@@ -190,7 +191,8 @@ impl From<policies::InForce> for InForce {
 }
 
 impl Policy {
-    /// What is told of a policy; where it is kept and what it did, to the Guardian's own organisation.
+    /// Returns what a caller sees of a policy. Only the Guardian's own organisation sees where it is kept and what it
+    /// did.
     fn new(described: Described, is_own: bool) -> Self {
         let Described { about, would_have_changed } = described;
         Self {

@@ -1,5 +1,6 @@
-//! The proof that a request may come with, that whoever sends it has the key of its workload token (RFC 9449): in `DPoP`, with
-//! the token in `Authorization`, beside the API key. What comes with one is good only where that is right.
+//! The proof that a request may come with (RFC 9449): it shows that the sender has the key of its workload token. It
+//! is in `DPoP`, with the token in `Authorization`, beside the API key. A request that comes with a proof is good only
+//! where the proof is right.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::engine::Engine;
 use crate::pipeline::Proof;
 use crate::services::workload::{self, Presented};
 
-/// What a request came with to prove who sends it, as it was sent.
+/// The proof and the token of a request, as they were sent.
 #[derive(Clone)]
 pub(super) struct Came {
     said: Option<Result<Said, Error>>,
@@ -55,7 +56,7 @@ impl FromRequestParts<Arc<Engine>> for Came {
 }
 
 impl Came {
-    /// The proof for this agent, if the request came with one: it is right, and still to be used up.
+    /// Returns the proof for this agent, if the request came with one: it is right, and still to be used up.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl Came {
         proven.map(Some).inspect_err(|error| tell(engine, key, "check", agent_id, error))
     }
 
-    /// The same, used up for all that is checked of this request.
+    /// Returns the same, used up for all that is checked of this request.
     ///
     /// # Errors
     ///
@@ -92,12 +93,12 @@ impl Came {
         used.map(Some).inspect_err(|error| tell(engine, key, operation, agent_id, error))
     }
 
-    /// Sees that whoever acts for this agent by one of its keys has proved that it has the agent's key too, where that is
-    /// needed. A proof that is there must be right in any case.
+    /// Checks that a caller that acts for this agent by one of its keys has proved that it has the agent's key too,
+    /// where that is needed. A proof that is there must be right in any case.
     ///
     /// # Errors
     ///
-    /// Those of [`prove_once`](Self::prove_once), and where a proof is needed and there is none.
+    /// Those of [`prove_once`](Self::prove_once), and where a proof is needed and missing.
     pub(super) async fn need_once(
         self,
         engine: &Engine,
@@ -134,7 +135,7 @@ pub(super) fn tell(
     }
 }
 
-/// The token and the proof in the headers; `None` where there is no proof.
+/// Returns the token and the proof in the headers; `None` where there is no proof.
 fn presented(headers: &HeaderMap) -> Option<Result<(String, String), Error>> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = authorization.and_then(|value| value.trim().split_once(' '));
@@ -168,8 +169,8 @@ fn read(headers: &HeaderMap, token: Option<(&str, &str)>) -> Result<(String, Str
     }
 }
 
-/// Under which bases this Guardian is reached: what the operator says, else what was asked for. The program that it is
-/// embedded in asks under a base of its own.
+/// Returns under which bases this Guardian is reached: what the operator says, else what was asked for. The program
+/// that it is embedded in asks under a base of its own.
 fn names(engine: &Engine, parts: &Parts) -> Vec<String> {
     let mut names = engine.settings.public_urls.clone();
     if names.is_empty() || parts.extensions.get::<InProcess>().is_some() {

@@ -1,33 +1,33 @@
-//! What is here as clients of OAuth look for it: a protected resource (RFC 9728), and who issues tokens for it.
+//! Protected resources as clients of OAuth look for them (RFC 9728), and the issuers of tokens for them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::Engine;
 
-/// Something that takes tokens: an MCP server or an agent behind the Guardian (RFC 9728).
+/// A resource that takes tokens: an MCP server or an agent behind the Guardian (RFC 9728).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProtectedResource {
     /// Its absolute URL, which the audience of a token may name.
     resource: String,
     /// Its name.
     resource_name: String,
-    /// Who issues tokens for it: the federation providers of its organisation.
+    /// The issuers of tokens for it: the federation providers of its organisation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     authorization_servers: Vec<String>,
-    /// What a token for all of it needs.
+    /// The scopes that a token for all of it needs.
     scopes_supported: Vec<String>,
-    /// How a token is sent.
+    /// The ways in which a token is sent.
     #[schema(value_type = Vec<String>)]
     bearer_methods_supported: [&'static str; 1],
 }
 
-/// Something of an organisation that is described.
+/// A resource of an organisation that is described.
 pub(super) struct Described<'a> {
     pub(super) org_id: &'a str,
     pub(super) address: String,
     pub(super) name: &'a str,
-    /// What a token for all of it needs.
+    /// The scope that a token for all of it needs.
     pub(super) scope: String,
     /// Whether tokens of issuers are taken there: under an address that only the caller speaks of none is.
     pub(super) is_certain: bool,

@@ -1,5 +1,5 @@
-//! Requests that make, open or revoke a delegation and are refused: the audit is told of them too. Who tries to be
-//! given more than may be given is seen, and not only who succeeds.
+//! The audit of requests that make, open or revoke a delegation and are refused. A caller that tries to get more than
+//! it may have is seen too, and not only one that succeeds.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::domain::names::check_name;
 use crate::services::delegations::{self, Refused};
 
 const DELEGATIONS: &str = "/api/v1/delegations";
-/// What a body may name.
+/// The members of a body that are recorded.
 const NAMED: [&str; 3] = ["from_agent_id", "to_agent_id", "parent_delegation_id"];
-/// How many characters of the sentence that was answered are kept.
+/// The number of characters of the answered sentence that are recorded.
 const MESSAGE_MOST: usize = 500;
 
-/// The middleware, inside of the one that identifies the caller. One without a key that works is told nothing, and
-/// nothing is told of it.
+/// Records a refused request in the audit. It runs inside of the middleware that identifies the caller, and records
+/// nothing of a caller without a key that works.
 pub(super) async fn tell(engine: App, request: Request, next: Next) -> Response {
     let Some(operation) = operation(request.method(), request.uri().path()) else {
         return next.run(request).await;
@@ -49,7 +49,7 @@ pub(super) async fn tell(engine: App, request: Request, next: Next) -> Response 
     response
 }
 
-/// What a request is for, if it is for one of these.
+/// Returns what a request is for, if it is for one of these.
 fn operation(method: &Method, path: &str) -> Option<&'static str> {
     let below = path.strip_prefix(DELEGATIONS)?;
     match *method {
@@ -62,7 +62,7 @@ fn operation(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-/// What the request names, as far as that can be names.
+/// Returns what the request names, as far as that can be names.
 fn named(sent: &Sent, id: Option<Id>) -> Map<String, Value> {
     let body = sent.bytes().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
     let in_body = NAMED.into_iter().filter_map(|member| {

@@ -1,9 +1,9 @@
-//! The rest of a request's body that its answer did not wait for: an endpoint that takes none, a caller that is turned away
-//! before it is read.
+//! The rest of a request's body that its answer did not wait for: an endpoint that takes none, a caller that is turned
+//! away before it is read.
 //!
-//! It is read away before the answer, so that its client gets to read that and its connection is used on. Where there is
-//! more of it than an answer waits for, an answer over HTTP/1 says that the connection ends with it, so that no caller sends
-//! another request into one that is being closed, and the rest is read away behind it.
+//! It is read away before the answer, so that its client gets to read that and its connection is used on. Where there
+//! is more of it than an answer waits for, an answer over HTTP/1 says that the connection ends with it, so that no
+//! caller sends another request into one that is being closed, and the rest is read away behind it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use http_body::{Frame, SizeHint};
 
 use super::admit::InProcess;
 
-/// What is left of a body, once the answer is there.
+/// The rest of a body that is still unread once the answer is there.
 pub(super) struct Rest {
     kept: Arc<Mutex<Kept>>,
     /// Its connection goes on whatever becomes of one body.
@@ -67,7 +67,7 @@ async fn read(rest: Rest) -> bool {
 
 struct Kept {
     body: Body,
-    /// Somebody has begun to read it.
+    /// Whether a reader has begun to read it.
     begun: bool,
     ended: bool,
 }

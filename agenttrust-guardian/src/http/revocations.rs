@@ -27,29 +27,30 @@ use crate::domain::Error;
 use crate::domain::limits::Share;
 use crate::domain::{Fingerprint, Key, Permission};
 use crate::engine::Engine;
-use crate::engine::revocations::News;
+use crate::engine::revocations::RevocationEvent;
 
-/// After so much silence a comment is sent, so that a reader can tell a dead connection from a quiet
-/// Guardian, and the Guardian a dead reader.
+/// The silence after which a comment is sent, so that a reader can tell a dead connection from a
+/// quiet Guardian, and the Guardian a dead reader.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// One event of the stream.
+/// An event of the stream.
 #[derive(Debug, ToSchema)]
-pub(super) struct RevocationEvent {
+#[schema(as = RevocationEvent)]
+pub(super) struct StreamedEvent {
     #[schema(value_type = String, pattern = "^(ready|revocation|lagged)$")]
     event: &'static str,
     /// JSON: of a `revocation` its `kind` and what it is of, else `{}`.
     data: String,
 }
 
-/// Follow what is revoked
+/// Follows what is revoked
 ///
-/// `ready` once nothing is missed any more, then a `revocation` for each. The stream has no end; a
-/// comment every 15 seconds says that it is alive.
+/// The stream says `ready` once nothing is missed any more, then a `revocation` for each. It has no
+/// end; a comment every 15 seconds says that it is alive.
 #[utoipa::path(
     get, path = "/api/v1/revocations/stream", operation_id = "watch_revocations", tag = "tokens",
     responses(
-        (status = 200, description = "Server-sent events", body = RevocationEvent, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = StreamedEvent, content_type = "text/event-stream"),
         TooMany, Unavailable,
     ),
 )]
@@ -60,9 +61,9 @@ pub(super) async fn stream(engine: App, caller: Caller) -> Result<Response, Erro
         return Err(Error::unavailable("the Guardian is stopping; try again later"));
     }
     let place = engine.limits.streams.take(&caller.key, 1)?;
-    let (news, Caller { key, secret, named }) = (engine.revocations.listen(), caller);
+    let (events, Caller { key, secret, named }) = (engine.revocations.listen(), caller);
     let engine = Arc::downgrade(&engine);
-    let watch = Watch { engine, news, closing, key, secret, named, beat: BEAT, _place: place };
+    let watch = Watch { engine, events, closing, key, secret, named, beat: BEAT, _place: place };
     // It may have been revoked after it was looked up and before anybody listened for that.
     if !watch.key_works() {
         return Err(Error::unauthenticated("the API key was revoked; use another one"));
@@ -85,10 +86,11 @@ pub(super) async fn stream(engine: App, caller: Caller) -> Result<Response, Erro
     Ok((headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response())
 }
 
-/// One reader's stream. It keeps no Guardian alive that nobody else holds.
+/// The stream of one reader. It does not keep a Guardian alive that no other part of the program
+/// holds.
 struct Watch {
     engine: Weak<Engine>,
-    news: broadcast::Receiver<Arc<News>>,
+    events: broadcast::Receiver<Arc<RevocationEvent>>,
     closing: watch::Receiver<bool>,
     key: Arc<Key>,
     secret: Fingerprint,
@@ -98,7 +100,7 @@ struct Watch {
     _place: Share,
 }
 
-/// What is said to the reader.
+/// The piece that the reader is sent next.
 enum Said {
     Next(Bytes),
     Last(Bytes),
@@ -106,20 +108,20 @@ enum Said {
 }
 
 impl Watch {
-    /// What is said next, as soon as there is something to say.
+    /// Returns what is said next, as soon as there is something to say.
     async fn next(&mut self) -> Said {
         // One for all that is heard meanwhile: news of others is silence to this reader.
         let mut beat = pin!(background::sleep(self.beat));
         loop {
-            let news = {
+            let received = {
                 let closed = pin!(async {
                     // The other end lives as long as the Guardian, and so does the stream.
                     let _ = self.closing.wait_for(|closing| *closing).await;
                 });
-                let heard = pin!(self.news.recv());
+                let heard = pin!(self.events.recv());
                 match select(closed, select(heard, beat.as_mut())).await {
                     Either::Left(_) => return Said::Nothing,
-                    Either::Right((Either::Left((news, _)), _)) => Some(news),
+                    Either::Right((Either::Left((received, _)), _)) => Some(received),
                     Either::Right((Either::Right(_), _)) => None,
                 }
             };
@@ -127,15 +129,17 @@ impl Watch {
             if !self.key_works() {
                 return Said::Nothing;
             }
-            let Some(news) = news else {
+            let Some(received) = received else {
                 return Said::Next(Bytes::from_static(b": nothing new\n\n"));
             };
-            match news.as_deref() {
-                Ok(News::Revoked(org_id, revocation)) if self.is_told(org_id, revocation) => {
+            match received.as_deref() {
+                Ok(RevocationEvent::Revoked(org_id, revocation))
+                    if self.is_told(org_id, revocation) =>
+                {
                     return Said::Next(event("revocation", revocation));
                 }
-                Ok(News::Revoked(..) | News::Keys) => {}
-                Ok(News::Uncounted) | Err(RecvError::Lagged(_)) => {
+                Ok(RevocationEvent::Revoked(..) | RevocationEvent::Keys) => {}
+                Ok(RevocationEvent::Uncounted) | Err(RecvError::Lagged(_)) => {
                     return Said::Last(event("lagged", &serde_json::json!({})));
                 }
                 Err(RecvError::Closed) => return Said::Nothing,
@@ -143,7 +147,7 @@ impl Watch {
         }
     }
 
-    /// Whether the reader is told of what was taken back in this organisation.
+    /// Returns whether the reader hears of this revocation, which was made in this organisation.
     fn is_told(&self, org_id: &str, revocation: &Revocation) -> bool {
         let agent_id = match revocation {
             Revocation::Token { agent_id, .. } | Revocation::Agent { agent_id, .. } => agent_id,
@@ -154,7 +158,7 @@ impl Watch {
         org_id == self.key.org_id && named.is_none_or(|named| named == agent_id)
     }
 
-    /// Whether the reader could open the stream now.
+    /// Returns whether the reader could open the stream now.
     fn key_works(&self) -> bool {
         self.engine.upgrade().is_some_and(|engine| engine.still_knows(&self.secret))
     }
@@ -163,7 +167,7 @@ impl Watch {
 fn event(event: &'static str, data: &impl Serialize) -> Bytes {
     // What is written here always can be: strings under names that are strings.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
-    let RevocationEvent { event, data } = RevocationEvent { event, data };
+    let StreamedEvent { event, data } = StreamedEvent { event, data };
     Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
 }
 
@@ -175,7 +179,7 @@ mod tests {
     use crate::services::keys::{self, Maker, NewKey};
     use crate::store::{KeyEnd, Rotation};
 
-    /// A Guardian and a gateway of this organisation that listens there.
+    /// Returns a Guardian and a gateway of this organisation that listens there.
     async fn watch(org_id: &str, beat: Duration) -> (Guardian, Watch) {
         let guardian = Guardian::in_memory().await.unwrap();
         let engine = guardian.engine();
@@ -185,7 +189,7 @@ mod tests {
         let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
         let watch = Watch {
             engine: Arc::downgrade(engine),
-            news: engine.revocations.listen(),
+            events: engine.revocations.listen(),
             closing: engine.closing(),
             secret: hash,
             named: None,
@@ -196,7 +200,7 @@ mod tests {
         (guardian, watch)
     }
 
-    /// The agent that was named, else all that was said.
+    /// Returns the agent that was named, else all that was said.
     fn agent(said: Said) -> String {
         let Said::Next(bytes) = said else { panic!("it is over") };
         let said = String::from_utf8(bytes.to_vec()).unwrap();
@@ -231,7 +235,7 @@ mod tests {
         }
     }
 
-    /// The reader's key gets another secret; the one before works on for so long.
+    /// Gives the reader's key another secret; the one before works on for `overlap`.
     async fn rotate(engine: &Engine, id: &str, overlap: Duration) {
         let now = engine.clock.now();
         let rotation = Rotation {

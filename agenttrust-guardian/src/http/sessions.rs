@@ -26,7 +26,7 @@ use crate::services::agents::unknown_mode;
 use crate::services::sessions::{self, NewSession};
 use crate::services::workload::{self, Presented};
 
-/// Begin a session with a server
+/// Begins a session with a server
 ///
 /// A mode and a ceiling only tighten the floor of the agent. A ceiling alone means restricted;
 /// restricted needs one, and open takes none.
@@ -79,10 +79,10 @@ pub(super) struct InitApi {
     mode: Option<SessionMode>,
 }
 
-/// What the opening of a session from a token may carry in its headers.
-struct Carried;
+/// The headers that a request to open a session from a token may have.
+struct SessionHeaders;
 
-impl IntoParams for Carried {
+impl IntoParams for SessionHeaders {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         vec![
@@ -105,7 +105,7 @@ impl IntoParams for Carried {
     }
 }
 
-/// Begin a session from a token
+/// Begins a session from a token
 ///
 /// It reaches as far and lives as long as the token, and is as strict as the session that the token was
 /// issued in.
@@ -113,12 +113,12 @@ impl IntoParams for Carried {
 /// Asked again with the same key, it is the session that is open already: a server that asks for each
 /// request, or that forgot, must not fill up the agent's sessions.
 ///
-/// A workload token needs the proof that came with it. `AgentTrust-Key-Thumbprint` says by which key every further proof is
-/// made, which is then for the server to see to.
+/// A workload token needs the proof that came with it. `AgentTrust-Key-Thumbprint` says by which key every further
+/// proof is made, which is then for the server to see to.
 #[utoipa::path(
     post, path = "/api/v1/agenttrust/api-sessions/init", operation_id = "init_api_session",
     tag = "sessions",
-    params(Target, Carried),
+    params(Target, SessionHeaders),
     request_body = InitApi,
     responses(
         (
@@ -186,10 +186,10 @@ async fn init_workload(
     began.inspect_err(|error| tell(engine, &caller.key, "init_session", "", error))
 }
 
-/// Read a session
+/// Reads a session
 ///
-/// Of an ad-hoc session `agent_id` says whose, if more than one agent uses the id. The counters of an
-/// ad-hoc session are those of the replica that is asked, since its start; all others are exact.
+/// For an ad-hoc session, `agent_id` says whose, if more than one agent uses the id. The counters of an ad-hoc session
+/// are those of the replica that is asked, since its start; all others are exact.
 #[utoipa::path(
     get, path = "/mcp/sessions/{id}", operation_id = "get_session", tag = "sessions",
     params(

@@ -14,7 +14,7 @@ use super::body::Payload;
 use super::params::Id;
 use crate::domain::numbers::whole_if_any;
 use crate::domain::{DestinationKind, Error, EventFormat, Permission, Secret};
-use crate::services::siem::{self, Change, Destination, Given, NewDestination};
+use crate::services::siem::{self, Destination, DestinationUpdate, Given, NewDestination};
 
 /// The body of `POST /api/v1/siem/destinations`.
 #[derive(Deserialize, ToSchema)]
@@ -23,11 +23,11 @@ pub(super) struct Create {
     /// Its name, for people.
     #[schema(value_type = Name)]
     name: String,
-    /// What receives.
+    /// The kind of receiver.
     #[schema(value_type = DestinationKind)]
     destination_type: String,
-    /// Where it receives: https, for syslog `syslog+tls://host:6514` or `syslog+tcp://host:601`, at a public address,
-    /// or at one that was opened; for a file `file:///absolute/path`, in a folder that was opened.
+    /// The address of the receiver: https, for syslog `syslog+tls://host:6514` or `syslog+tcp://host:601`, at a public
+    /// address, or at one that was opened; for a file `file:///absolute/path`, in a folder that was opened.
     #[schema(max_length = 2000)]
     endpoint_url: String,
     /// The token by which the receiver lets in; of a webhook, the `whsec_` secret that messages are signed with. No
@@ -35,20 +35,20 @@ pub(super) struct Create {
     #[serde(default)]
     #[schema(max_length = 4096)]
     auth_token: Option<String>,
-    /// How many events to send at once; 100 by default.
+    /// The number of events that are sent at once; 100 by default.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 1000)]
     batch_size: Option<u64>,
-    /// How long an event waits at most for others to go with it, in seconds; 30 by default.
+    /// The longest time that an event waits for others to go with it, in seconds; 30 by default.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 3600)]
     flush_interval_seconds: Option<u64>,
-    /// What to send: kinds of the audit as `decision`, families as `approval.*`, and `decision.allowed`,
-    /// `decision.denied` and `decision.held`; everything where there is none.
+    /// The events to send: kinds of the audit as `decision`, families as `approval.*`, and `decision.allowed`,
+    /// `decision.denied` and `decision.held`; all events by default.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     filter_event_types: Option<Vec<String>>,
-    /// In which form to send it; `ocsf` by default.
+    /// The format of the events; `ocsf` by default.
     #[serde(default)]
     #[schema(value_type = Option<EventFormat>)]
     format: Option<String>,
@@ -62,11 +62,11 @@ pub(super) struct Update {
     #[serde(default)]
     #[schema(value_type = Option<Name>)]
     name: Option<String>,
-    /// What receives: it does not change.
+    /// The kind of receiver, which does not change.
     #[serde(default)]
     #[schema(value_type = Option<DestinationKind>)]
     destination_type: Option<String>,
-    /// Where it receives. With another host, the token must be given again where there is one.
+    /// The address of the receiver. With another host, the token must be given again where there is one.
     #[serde(default)]
     #[schema(max_length = 2000)]
     endpoint_url: Option<String>,
@@ -77,19 +77,19 @@ pub(super) struct Update {
     /// Whether anything is sent. What happens while it is false is sent later.
     #[serde(default)]
     is_active: Option<bool>,
-    /// How many events to send at once.
+    /// The number of events that are sent at once.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 1000)]
     batch_size: Option<u64>,
-    /// How long an event waits at most for others to go with it, in seconds.
+    /// The longest time that an event waits for others to go with it, in seconds.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 3600)]
     flush_interval_seconds: Option<u64>,
-    /// What to send; everything where there is none.
+    /// The events to send; all events where the list is empty.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     filter_event_types: Option<Vec<String>>,
-    /// In which form to send it.
+    /// The format of the events.
     #[serde(default)]
     #[schema(value_type = Option<EventFormat>)]
     format: Option<String>,
@@ -103,22 +103,22 @@ pub(super) struct View {
     org_id: String,
     name: String,
     destination_type: DestinationKind,
-    /// Without its path for those who may not change it.
+    /// The address of the receiver, without its path for keys that may not change it.
     endpoint_url: String,
     /// Whether anything is sent.
     is_active: bool,
     batch_size: i64,
     flush_interval_seconds: i64,
-    /// Empty where everything is sent.
+    /// The events that are sent; empty where all are.
     filter_event_types: Vec<String>,
     format: EventFormat,
-    /// How old the oldest event is that it is owed, in seconds; null where this replica does not send to it.
+    /// The age of the oldest event that is not sent yet, in seconds; null where this replica does not send to it.
     #[schema(required = true)]
     lag_seconds: Option<u64>,
-    /// Since when it takes nothing; null where it does.
+    /// The time since which it takes nothing; null where it does.
     #[schema(required = true)]
     failing_since: Option<Timestamp>,
-    /// What was wrong last; null once it took something.
+    /// The last fault; null once it took something.
     #[schema(required = true)]
     last_error: Option<String>,
     /// The status that the receiver answered last, where it answers by HTTP and did.
@@ -168,7 +168,7 @@ fn format(word: &str) -> Result<EventFormat, Error> {
         .ok_or_else(|| Error::invalid("format", "is not known; use ocsf or raw"))
 }
 
-/// Make a SIEM destination
+/// Makes a SIEM destination
 ///
 /// It is sent what the audit says from then on: at least once, in order, each event with an id of its own.
 #[utoipa::path(
@@ -222,7 +222,7 @@ pub(super) struct SiemDestinations {
     destinations: Vec<View>,
 }
 
-/// List the SIEM destinations of the organisation
+/// Lists the SIEM destinations of the organisation
 #[utoipa::path(
     get, path = "/api/v1/siem/destinations", operation_id = "list_siem_destinations", tag = "siem",
     responses((status = 200, description = "The destinations, without their tokens", body = SiemDestinations), Unavailable),
@@ -235,7 +235,7 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Json<SiemDestina
     Ok(Json(SiemDestinations { destinations }))
 }
 
-/// Read a SIEM destination
+/// Reads a SIEM destination
 #[utoipa::path(
     get, path = "/api/v1/siem/destinations/{id}", operation_id = "get_siem_destination", tag = "siem",
     params(("id" = Name, Path, description = "The destination")),
@@ -247,9 +247,9 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(View::new(siem::get(&engine, &caller.key, &id).await?, whole)))
 }
 
-/// Change a SIEM destination
+/// Changes a SIEM destination
 ///
-/// What it was owed it is owed still: a change of the filter counts for what was not sent yet.
+/// It is still sent what was left: a change of the filter counts for what was not sent yet.
 #[utoipa::path(
     put, path = "/api/v1/siem/destinations/{id}", operation_id = "update_siem_destination", tag = "siem",
     params(("id" = Name, Path, description = "The destination")),
@@ -265,7 +265,7 @@ pub(super) async fn change(
     caller.need(Permission::ManageSiem)?;
     let body: Update = payload.json().await?;
     let changed = async {
-        let wanted = Change {
+        let wanted = DestinationUpdate {
             kind: body.destination_type.as_deref().map(kind).transpose()?,
             name: body.name,
             endpoint: body.endpoint_url,
@@ -286,9 +286,9 @@ pub(super) async fn change(
     Ok(Json(View::new(changed, true)))
 }
 
-/// Remove a SIEM destination
+/// Removes a SIEM destination
 ///
-/// What it was not sent yet it is not sent any more.
+/// Events that it was not sent yet are not sent any more.
 #[utoipa::path(
     delete, path = "/api/v1/siem/destinations/{id}", operation_id = "delete_siem_destination", tag = "siem",
     params(("id" = Name, Path, description = "The destination")),

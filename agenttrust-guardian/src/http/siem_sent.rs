@@ -18,14 +18,14 @@ use crate::domain::{Error, Permission};
 use crate::services::siem;
 use crate::store::{SetAsideRow, SiemDeliveryRow};
 
-/// What became of one sending.
+/// The outcome of one sending.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SiemDelivery)]
 pub(super) struct Delivery {
     /// Its own for each sending.
     id: String,
     destination_id: String,
-    /// How many events were sent.
+    /// The number of events that were sent.
     batch_size: i64,
     /// `success` or `failed`.
     status: String,
@@ -33,7 +33,7 @@ pub(super) struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     status_code: Option<i64>,
-    /// What was wrong.
+    /// The fault of the sending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error_message: Option<String>,
@@ -59,13 +59,13 @@ impl From<SiemDeliveryRow> for Delivery {
 pub(super) struct SiemDeliveries {
     /// The newest first; of each destination the newest 1,000 are kept.
     logs: Vec<Delivery>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List what a SIEM destination was sent, and whether it took it
+/// Lists what a SIEM destination was sent, and whether it took it
 #[utoipa::path(
     get, path = "/api/v1/siem/destinations/{id}/logs", operation_id = "list_siem_deliveries", tag = "siem",
     params(
@@ -101,15 +101,15 @@ pub(super) struct Aside {
     /// The audit log that it is of, and the number of its row there.
     log: String,
     seq: i64,
-    /// When it was written.
+    /// The time when the event was written.
     at: String,
-    /// What happened, as the audit calls it.
+    /// The kind of the event, as the audit names it.
     kind: String,
     /// The status that the receiver answered, where it answers by HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     status_code: Option<i64>,
-    /// Why, in the receiver's words.
+    /// The reason, in the receiver's words.
     reason: String,
     set_aside_at: Timestamp,
 }
@@ -136,15 +136,15 @@ impl From<SetAsideRow> for Aside {
 pub(super) struct SetAside {
     /// The newest first; of each destination the newest 10,000 are kept.
     set_aside: Vec<Aside>,
-    /// How many are not kept any more.
+    /// The number of events that are no longer kept.
     dropped: i64,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List what a SIEM destination refused for good, or could not be sent
+/// Lists what a SIEM destination refused for good, or could not be sent
 ///
 /// It is still in the audit.
 #[utoipa::path(
@@ -170,7 +170,7 @@ pub(super) async fn set_aside(
     Ok(Json(SetAside { set_aside: rows, dropped: found.dropped, next }))
 }
 
-/// What came of an event for trial.
+/// The outcome of sending an event for trial.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SiemTest)]
 pub(super) struct Tried {
@@ -180,15 +180,16 @@ pub(super) struct Tried {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     status_code: Option<u16>,
-    /// What was wrong.
+    /// The fault of the sending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error_message: Option<String>,
 }
 
-/// Send a SIEM destination one event for trial
+/// Sends a SIEM destination one event for trial
 ///
-/// Now, also while it is paused. The answer is 200 also where the receiver did not take it.
+/// The event is sent now, also while the destination is paused. The answer is 200 also where the
+/// receiver did not take it.
 #[utoipa::path(
     post, path = "/api/v1/siem/destinations/{id}/test", operation_id = "test_siem_destination", tag = "siem",
     params(("id" = Name, Path, description = "The destination")),
@@ -209,13 +210,13 @@ pub(super) async fn test(engine: App, caller: Caller, Id(id): Id) -> Result<Json
 #[serde(deny_unknown_fields)]
 #[schema(as = ReplaySiemDestination)]
 pub(super) struct Replay {
-    /// From when on; a time that is past.
+    /// The time from which on events are sent again, which must be past.
     since: Timestamp,
 }
 
-/// Send a SIEM destination once more what happened since a point in time
+/// Sends a SIEM destination once more what happened since a point in time
 ///
-/// Beside what it is owed already. Events keep their ids.
+/// Those events come beside what is not sent yet, and keep their ids.
 #[utoipa::path(
     post, path = "/api/v1/siem/destinations/{id}/replay", operation_id = "replay_siem_destination", tag = "siem",
     params(("id" = Name, Path, description = "The destination")),

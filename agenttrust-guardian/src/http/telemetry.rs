@@ -24,7 +24,7 @@ use crate::domain::numbers::whole;
 use crate::services::telemetry::{self, Event};
 use crate::store::Stage;
 
-/// How many events one batch may hold.
+/// The largest number of events in one batch.
 const EVENTS_MOST: usize = 1_000;
 
 /// The body of `POST /api/v1/telemetry/report`.
@@ -43,8 +43,7 @@ pub(super) struct Report {
     events: Vec<ReportedEvent>,
 }
 
-/// One event. The published clients report more kinds than the protocol lists, some of them without a
-/// tool.
+/// A reported event. The published clients report more kinds than the protocol lists, some of them without a tool.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = TelemetryEvent)]
 pub(super) struct ReportedEvent {
@@ -55,7 +54,7 @@ pub(super) struct ReportedEvent {
     #[serde(default)]
     #[schema(value_type = NameOrEmpty)]
     tool_name: String,
-    /// How long it ran, in milliseconds.
+    /// The time that the call ran, in milliseconds.
     #[serde(default, deserialize_with = "milliseconds")]
     duration_ms: u64,
     /// Whether it worked.
@@ -65,12 +64,12 @@ pub(super) struct ReportedEvent {
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     error_type: Option<String>,
-    /// When it ended.
+    /// The time when the call ended.
     #[serde(default)]
     timestamp: Option<Timestamp>,
 }
 
-/// As much as the database can keep.
+/// Returns as much as the database can keep.
 fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     whole(from).map(i64::unsigned_abs)
 }
@@ -99,23 +98,23 @@ impl ReportedEvent {
     }
 }
 
-/// What a report may carry in its headers.
-struct Carried;
+/// The headers that a report may have.
+struct ReportHeaders;
 
-impl IntoParams for Carried {
+impl IntoParams for ReportHeaders {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let said = "One check id for each event, `-` for none, separated by commas";
         vec![documented(CHECK_IDS, said, ObjectBuilder::new().schema_type(Type::String))]
     }
 }
 
-/// Report what ran
+/// Reports what ran
 ///
 /// What no `check_id` vouches for counts for nothing. Of that, an agent has 10,000 events an hour and 100,000 in
 /// all kept; the receipt says how many of those that were sent are.
 #[utoipa::path(
     post, path = "/api/v1/telemetry/report", operation_id = "report_telemetry", tag = "telemetry",
-    params(Carried),
+    params(ReportHeaders),
     request_body = Report,
     responses((status = 200, description = "The receipt", body = TelemetryReceipt), NotFound, Unavailable),
 )]
@@ -154,7 +153,7 @@ pub(super) async fn report(
     Ok(Json(TelemetryReceipt::accepted(kept)))
 }
 
-/// One check id for each event, `-` for none; without the header, none at all.
+/// Returns one check id for each event, `-` for none; without the header, none at all.
 fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, Error> {
     let Some(list) = header(headers, CHECK_IDS)? else {
         return Ok(vec![None; events]);

@@ -19,7 +19,7 @@ use super::body::Payload;
 use crate::domain::names::{check_name, check_names, check_text};
 use crate::domain::numbers::whole;
 use crate::domain::{Error, Permission};
-use crate::services::tokens::{self, Issued, NewToken, Worth};
+use crate::services::tokens::{self, IntrospectedToken, Issued, NewToken};
 
 /// The longest life of a token, in seconds.
 const TTL_MOST: u64 = 86_400;
@@ -31,15 +31,15 @@ pub(super) struct Issue {
     /// The agent that the token speaks for.
     #[schema(value_type = Name)]
     agent_id: String,
-    /// What it may be used for.
+    /// The scopes that the token may be used for.
     #[serde(default)]
     #[schema(value_type = Vec<Capability>, max_items = 256)]
     scopes: Vec<String>,
-    /// Where it may be used; empty means anywhere.
+    /// The places where the token may be used; empty means anywhere.
     #[serde(default)]
     #[schema(value_type = Vec<Name>, max_items = 256)]
     audience: Vec<String>,
-    /// How long it lives, in seconds.
+    /// The time that the token lives, in seconds.
     #[serde(default = "five_minutes", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 86400, default = 300)]
     ttl: u64,
@@ -53,7 +53,7 @@ fn five_minutes() -> u64 {
     300
 }
 
-/// Issue a token
+/// Issues a token
 #[utoipa::path(
     post, path = "/api/v1/agent-tokens/issue", operation_id = "issue_token", tag = "tokens",
     request_body = Issue,
@@ -105,7 +105,7 @@ pub(super) struct Introspect {
     /// The token.
     #[schema(value_type = Name)]
     token: String,
-    /// Where it is about to be used; at most 2,000 bytes of UTF-8.
+    /// The place where the token is about to be used; at most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     target: Option<String>,
@@ -115,7 +115,7 @@ pub(super) struct Introspect {
     required_scopes: Option<Vec<String>>,
 }
 
-/// Ask what a token is worth now
+/// Asks what a token is worth now
 ///
 /// A token that does not work is answered the same whether it expired, was revoked, is another
 /// agent's or never was.
@@ -140,11 +140,12 @@ pub(super) async fn introspect(
 
     let mut result = IntrospectionResult::default();
     result.guard_tier = Some("fast".to_owned());
-    let worth = tokens::worth(&engine, reach, &body.token, target.as_deref(), &required);
-    result.active = worth.is_ok();
-    match worth {
+    let introspected =
+        tokens::introspect(&engine, reach, &body.token, target.as_deref(), &required);
+    result.active = introspected.is_ok();
+    match introspected {
         Err(why) => result.reasoning = Some(why),
-        Ok(Worth { token, scopes }) => {
+        Ok(IntrospectedToken { token, scopes }) => {
             result.reasoning = Some("the token works".to_owned());
             result.agent_id = Some(token.row.agent_id.clone());
             result.org_id = Some(token.row.org_id.clone());
@@ -174,13 +175,13 @@ pub(super) struct Revoke {
     /// The token.
     #[schema(value_type = Name)]
     token: String,
-    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    /// The reason, which the audit keeps. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
 }
 
-/// Revoke a token and the sessions made from it
+/// Revokes a token and the sessions made from it
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! The effect of a tool that an operator or admin sets: final, whatever anybody declares.
+//! The effect of a tool that an operator or admin sets: final, whatever programs declare.
 
 use agenttrust::Effect;
 use agenttrust::model::schema::{Name, effect_in_a_request};
@@ -29,7 +29,7 @@ pub(super) struct ToolEffect {
     effect: Effect,
 }
 
-/// Set the effect of a tool, whatever anybody declares
+/// Sets the effect of a tool, whatever programs declare
 ///
 /// Where that lowers an effect that policies hold for several approvers, it waits for as many to approve it: send it
 /// again then.
@@ -51,9 +51,9 @@ pub(super) async fn set(
     Ok(Json(ToolEffect { tool, effect }))
 }
 
-/// Unset the effect of a tool
+/// Unsets the effect of a tool
 ///
-/// From now on the tool counts as what is declared of it, hinted and named.
+/// From then on the tool has the effect that its declarations, hints and name say.
 #[utoipa::path(
     delete, path = "/api/v1/tools/{name}/effect", operation_id = "unset_tool_effect", tag = "tools",
     params(("name" = Name, Path, description = "The tool")),

@@ -16,7 +16,7 @@ use super::body::Payload;
 use super::params::Id;
 use crate::domain::role::Access;
 use crate::domain::{Error, Permission};
-use crate::manifest::{self, Declared, Json as Text, Known};
+use crate::manifest::{self, Declared, Json as Text, ToolFacts};
 use crate::services::tools;
 
 /// The body of `PUT /api/v1/tools`. A list that is misspelt must not read as none.
@@ -29,7 +29,7 @@ pub(super) struct Declare {
     tools: Vec<manifest::Tool>,
 }
 
-/// Declare tools
+/// Declares tools
 ///
 /// Takes in a manifest, wholly or not at all, and answers with what is in force for the tools that it
 /// names. The key of an agent raises effects for this agent alone, and is answered with effects alone.
@@ -60,9 +60,9 @@ pub(super) async fn declare(
     }
 }
 
-/// List everything that is declared in the organisation, ordered by name
+/// Lists all tools that are declared in the organisation, ordered by name
 ///
-/// Of a tool that agents raised the effect of it says which. The key of an agent sees the tools that its agents may
+/// Where agents raised the effect of a tool, it says which. The key of an agent sees the tools that its agents may
 /// use, and the effects alone: those that the organisation declared, and those that these agents raised themselves.
 #[utoipa::path(
     get, path = "/api/v1/tools", operation_id = "list_tools", tag = "tools",
@@ -81,7 +81,7 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Response, Error>
     }
 }
 
-/// Forget what was declared of a tool, also by agents
+/// Forgets what was declared of a tool, also by agents
 ///
 /// An effect that an operator or admin set stays.
 #[utoipa::path(
@@ -100,7 +100,7 @@ struct Tools<T> {
     tools: Vec<T>,
 }
 
-/// One tool, as an agent's key is answered.
+/// A tool as an agent's key sees it.
 #[derive(Serialize)]
 struct InForce<'a> {
     name: &'a str,
@@ -108,7 +108,7 @@ struct InForce<'a> {
     effect: Option<Effect>,
 }
 
-/// One tool, as those are answered who may read them all.
+/// A tool as a key that may read all of them sees it.
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(flatten)]
@@ -120,7 +120,7 @@ struct Listed<'a> {
     raised: Vec<Raised<'a>>,
 }
 
-/// What an agent raised the effect to, for itself.
+/// An effect to which an agent raised the tool, for itself.
 #[derive(Serialize)]
 struct Raised<'a> {
     agent_id: &'a str,
@@ -149,11 +149,11 @@ fn in_force(tools: &[(String, Option<Effect>)]) -> Response {
     Json(Tools { tools: tools.collect() }).into_response()
 }
 
-fn by_agents(known: &Known) -> impl Iterator<Item = Raised<'_>> {
+fn by_agents(known: &ToolFacts) -> impl Iterator<Item = Raised<'_>> {
     known.raised.by_agents().map(|(agent_id, effect)| Raised { agent_id, effect })
 }
 
-fn listed(tools: &[(String, Known)]) -> Response {
+fn listed(tools: &[(String, ToolFacts)]) -> Response {
     let tools = tools.iter().map(|(name, known)| {
         let declared = known.declared.as_deref();
         Listed {

@@ -22,10 +22,11 @@ use crate::store::{DeliveryRow, WebhookRow};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateWebhook {
-    /// Where to tell: https, at a public address, or at one that was opened.
+    /// The address that messages are sent to: https, at a public address, or at one that was
+    /// opened.
     #[schema(max_length = 2000)]
     url: String,
-    /// What to tell of.
+    /// The events that messages are sent for.
     #[schema(value_type = Vec<Event>, min_items = 1, max_items = 3)]
     events: Vec<String>,
 }
@@ -36,19 +37,19 @@ pub(super) struct CreateWebhook {
 pub(super) struct WebhookView {
     id: String,
     org_id: String,
-    /// Without its path for those who may not change it.
+    /// The address that messages are sent to, without its path for keys that may not change it.
     url: String,
     events: Vec<Event>,
     /// The id of the key that registered it.
     created_by: String,
     created_at: Timestamp,
-    /// Since when it is told nothing any more.
+    /// The time since which it is not told anything any more.
     #[schema(required = true)]
     disabled_at: Option<Timestamp>,
-    /// Why.
+    /// The reason why it is disabled.
     #[schema(required = true)]
     disabled_for: Option<String>,
-    /// What its messages are signed with, in the one answer that shows it.
+    /// The secret that its messages are signed with, in the one answer that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     secret: Option<String>,
@@ -70,7 +71,7 @@ impl From<WebhookRow> for WebhookView {
     }
 }
 
-/// Register a webhook
+/// Registers a webhook
 #[utoipa::path(
     post, path = "/api/v1/webhooks", operation_id = "create_webhook", tag = "webhooks",
     request_body = CreateWebhook,
@@ -99,7 +100,7 @@ pub(super) struct Webhooks {
     webhooks: Vec<WebhookView>,
 }
 
-/// List the webhooks of the organisation
+/// Lists the webhooks of the organisation
 #[utoipa::path(
     get, path = "/api/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
     responses((status = 200, description = "The webhooks, without their secrets", body = Webhooks), Unavailable),
@@ -111,9 +112,9 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Json<Webhooks>, 
     Ok(Json(Webhooks { webhooks: rows.into_iter().map(WebhookView::from).collect() }))
 }
 
-/// Remove a webhook
+/// Removes a webhook
 ///
-/// What it was not told yet, it is not told any more.
+/// Messages that were not sent yet are not sent any more.
 #[utoipa::path(
     delete, path = "/api/v1/webhooks/{id}", operation_id = "delete_webhook", tag = "webhooks",
     params(("id" = Name, Path, description = "The webhook")),
@@ -129,25 +130,25 @@ pub(super) async fn remove(engine: App, caller: Caller, Id(id): Id) -> Result<Js
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
 pub(super) struct Delivery {
-    /// What the receiver sees as `webhook-id`, each time that it is sent.
+    /// The id that the receiver sees as `webhook-id`, each time that the message is sent.
     id: String,
     #[schema(value_type = Event)]
     event: String,
     /// `waiting`, `delivered` or `given_up`.
     status: String,
-    /// How often it was sent.
+    /// The number of times that it was sent.
     attempts: i64,
     created_at: Timestamp,
-    /// When it is sent, or sent again; null once it is over.
+    /// The time when it is sent, or sent again; null once it is over.
     #[schema(required = true)]
     next_attempt_at: Option<Timestamp>,
-    /// When it arrived or was given up.
+    /// The time when it arrived or was given up.
     #[schema(required = true)]
     ended_at: Option<Timestamp>,
     /// The status that the receiver answered last.
     #[schema(required = true)]
     last_status: Option<i64>,
-    /// What was wrong last.
+    /// The last fault.
     #[schema(required = true)]
     last_error: Option<String>,
 }
@@ -174,13 +175,13 @@ impl From<DeliveryRow> for Delivery {
 pub(super) struct Deliveries {
     /// The newest first; those of the last 30 days.
     deliveries: Vec<Delivery>,
-    /// What to send as `before` for those that come after these; absent at the end of the list.
+    /// The value of `before` that asks for the next page; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
 }
 
-/// List what a webhook was told, and whether it arrived
+/// Lists what a webhook was told, and whether it arrived
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/deliveries", operation_id = "list_webhook_deliveries", tag = "webhooks",
     params(

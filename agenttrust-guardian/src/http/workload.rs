@@ -21,22 +21,22 @@ use crate::domain::names::{check_name, check_names};
 use crate::domain::{Error, Permission};
 use crate::services::workload::{self, Issued, NewToken};
 
-/// How long a token lives, in seconds: unless it is said, at least and at most.
+/// The time that a token lives, in seconds: by default, at least and at most.
 const TTL: u64 = 900;
 const TTL_LEAST: u64 = 60;
 const TTL_MOST: u64 = 86_400;
-/// How many audiences a token has at most.
+/// The largest number of audiences of a token.
 const AUDIENCE_MOST: usize = 16;
-/// How long a part of a workload's id is at most.
+/// The greatest length of a part of a workload's id.
 const PART_MAX_BYTES: usize = 100;
-/// How long a nonce or a signature is at most.
+/// The greatest length of a nonce or a signature.
 const PROOF_PART_MAX_BYTES: usize = 200;
-/// How long a token is at most.
+/// The greatest length of a token.
 pub(super) const TOKEN_MAX_BYTES: usize = 16 << 10;
 
-/// Ask for a nonce that an agent signs
+/// Makes a nonce that an agent signs
 ///
-/// It is good for one proof, within five minutes.
+/// The nonce is good for one proof, within five minutes.
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/challenge", operation_id = "challenge_agent", tag = "workloads",
     params(("id" = Name, Path, description = "The agent")),
@@ -55,10 +55,10 @@ pub(super) async fn challenge(
     Ok(([(CACHE_CONTROL, "no-store")], Json(challenge)))
 }
 
-/// Issue a workload token
+/// Issues a workload token
 ///
-/// With a proof that the agent has its private key the token is bound to that key, and is good only with a proof of each
-/// request (RFC 9449).
+/// With a proof that the agent has its private key, the token is bound to that key. It is then good only with a proof
+/// of each request (RFC 9449).
 #[utoipa::path(
     post, path = "/api/v1/wimse/token", operation_id = "issue_workload_token", tag = "workloads",
     request_body = IssueWimseTokenRequest,
@@ -120,7 +120,7 @@ fn wanted(body: IssueWimseTokenRequest) -> Result<NewToken, Error> {
     Ok(NewToken { agent_id: body.agent_id, service, environment, ttl, audience, proof: body.proof })
 }
 
-/// A part of the path of a SPIFFE ID; empty is as good as absent.
+/// Returns a part of the path of a SPIFFE ID; empty is as good as absent.
 fn part(field: &str, part: Option<String>) -> Result<Option<String>, Error> {
     let Some(part) = part.filter(|part| !part.is_empty()) else { return Ok(None) };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -133,15 +133,15 @@ fn part(field: &str, part: Option<String>) -> Result<Option<String>, Error> {
     Ok(Some(part))
 }
 
-/// Ask what a workload token is worth now
+/// Asks what a workload token is worth now
 ///
-/// It does not work where this Guardian did not sign it, it has expired, its agent is not active or has another key than it is
-/// bound to, or the API key that it was issued with was revoked. One that is for certain audiences works at a target that is
-/// one of them: the one that the caller names, else the gateway that its key is of; an admin and the agent itself need name
-/// none.
+/// It does not work where this Guardian did not sign it, it has expired, its agent is not active or has another key
+/// than it is bound to, or the API key that it was issued with was revoked. One that is for certain audiences works at
+/// a target that is one of them: the one that the caller names, else the gateway that its key is of; an admin and the
+/// agent itself need name none.
 ///
-/// One that has a `key_thumbprint` is good only with a proof (RFC 9449) by that key, of each request that it comes with,
-/// which is for its receiver to see to: a session that is begun with both does.
+/// One that has a `key_thumbprint` is good only with a proof (RFC 9449) by that key, of each request that it comes
+/// with, which is for its receiver to see to: a session that is begun with both does.
 #[utoipa::path(
     post, path = "/api/v1/wimse/verify", operation_id = "verify_workload_token", tag = "workloads",
     params(Target),

@@ -8,28 +8,28 @@ use serde_json::{Map, Value};
 use super::refusal::{Refusal, Told};
 use super::token::{Unverified, kind};
 
-/// By how much an issuer's clock may differ from ours.
+/// The time by which an issuer's clock may differ from ours.
 pub(crate) const SKEW: Duration = Duration::from_secs(60);
-/// How long a subject may be.
+/// The largest length of a subject.
 pub(super) const SUBJECT_MAX_BYTES: usize = 1024;
-/// How far ahead a token may expire: one that is good for ever was not meant to be.
+/// The time from now within which a token has to expire: one that is good for ever was not meant to be.
 const LIFETIME_MOST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The last second of the calendar that every reader knows.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// What a token is for, by the type that its header names.
+/// The purpose of a token, by the type that its header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Typ {
-    /// Of another issuer: no type, `JWT` or `at+jwt`.
+    /// A token of another issuer: no type, `JWT` or `at+jwt`.
     External,
-    /// Of a workload: `wit+jwt`.
+    /// A token of a workload: `wit+jwt`.
     Workload,
-    /// What binds a request for access to a denial: `access-denial+jwt`.
+    /// A token that binds a request for access to a denial: `access-denial+jwt`.
     Denial,
 }
 
 impl Typ {
-    /// # Errors
+    /// Checks that the token is of the expected type.
     ///
     /// That the token is of another type: it was made for something else.
     pub(super) fn check(self, typ: Option<&str>) -> Result<(), Refusal> {
@@ -52,28 +52,28 @@ impl Typ {
     }
 }
 
-/// What a token must say.
+/// The claims that a token must have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected<'a> {
-    /// Who issued it, byte for byte.
+    /// The issuer, byte for byte.
     pub(crate) issuer: &'a str,
-    /// One of these must be among those it is for. A workload's token may be for anyone, and who verifies one looks at
-    /// that itself.
+    /// The audiences, one of which the token must name. A workload's token may be for any server, and the server that
+    /// verifies one looks at that itself.
     pub(crate) audiences: &'a [String],
-    /// What it is for.
+    /// The purpose of the token.
     pub(crate) typ: Typ,
     /// The present.
     pub(crate) now: Timestamp,
 }
 
-/// What a verified token says.
+/// The claims of a verified token.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims {
-    /// Whom it is about.
+    /// The subject that the token is about.
     pub(crate) subject: String,
-    /// Whom it is for.
+    /// The audiences that the token is for.
     pub(crate) audiences: Vec<String>,
-    /// When it ends; for [`SKEW`] longer it is still taken.
+    /// The end of the token; for [`SKEW`] longer it is still taken.
     pub(crate) expires_at: Timestamp,
     /// The words of `scope`, else of `scp`.
     pub(crate) scopes: Vec<String>,
@@ -160,7 +160,7 @@ fn audiences(all: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
     Ok(audiences)
 }
 
-/// What the token may be used for. One of the wrong type is refused: left out, it would allow more.
+/// Returns what the token may be used for. One of the wrong type is refused: left out, it would allow more.
 fn scopes(all: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
     let words =
         |text: &str| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -186,7 +186,7 @@ fn texts(listed: &[Value], name: &'static str) -> Result<Vec<String>, Refusal> {
     listed.iter().map(text).collect()
 }
 
-/// A point in time: seconds since 1970, with or without a fraction.
+/// Returns a point in time: seconds since 1970, with or without a fraction.
 fn time(all: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, Refusal> {
     let seconds = match all.get(name) {
         None => return Ok(None),

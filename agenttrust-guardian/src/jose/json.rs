@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::JsonFault;
 
-/// How deep JSON of others may nest; issuers write fewer than five.
+/// The depth to which JSON of others may nest; issuers write fewer than five levels.
 pub(super) const MAX_DEPTH: usize = 16;
 
 /// Reads an object. Its depth is looked at before anything is parsed.
@@ -24,7 +24,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     if is_unambiguous(bytes) { Ok(members) } else { Err(JsonFault::Duplicate) }
 }
 
-/// Whether more than `most` brackets are ever open at once.
+/// Returns whether more than `most` brackets are ever open at once.
 fn is_deeper(text: &str, most: usize) -> bool {
     let (mut open, mut quoted, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {

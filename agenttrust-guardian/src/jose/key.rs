@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::token::NAME_MAX_BYTES;
 
-/// How long the modulus of an RSA key may be, in bits.
+/// The lengths that the modulus of an RSA key may have, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// How long the exponent of an RSA key may be, in bytes; nearly all have three.
+/// The largest length of the exponent of an RSA key, in bytes; nearly all have three.
 const RSA_EXPONENT_MAX_BYTES: usize = 4;
 
 /// Members that only a private or a shared key has.
@@ -27,7 +27,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm that a header names, letter by letter.
+    /// Returns the algorithm that a header names, letter by letter.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         [Self::Rs256, Self::Es256, Self::EdDsa].into_iter().find(|known| known.name() == name)
     }
@@ -40,7 +40,7 @@ impl Algorithm {
         }
     }
 
-    /// How long its signatures are in bytes, where that does not depend on the key.
+    /// Returns how long its signatures are in bytes, where that does not depend on the key.
     pub(super) fn signature_bytes(self) -> Option<usize> {
         match self {
             Self::Rs256 => None,
@@ -62,7 +62,7 @@ impl Algorithm {
 pub(super) struct Key {
     pub(super) kid: Option<String>,
     pub(super) algorithm: Algorithm,
-    /// The public half as the library takes it, and by which two keys are told to be one.
+    /// The public half as the library takes it, by which two keys are compared.
     material: [Vec<u8>; 2],
     decoding: DecodingKey,
 }
@@ -97,12 +97,12 @@ impl Key {
         Ok(Self { kid, algorithm, material, decoding })
     }
 
-    /// Whether both are the same key.
+    /// Returns whether both are the same key.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && self.material == other.material
     }
 
-    /// Whether this key made the signature.
+    /// Returns whether this key made the signature.
     pub(super) fn signed(&self, message: &str, signature: &[u8]) -> bool {
         // By its name, and not by what the program chose: one that asks for another backend of the library too has
         // chosen none.

@@ -8,12 +8,12 @@ use super::key::Key;
 use super::refusal::{JsonFault, Refusal, Told};
 use super::token::Unverified;
 
-/// How long a list of keys may be, as it is sent.
+/// The largest length of a list of keys, as it is sent.
 pub(super) const JWKS_MAX_BYTES: usize = 1 << 20;
-/// How many keys it may have.
+/// The largest number of keys in a list.
 const KEYS_MOST: usize = 100;
 
-/// Why a list of keys cannot be read, to follow "the keys of the issuer".
+/// The reason why a list of keys cannot be read, to follow "the keys of the issuer".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeySetError {
     #[error("are {0} bytes long; {JWKS_MAX_BYTES} is the most")]
@@ -34,7 +34,7 @@ pub(crate) struct KeySet {
 }
 
 impl KeySet {
-    /// Reads a JWKS. A key that may not be used is left out, and told by [`unusable`](Self::unusable).
+    /// Reads a JWKS. A key that may not be used is left out, and listed by [`unusable`](Self::unusable).
     ///
     /// # Errors
     ///
@@ -60,17 +60,17 @@ impl KeySet {
         Ok(set)
     }
 
-    /// Whether no key of it may be used.
+    /// Returns whether no key of it may be used.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The keys that may not be used, each in a sentence that says why.
+    /// Returns the keys that may not be used, each in a sentence that says why.
     pub(crate) fn unusable(&self) -> &[String] {
         &self.unusable
     }
 
-    /// Whether a key is here that the token may be signed by; if not, newer ones may have it.
+    /// Returns whether a key is here that the token may be signed by; if not, newer ones may have it.
     pub(crate) fn knows(&self, token: &Unverified<'_>) -> bool {
         !self.find(token).is_err_and(|refusal| refusal.is_unknown_key())
     }
@@ -98,14 +98,14 @@ impl KeySet {
         Claims::check(token, expected)
     }
 
-    /// The same key under the same id counts once.
+    /// Adds a key; the same key under the same id counts once.
     fn add(&mut self, key: Key) {
         if !self.keys.iter().any(|known| known.kid == key.kid && known.is_same(&key)) {
             self.keys.push(key);
         }
     }
 
-    /// The key that the token must be signed by.
+    /// Returns the key that the token must be signed by.
     fn find(&self, token: &Unverified<'_>) -> Result<&Key, Refusal> {
         let of_algorithm = |key: &&Key| key.algorithm == token.algorithm;
         let Some(kid) = token.kid() else {

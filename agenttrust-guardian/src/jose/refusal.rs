@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// How much of a text of the token's own is told.
+/// The number of characters of a text of the token's own that a refusal repeats.
 const TOLD_CHARS: usize = 64;
 
-/// Why a token is refused.
+/// The reason why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the token is {0} bytes long; {max} is the most", max = super::token::TOKEN_MAX_BYTES)]
@@ -93,12 +93,12 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the token was good in all else, and has expired.
+    /// Returns whether the token was good in all else, and has expired.
     pub(crate) fn is_expired(&self) -> bool {
         matches!(self, Self::Expired(_))
     }
 
-    /// Whether the issuer did sign the token, and what it says is wrong.
+    /// Returns whether the issuer did sign the token, and what it says is wrong.
     pub(crate) fn is_of_claims(&self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Refusal {
         )
     }
 
-    /// Whether newer keys of the issuer might have the one that signed it.
+    /// Returns whether newer keys of the issuer might have the one that signed it.
     pub(crate) fn is_unknown_key(&self) -> bool {
         matches!(self, Self::UnknownKey(_) | Self::NoKeyFits)
     }
@@ -142,7 +142,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// What is wrong with JSON.
+/// The fault of a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JsonFault {
     #[error("is not UTF-8")]

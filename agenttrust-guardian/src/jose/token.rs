@@ -10,9 +10,9 @@ use super::json;
 use super::key::Algorithm;
 use super::refusal::{Part, Refusal, Told};
 
-/// How long a token may be.
+/// The largest length of a token.
 pub(super) const TOKEN_MAX_BYTES: usize = 16 << 10;
-/// How long the id of a key, or any other name in a header, may be.
+/// The largest length of the id of a key, or of any other name in a header.
 pub(super) const NAME_MAX_BYTES: usize = 256;
 
 /// Members of a header by which a token would bring its own key, change what is signed, or ask for what is not done
@@ -64,23 +64,23 @@ impl<'t> Unverified<'t> {
         Ok(Self { algorithm, typ, kid, issuer, claims, signed, signature })
     }
 
-    /// The id of the key that it says to be signed by.
+    /// Returns the id of the key that it says to be signed by.
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// All that it says, which is its issuer's only where the signature is.
+    /// Returns all that it says, which is its issuer's only where the signature is.
     pub(crate) fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// Who it says to have issued it.
+    /// Returns who it says to have issued it.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 }
 
-/// Nothing by which the token could be put together again.
+/// Writes nothing by which the token could be put together again.
 impl fmt::Debug for Unverified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unverified")
@@ -92,7 +92,7 @@ impl fmt::Debug for Unverified<'_> {
     }
 }
 
-/// What was signed, and the signature.
+/// Returns what was signed, and the signature.
 fn parts(token: &str) -> Result<(&str, &str), Refusal> {
     if token.is_empty() {
         return Err(Refusal::Empty);
@@ -138,7 +138,7 @@ fn read_header(header: &Map<String, Value>) -> Result<Header, Refusal> {
     Ok((algorithm, typ.map(str::to_owned), kid.map(str::to_owned)))
 }
 
-/// A member of the header that is a name.
+/// Returns a member of the header that is a name.
 fn name<'h>(
     header: &'h Map<String, Value>,
     member: &'static str,
@@ -160,14 +160,14 @@ fn algorithm(named: &str) -> Result<Algorithm, Refusal> {
     }
 }
 
-/// Whether this type of content is a token.
+/// Returns whether this type of content is a token.
 fn is_token(content: &str) -> bool {
     let content = content.to_ascii_lowercase();
     let short = content.strip_prefix("application/").unwrap_or(&content);
     short == "jwt" || short.ends_with("+jwt")
 }
 
-/// What a value of JSON is, in words.
+/// Returns what a value of JSON is, in words.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -18,8 +18,8 @@ struct Listed<'a> {
     tools: Vec<&'a RawValue>,
 }
 
-/// Writes an answer that lists tools anew, with `null` for each tool that cannot be read; `None` where there is no such
-/// tool, where it lists none, and where it may hold more than `most` values.
+/// Writes an answer that lists tools again, with `null` for each tool that cannot be read; `None` where no such tool
+/// is listed, where no tools are listed, and where it may hold more than `most` values.
 pub(crate) fn without_illegible(text: &[u8], most: usize) -> Option<Vec<u8>> {
     // Each tool takes its place in memory before it is looked at.
     if text.iter().filter(|byte| **byte == b',').count() > most {

@@ -13,25 +13,27 @@ use serde_json::Value;
 
 use super::pinned::{ListedTool, PinnedTool};
 
-/// How many tools of one server are pinned, those that are gone included: forgotten, one could come back as another.
+/// The number of tools of one server that are pinned, those that are gone included: forgotten, one could come back as
+/// another.
 pub(crate) const PINNED_MOST: usize = 1_000;
-/// How many bytes the definitions of one server may have in all. They are in memory.
+/// The bytes that the definitions of one server may have in all. They are in memory.
 pub(crate) const PINNED_MAX_BYTES: usize = 2 << 20;
-/// How long nothing more is told of a tool that was told of: a server that changes with every list fills no audit.
+/// The time after a report of a tool within which no other report of it is made: a server that changes with every list
+/// fills no audit.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// What stands for the digest of a tool that is gone, where it is noted what was told last.
+/// The word in place of the digest of a tool that is gone, where the last report is noted.
 const GONE: &str = "gone";
 
-/// What is kept of one tool.
+/// The record of a tool that is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KeptTool {
     pub(crate) pinned: Arc<PinnedTool>,
-    /// What the server lists under its name instead, by digest.
+    /// The digest of what the server lists under its name instead.
     pub(crate) changed: Option<String>,
     /// Whether the server lists it no more.
     pub(crate) is_gone: bool,
-    /// What was told of it last, once it was anything but pinned ...
+    /// The digest of the description that was reported last, once it was anything but pinned ...
     pub(crate) told: Option<String>,
     /// ... and when.
     pub(crate) told_at: Option<Timestamp>,
@@ -42,7 +44,7 @@ pub(crate) struct KeptTool {
 }
 
 impl KeptTool {
-    /// How it stands, as it is noted what was told.
+    /// Returns the state in the form in which the last report is noted.
     fn standing(&self) -> &str {
         match &self.changed {
             _ if self.is_gone => GONE,
@@ -51,7 +53,7 @@ impl KeptTool {
         }
     }
 
-    /// Whether it is to be told that it stands as it does.
+    /// Returns whether the present state is to be reported.
     fn is_news(&self, now: Timestamp) -> bool {
         let told = self.told.as_deref().unwrap_or(&self.pinned.digest);
         told != self.standing()
@@ -59,43 +61,43 @@ impl KeptTool {
     }
 }
 
-/// What is to be kept of a tool that was pinned already.
+/// The change of the record of a tool that was pinned already.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) name: String,
-    /// What it is changed to, by digest; and the definition, where it can be kept.
+    /// The definition that it is changed to: its digest, and itself where it can be kept.
     pub(crate) changed: Option<(String, Option<Value>)>,
     pub(crate) is_gone: bool,
     pub(crate) told: Option<String>,
     pub(crate) told_at: Option<Timestamp>,
 }
 
-/// What the audit is told of, by name, with the digest where there is one.
+/// The changes in the tool list of a server, for the audit: names, each with its digest.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct News {
+pub(crate) struct ToolListChanges {
     pub(crate) appeared: Vec<(String, String)>,
     pub(crate) changed: Vec<(String, String)>,
     pub(crate) gone: Vec<(String, String)>,
 }
 
-/// What changes.
+/// The changes that a list makes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Observed {
     pub(crate) pinned: Vec<PinnedTool>,
     pub(crate) marks: Vec<Mark>,
-    pub(crate) news: News,
-    /// How many tools there was no room for.
+    pub(crate) news: ToolListChanges,
+    /// The number of tools there was no room for.
     pub(crate) left_out: usize,
 }
 
 impl Observed {
-    /// Whether there is nothing to keep.
+    /// Returns whether there is nothing to keep.
     pub(crate) fn is_empty(&self) -> bool {
         self.pinned.is_empty() && self.marks.is_empty()
     }
 }
 
-/// Reads the list of the server of this name: one of each name, what has none that could be called left out.
+/// Reads the list of the server of this name: one tool of each name, without those whose name could not be called.
 pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, ListedTool> {
     let mut listed = BTreeMap::new();
     read_page(&mut listed, server, tools);
@@ -122,17 +124,17 @@ pub(crate) fn read_page(listed: &mut BTreeMap<String, ListedTool>, server: &str,
     }
 }
 
-/// How much of a server's tools a list has.
+/// The part of a server's tools that a list has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// All that a client sees that can do everything. What is not there is gone.
     All,
-    /// What one client was shown, by what it can do and who it says it is: it takes no tool from others, and what it
-    /// says otherwise of one that is known is said to that client alone.
+    /// The tools that one client was shown, by what it can do and its own name. Such a list takes no tool from others.
+    /// A known tool that it describes otherwise is described so to that client alone.
     Some,
 }
 
-/// What changes where `kept` is known and the server has listed `listed`.
+/// Returns what changes where `kept` is known and the server has listed `listed`.
 pub(crate) fn observe(
     kept: &BTreeMap<String, KeptTool>,
     listed: &BTreeMap<String, ListedTool>,
@@ -148,7 +150,7 @@ pub(crate) fn observe(
             (None, Extent::All) => Mark { is_gone: true, ..same(name) },
             (_, Extent::Some) => continue,
         };
-        note(&mut observed, before, mark, now);
+        record_mark(&mut observed, before, mark, now);
     }
     let known: BTreeSet<&String> = kept.keys().collect();
     let mut count = kept.len();
@@ -169,12 +171,12 @@ pub(crate) fn observe(
     observed
 }
 
-/// A tool that is as it is pinned.
+/// Returns a tool that is as it is pinned.
 fn same(name: &str) -> Mark {
     Mark { name: name.to_owned(), changed: None, is_gone: false, told: None, told_at: None }
 }
 
-/// How a tool stands that is listed as `tool`; its new definition is kept where there is `room`.
+/// Returns how a tool stands that is listed as `tool`; its new definition is kept where there is `room`.
 fn marked(before: &KeptTool, tool: &ListedTool, room: &mut usize) -> Mark {
     if tool.digest == before.pinned.digest {
         return same(&tool.name);
@@ -186,8 +188,8 @@ fn marked(before: &KeptTool, tool: &ListedTool, room: &mut usize) -> Mark {
     Mark { changed: Some((tool.digest.clone(), definition)), ..same(&tool.name) }
 }
 
-/// Adds a mark where it says anything that is not kept, and what is told of it.
-fn note(observed: &mut Observed, before: &KeptTool, mut mark: Mark, now: Timestamp) {
+/// Records a mark where it says anything that is not kept, and what is reported of it.
+fn record_mark(observed: &mut Observed, before: &KeptTool, mut mark: Mark, now: Timestamp) {
     let changed = mark.changed.as_ref().map(|(digest, _)| digest.clone());
     let after = KeptTool { changed, is_gone: mark.is_gone, ..before.clone() };
     let is_news = after.is_news(now);
@@ -196,7 +198,7 @@ fn note(observed: &mut Observed, before: &KeptTool, mut mark: Mark, now: Timesta
     }
     (mark.told, mark.told_at) = (before.told.clone(), before.told_at);
     if is_news {
-        let News { appeared, changed, gone } = &mut observed.news;
+        let ToolListChanges { appeared, changed, gone } = &mut observed.news;
         let list = match (after.is_gone, &after.changed) {
             (true, _) => gone,
             (false, Some(_)) => changed,
@@ -219,7 +221,7 @@ mod tests {
         json!({ "name": name, "description": description })
     }
 
-    /// What is kept of the tools of one server, and the time.
+    /// The records of the tools of one server, and the time.
     struct Kept {
         tools: BTreeMap<String, KeptTool>,
         now: Timestamp,
@@ -263,7 +265,7 @@ mod tests {
         }
 
         fn told(&mut self, tools: &[Value]) -> [usize; 3] {
-            let News { appeared, changed, gone } = self.list(tools).news;
+            let ToolListChanges { appeared, changed, gone } = self.list(tools).news;
             [appeared.len(), changed.len(), gone.len()]
         }
     }

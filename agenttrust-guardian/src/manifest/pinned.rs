@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::domain::names::check_name;
 
-/// What of a tool is pinned: what the model that calls it reads, and what the call may hold.
+/// The members of a tool that are pinned: what the model that calls it reads, and what the call may hold.
 const PINNED: [&str; 7] =
     ["name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution"];
 
-/// Whether a reader may take this member for one that is pinned: some do not look at case, or at what is no letter.
+/// Returns whether a reader may take this member for one that is pinned: some do not look at case, or at what is no
+/// letter.
 fn is_pinned(member: &str) -> bool {
     let letters = member.chars().filter(char::is_ascii_alphanumeric);
     let plain: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -24,24 +25,24 @@ const KEY: [u8; 32] = *b"agenttrust.mcp.pinned-tool.v1\0\0\0";
 /// The longest definition that is pinned, as JSON, in bytes.
 pub(crate) const DEFINITION_MAX_BYTES: usize = 64 << 10;
 
-/// How many values there may be in it: in memory each takes many times its text.
+/// The number of values there may be in it: in memory each takes many times its text.
 const VALUES_MOST: usize = 4_096;
 
-/// One tool of an MCP server, as it is pinned.
+/// A tool of an MCP server, as it is pinned.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PinnedTool {
     pub(crate) name: String,
-    /// What tells one definition from another: 64 hexadecimal digits.
+    /// The digest that tells one definition from another: 64 hexadecimal digits.
     pub(crate) digest: String,
     /// The members that are pinned, and no others.
     pub(crate) definition: Value,
-    /// What its annotations raise it to: the strongest that any accepted definition had.
+    /// The effect that its annotations raise it to: the strongest that any accepted definition had.
     pub(crate) effect_hint: Option<Effect>,
-    /// How long the definition is, as JSON.
+    /// The length of the definition, as JSON.
     pub(crate) bytes: usize,
 }
 
-/// One tool, as a server lists it now.
+/// A tool, as a server lists it now.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ListedTool {
     pub(crate) name: String,
@@ -49,7 +50,7 @@ pub(crate) struct ListedTool {
     /// The members that are pinned; `None` where they cannot be: too long, too many values, or two of one name that are
     /// not the same.
     pub(crate) definition: Option<Value>,
-    /// How long that is, as JSON.
+    /// The length of the definition, as JSON.
     pub(crate) bytes: usize,
 }
 
@@ -77,7 +78,7 @@ impl ListedTool {
         Some(Self { name: name.to_owned(), digest, definition, bytes })
     }
 
-    /// What it is pinned as.
+    /// Returns what it is pinned as.
     pub(crate) fn pin(&self) -> Option<PinnedTool> {
         let definition = self.definition.clone()?;
         Some(PinnedTool {
@@ -89,7 +90,7 @@ impl ListedTool {
         })
     }
 
-    /// The one of both where they are the same, else one that is neither.
+    /// Returns the one of both where they are the same, else one that is neither.
     pub(super) fn or_neither(self, other: &Self) -> Self {
         if self.digest == other.digest {
             return self;
@@ -100,7 +101,8 @@ impl ListedTool {
     }
 }
 
-/// How many values there are in this one, itself included. Text that was read is not nested deeper than a parser goes.
+/// Returns how many values there are in this one, itself included. Text that was read is not nested deeper than a
+/// parser goes.
 fn values(value: &Value) -> usize {
     let inside: usize = match value {
         Value::Array(all) => all.iter().map(values).sum(),
@@ -110,8 +112,8 @@ fn values(value: &Value) -> usize {
     1 + inside
 }
 
-/// What the annotations of a definition raise it to. The word of a server is taken where it makes a call stricter,
-/// and where it is said: an absent annotation says nothing, and neither does that a tool only reads.
+/// Returns what the annotations of a definition raise it to. The word of a server is taken where it makes a call
+/// stricter, and where it is said: an absent annotation says nothing, and neither does that a tool only reads.
 pub(crate) fn effect_hint(definition: &Value) -> Option<Effect> {
     let annotations = definition.get("annotations")?;
     let says = |name: &str| annotations.get(name).and_then(Value::as_bool);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agenttrust::Effect;
 
-/// Stands for every agent of the organisation: what was raised before it was kept by whom.
+/// The name for every agent of the organisation: what was raised before the key was kept with it.
 const EVERYBODY: &str = "";
 
 /// The effect that each agent raised one tool to. Clones share it.
@@ -13,27 +13,27 @@ const EVERYBODY: &str = "";
 pub(crate) struct Raised(Option<Arc<BTreeMap<Arc<str>, Effect>>>);
 
 impl Raised {
-    /// What it is raised to for this agent.
+    /// Returns what it is raised to for this agent.
     pub(crate) fn of(&self, agent: &str) -> Option<Effect> {
         self.by(agent).max(self.for_everybody())
     }
 
-    /// What it is raised to for all agents.
+    /// Returns what it is raised to for all agents.
     pub(crate) fn for_everybody(&self) -> Option<Effect> {
         self.by(EVERYBODY)
     }
 
-    /// What this agent itself raised it to.
+    /// Returns what this agent itself raised it to.
     pub(crate) fn by(&self, agent: &str) -> Option<Effect> {
         self.0.as_ref()?.get(agent).copied()
     }
 
-    /// The agents that raised it, with what to, ordered.
+    /// Returns the agents that raised it, with what to, ordered.
     pub(crate) fn by_agents(&self) -> impl Iterator<Item = (&Arc<str>, Effect)> {
         self.iter().filter(|(agent, _)| &***agent != EVERYBODY)
     }
 
-    /// What is of this agent and of everybody.
+    /// Returns what this agent raised, and what counts for all agents.
     pub(crate) fn only(&self, agent: &str) -> Self {
         let mut only = Self::default();
         for (raised_by, effect) in self.iter() {
@@ -44,7 +44,7 @@ impl Raised {
         only
     }
 
-    /// All that is kept, ordered.
+    /// Returns all that is kept, ordered.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Effect)> {
         self.0.iter().flat_map(|raised| raised.iter()).map(|(agent, effect)| (agent, *effect))
     }
@@ -77,7 +77,7 @@ impl Raised {
         }
     }
 
-    /// For which agents `after` says something else, with what was and is.
+    /// Returns for which agents `after` says something else, with what was and is.
     pub(crate) fn changes<'a>(
         &'a self,
         after: &'a Self,

@@ -18,17 +18,16 @@ use crate::domain::Error;
 use crate::domain::names::{check_line, check_name, check_names, is_within};
 use crate::domain::numbers::whole;
 
-/// How many tools one manifest has at most.
+/// The largest number of tools of one manifest.
 const TOOLS_MOST: usize = 1_000;
-/// How many places one tool is defined in at most.
+/// The largest number of places that one tool is defined in.
 const PLACES_MOST: usize = 64;
-/// How long the schemas of one tool are at most, as they are sent, in bytes.
+/// The largest length of the schemas of one tool, as they are sent, in bytes.
 const SCHEMAS_MAX_BYTES: usize = 16 << 10;
-/// How deep a schema may nest. Whoever lists the tools must be able to read it.
+/// The largest depth of a schema. Each caller that lists the tools must be able to read it.
 const SCHEMA_MAX_DEPTH: usize = 64;
 
-/// One tool of the body of `PUT /api/v1/tools`. A member that is misspelt must not read as none, here or
-/// below.
+/// A tool of the body of `PUT /api/v1/tools`. A member that is misspelt must not read as an absent one, here or below.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DeclaredTool)]
@@ -36,17 +35,17 @@ pub(crate) struct Tool {
     /// The name, as it is checked.
     #[schema(value_type = Name)]
     name: String,
-    /// What a call does.
+    /// The effect of a call.
     #[schema(schema_with = optional_effect)]
     effect: Option<Effect>,
     /// Scopes that the agent needs beside the tool itself.
     #[serde(default)]
     #[schema(schema_with = scopes)]
     scopes: Vec<String>,
-    /// What a call is given; their schemas are at most 16 KiB in all, nested at most 64 deep.
+    /// The arguments of a call; their schemas are at most 16 KiB in all, nested at most 64 deep.
     #[serde(default)]
     arguments: Vec<Argument>,
-    /// Where the program defines it.
+    /// The places where the program defines it.
     #[serde(default)]
     #[schema(max_items = 64)]
     places: Vec<Place>,
@@ -77,7 +76,7 @@ struct Place {
     line: u32,
 }
 
-/// The scopes of a tool, which travel with a check as a list with commas.
+/// Returns the scopes of a tool, which travel with a check as a list with commas.
 fn scopes() -> RefOr<Schema> {
     const NO_SPACE: &str = r"[^\s,\u0000-\u001F\u007F-\u009F]";
     const WITHIN: &str = r"[^,\u0000-\u001F\u007F-\u009F]";
@@ -88,7 +87,7 @@ fn scopes() -> RefOr<Schema> {
     RefOr::T(Schema::Array(ArrayBuilder::new().items(scope).max_items(Some(256)).build()))
 }
 
-/// One tool as it was sent.
+/// A tool as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) tool: String,
@@ -110,7 +109,7 @@ impl TryFrom<Tool> for Sent {
     }
 }
 
-/// The tools of a manifest, ordered by name and none twice, their scopes likewise.
+/// Returns the tools of a manifest, ordered by name and none twice, their scopes likewise.
 ///
 /// A tool that is there twice with one effect and the same scopes is one tool with more places; with
 /// anything else it is an error that names both places.
@@ -193,7 +192,7 @@ fn check_extent(index: usize, tool: &Tool) -> Result<(), Error> {
     Ok(())
 }
 
-/// The schema without spaces, as everybody can read it. Its tree lives only here, one at a time.
+/// Returns the schema without spaces, in a form that every reader takes. Its tree lives only here, one at a time.
 fn compact(field: &str, schema: &RawValue) -> Result<Box<RawValue>, Error> {
     let unreadable = |error| Error::invalid(field, format!("is not as it must be: {error}"));
     let value: Value = serde_json::from_str(schema.get()).map_err(unreadable)?;

@@ -10,8 +10,8 @@ fn sent(tool: serde_json::Value) -> Sent {
 
 impl Manifest {
     /// Takes a change over.
-    fn apply(&mut self, Change { tool, after, .. }: Change) {
-        if after == Known::default() {
+    fn apply(&mut self, ToolChange { tool, after, .. }: ToolChange) {
+        if after == ToolFacts::default() {
             self.tools.remove(&tool);
         } else {
             self.tools.insert(tool, after);
@@ -19,7 +19,7 @@ impl Manifest {
     }
 }
 
-fn keep(manifest: &mut Manifest, changes: Vec<Change>) {
+fn keep(manifest: &mut Manifest, changes: Vec<ToolChange>) {
     for change in changes {
         manifest.apply(change);
     }
@@ -154,7 +154,7 @@ fn agent_that_is_forgotten_leaves_what_others_say() {
 
 #[test]
 fn what_was_raised_by_nobody_knows_whom_counts_for_everybody() {
-    let mut known = Known::default();
+    let mut known = ToolFacts::default();
     known.raised.raise("".into(), Effect::Destructive);
     known.raised.raise("one".into(), Effect::Admin);
     let effect = |agent: &str| known.classify("frob", agent, Some(Effect::Read)).effect;

@@ -1,5 +1,5 @@
-//! A message of the server that is handed on otherwise than it came: what of it was not changed stays as it was written, to
-//! the last digit of each number.
+//! A message of the server that is handed on otherwise than it came: what of it was not changed stays as it was
+//! written, to the last digit of each number.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ fn object(members: &Map<String, Value>, write: impl Fn(&str, &Value) -> String) 
     format!("{{{}}}", members.join(","))
 }
 
-/// A member as it came, unless it is another one by now.
+/// Returns a member as it came, unless it is another one by now.
 fn member(came: Option<&RawValue>, value: &Value) -> String {
     let same = came
         .filter(|came| serde_json::from_str::<Value>(came.get()).is_ok_and(|came| came == *value));

@@ -15,12 +15,12 @@ use super::refusal::Refusal;
 use super::report::Outcome;
 use super::send;
 use super::session::Session;
+use super::subject::Subject;
 use super::tools;
-use super::who::Who;
 use super::{Proxy, anew};
 use crate::registry::McpServerEntry;
 
-/// What a message of the server is looked at for. What else is in it is the caller's to read.
+/// The members of a server's message that the proxy looks at. The others are for the caller to read.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -38,7 +38,7 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// The same answer with this id, and the rest of it as it came.
+    /// Returns the same answer with this id, and the rest of it as it came.
     fn with_id(&self, id: &Value) -> String {
         let (member, said) = match self.error {
             Some(error) => ("error", error.get()),
@@ -48,7 +48,7 @@ impl Head<'_> {
     }
 }
 
-/// What a result is looked at for.
+/// The members of a result that the proxy looks at.
 #[derive(Default, Deserialize)]
 struct OfResult<'a> {
     #[serde(rename = "isError")]
@@ -67,17 +67,18 @@ struct OfResult<'a> {
     meta: Option<&'a RawValue>,
 }
 
-/// What the names of the members of `_meta` begin with that are the Guardian's own.
+/// The beginning of the Guardian's own names in `_meta`.
 const OURS: &str = "agenttrust/";
 
 impl OfResult<'_> {
-    /// Whether the server says something in the Guardian's name, such as that a call which it made was not made.
+    /// Returns whether the server says something in the Guardian's name, such as that a call which it made was not
+    /// made.
     fn forges(&self) -> bool {
         let members = self.meta.map(|meta| serde_json::from_str::<Map<String, Value>>(meta.get()));
         members.is_some_and(|it| it.is_ok_and(|it| it.keys().any(|name| name.starts_with(OURS))))
     }
 
-    /// How the call ended, of which it is the result.
+    /// Returns how the call ended, of which it is the result.
     fn outcome(&self) -> Outcome {
         match self.is_error {
             Some(true) => Outcome::Failure("ToolError"),
@@ -85,7 +86,7 @@ impl OfResult<'_> {
         }
     }
 
-    /// Whether it gives out what its caller brings back.
+    /// Returns whether it gives out what its caller brings back.
     fn gives(&self) -> bool {
         let given = [self.task, self.tasks, self.task_id, self.state];
         given.iter().any(Option::is_some)
@@ -93,15 +94,15 @@ impl OfResult<'_> {
     }
 }
 
-/// What `_meta` of everything on a stream that is listened to says.
+/// The member of `_meta` that names the request which opened the stream, in every message on it.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// What is waited for.
+/// The answer that a call waits for.
 #[derive(Clone, Debug)]
 pub(super) enum Expected {
     /// The answer to this request, which goes by another id to the server where that is shared with others.
     To { id: Value, sent: Value, method: String },
-    /// Whatever the server says by itself; answers where an earlier stream goes on.
+    /// No answer: messages that the server sends by itself, and answers where an earlier stream goes on.
     Nothing,
 }
 
@@ -109,12 +110,12 @@ pub(super) enum Expected {
 pub(super) const LISTEN: &str = "subscriptions/listen";
 
 impl Expected {
-    /// Whether it ends by itself, as a call does and a stream that is listened to does not.
+    /// Returns whether it ends by itself, as a call does and a stream that is listened to does not.
     pub(super) fn is_call(&self) -> bool {
         matches!(self, Self::To { method, .. } if method != LISTEN)
     }
 
-    /// What a client is told whose stream ends because the Guardian does.
+    /// Returns what a client is told whose stream ends because the Guardian does.
     pub(super) fn farewell(&self) -> Option<Value> {
         match self {
             Self::To { id, method, .. } if method == LISTEN => Some(json!({
@@ -127,59 +128,59 @@ impl Expected {
     }
 }
 
-/// What becomes of a message of the server.
+/// A message of the server, and what becomes of it.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum ServerMessage {
     /// The caller hears this.
     Pass(String),
     /// The caller hears nothing of it.
     Drop,
     /// The caller hears this, and nothing after it.
     Last(String, Outcome),
-    /// It is no message of MCP.
+    /// A message that is not one of MCP.
     Broken(&'static str),
 }
 
-/// Reads what a server says to one caller.
+/// The reading of what a server says to one caller.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     pub(super) proxy: Arc<Proxy>,
     pub(super) server: Arc<McpServerEntry>,
-    pub(super) who: Who,
+    pub(super) subject: Subject,
     pub(super) era: Era,
     /// Whether the caller takes part in what the server asks and tells, and not in its answer only.
     pub(super) listens: bool,
     pub(super) expected: Expected,
-    /// In which session, where there is one at the server.
+    /// The session at the server, if there is one.
     pub(super) session: Option<Session>,
 }
 
 impl Reader {
     /// Looks at one message.
-    pub(super) async fn hear(&self, text: String) -> Heard {
+    pub(super) async fn hear(&self, text: String) -> ServerMessage {
         let head = match serde_json::from_str::<Head<'_>>(&text) {
             Ok(head) if head.jsonrpc.as_deref() == Some("2.0") => head,
-            _ => return Heard::Broken("sent what is no message of JSON-RPC"),
+            _ => return ServerMessage::Broken("sent what is no message of JSON-RPC"),
         };
         if let Some(method) = head.method.as_deref() {
             if head.result.is_some() || head.error.is_some() {
-                return Heard::Broken("sent what is a question and an answer in one");
+                return ServerMessage::Broken("sent what is a question and an answer in one");
             }
             let names = head.params.is_some_and(|it| belongings::may_name(method, it.get()));
             return match self.passes(method, head.id.is_some()) {
                 true if names => self.sealed(&text),
-                true => Heard::Pass(text),
-                false => Heard::Drop,
+                true => ServerMessage::Pass(text),
+                false => ServerMessage::Drop,
             };
         }
         let failed = match (head.result, head.error) {
             (Some(_), None) => false,
             (None, Some(_)) => true,
-            _ => return Heard::Broken("sent what is neither a question nor an answer"),
+            _ => return ServerMessage::Broken("sent what is neither a question nor an answer"),
         };
         let result = head.result.map(|result| serde_json::from_str::<OfResult<'_>>(result.get()));
         let Ok(result) = result.transpose() else {
-            return Heard::Broken("sent a result that cannot be read");
+            return ServerMessage::Broken("sent a result that cannot be read");
         };
         let result = result.unwrap_or_default();
         let outcome = match failed {
@@ -196,15 +197,15 @@ impl Reader {
         match &self.expected {
             Expected::To { id, sent, method } => {
                 if !is_id(head.id, sent, failed) {
-                    return Heard::Broken("answered another request");
+                    return ServerMessage::Broken("answered another request");
                 }
                 let has_no_id = head.id.is_none_or(|id| id.get() == "null");
                 let text = if has_no_id || sent != id { head.with_id(id) } else { text };
                 match self.changed((!failed).then_some(method.as_str()), gives, text).await {
-                    Ok(text) => Heard::Last(text, outcome),
+                    Ok(text) => ServerMessage::Last(text, outcome),
                     Err(refusal) => {
                         let answer = refusal.id(Some(id)).to_json().to_string();
-                        Heard::Last(answer, Outcome::Failure("JsonRpcError"))
+                        ServerMessage::Last(answer, Outcome::Failure("JsonRpcError"))
                     }
                 }
             }
@@ -212,27 +213,27 @@ impl Reader {
             Expected::Nothing if self.era == Era::Legacy || result.tools.is_some() => {
                 let method = result.tools.map(|_| "tools/list");
                 let changed = self.changed(method, gives, text).await;
-                changed.map_or(Heard::Drop, Heard::Pass)
+                changed.map_or(ServerMessage::Drop, ServerMessage::Pass)
             }
-            Expected::Nothing => Heard::Drop,
+            Expected::Nothing => ServerMessage::Drop,
         }
     }
 
-    /// What this caller was given by the server.
+    /// Returns what this caller was given by the server.
     pub(super) fn belongings(&self) -> Belongings<'_> {
-        Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id)
+        Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id)
     }
 
-    /// A question or a notification that names what is given out.
-    fn sealed(&self, text: &str) -> Heard {
-        let Some(mut message) = send::read(text.as_bytes()) else { return Heard::Drop };
+    /// Returns a question or a notification that names what is given out.
+    fn sealed(&self, text: &str) -> ServerMessage {
+        let Some(mut message) = send::read(text.as_bytes()) else { return ServerMessage::Drop };
         match self.belongings().seal_told(&mut message) {
-            Ok(true) => Heard::Pass(anew::written(text, &message)),
-            Ok(false) | Err(_) => Heard::Drop,
+            Ok(true) => ServerMessage::Pass(anew::written(text, &message)),
+            Ok(false) | Err(_) => ServerMessage::Drop,
         }
     }
 
-    /// Whether the caller hears of a question, or of what is told.
+    /// Returns whether the caller hears of a question, or of what is told.
     fn passes(&self, method: &str, asks: bool) -> bool {
         let known = match asks {
             true => methods::asks(self.era, method),
@@ -247,8 +248,8 @@ impl Reader {
         known && self.listens
     }
 
-    /// The answer as it is handed on, to a request of this method where that is known and did not fail: that of a few
-    /// methods is not what the server says, word by word, and neither is what `gives` out anything.
+    /// Returns the answer as it is handed on, to a request of this method where that is known and did not fail: that of
+    /// a few methods is not what the server says, word by word, and neither is what `gives` out anything.
     async fn changed(
         &self,
         method: Option<&str>,
@@ -296,7 +297,7 @@ impl Reader {
         Ok(said)
     }
 
-    /// The caller's id of the request, where it goes by another one to the server.
+    /// Returns the caller's id of the request, where it goes by another one to the server.
     fn other_id(&self) -> Option<&Value> {
         match &self.expected {
             Expected::To { id, sent, .. } if id != sent => Some(id),
@@ -305,7 +306,7 @@ impl Reader {
     }
 }
 
-/// Whether this is the id of the request. An error may have none, where the request could not be read.
+/// Returns whether this is the id of the request. An error may have none, where the request could not be read.
 fn is_id(said: Option<&RawValue>, id: &Value, failed: bool) -> bool {
     let said = said.and_then(|said| serde_json::from_str::<Value>(said.get()).ok());
     match said {

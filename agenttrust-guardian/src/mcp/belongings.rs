@@ -19,15 +19,15 @@ pub(super) const STATE_MAX_BYTES: usize = longest(64 << 10);
 pub(super) const EVENT_ID_MAX_BYTES: usize = 1_024;
 /// The member of `_meta` that says to which task a message belongs (MCP 2025-11-25).
 const RELATED: &str = "io.modelcontextprotocol/related-task";
-/// What is opened in `params`, and what it is in.
+/// The members of `params` that are opened, and those that hold others to open.
 const OF_PARAMS: [&str; 4] = ["_meta", "notifications", "requestState", "taskId"];
 
-/// How long a text of so many bytes is at most once it is sealed.
+/// Returns how long a text of so many bytes is at most once it is sealed.
 pub(super) const fn longest(bytes: usize) -> usize {
     64 + (bytes + 40).div_ceil(3) * 4
 }
 
-/// What is given out.
+/// The kind of name that a server gives out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     Task,
@@ -35,7 +35,7 @@ enum Given {
     Event,
 }
 
-/// What one agent was given by one server.
+/// The tasks, states and events that one server gave to one agent.
 #[derive(Clone, Copy)]
 pub(super) struct Belongings<'a> {
     proxy: &'a Proxy,
@@ -48,7 +48,7 @@ impl<'a> Belongings<'a> {
         Self { proxy, server_id, agent_id }
     }
 
-    /// What the seal is about: a list, so that no two are written alike.
+    /// Returns what the seal is about: a list, so that no two are written alike.
     fn about(&self, given: Given, session: &str) -> String {
         let given = match given {
             Given::Task => "mcp_task",
@@ -95,7 +95,7 @@ impl<'a> Belongings<'a> {
     }
 }
 
-/// What the server calls a session.
+/// Returns what the server calls a session.
 fn upstream(session: Option<&Session>) -> &str {
     session.and_then(|session| session.upstream.as_deref()).unwrap_or_default()
 }
@@ -199,7 +199,7 @@ impl Belongings<'_> {
     }
 }
 
-/// A task that is not there, or another agent's: an id tells nothing about whose it is.
+/// Returns a task that is not there, or another agent's: an id tells nothing about whose it is.
 fn no_task() -> Refusal {
     let message = "there is no such task; name it by the id that its call was answered with";
     Refusal::new(StatusCode::OK, INVALID_PARAMS, message)
@@ -214,7 +214,7 @@ fn alike(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
     }
 }
 
-/// The same, with names of any kind beside.
+/// Checks the same, and lets names of any kind stand beside.
 fn alike_or_other(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
     let other =
         |key: &String| known.iter().all(|known| key == known || !key.eq_ignore_ascii_case(known));
@@ -330,18 +330,18 @@ fn id_of(task: &Value) -> Option<&str> {
     task.get("taskId")?.as_str()
 }
 
-/// Whether a notification is about one task.
+/// Returns whether a notification is about one task.
 fn is_of_task(method: &str) -> bool {
     matches!(method, "notifications/tasks" | "notifications/tasks/status")
 }
 
-/// Whether what is said to a question or in a notification of this method may name what is sealed.
+/// Returns whether what is said to a question or in a notification of this method may name what is sealed.
 pub(super) fn may_name(method: &str, params: &str) -> bool {
     is_of_task(method) || belongs(params) || params.contains("\"taskIds\"")
 }
 
-/// Whether a text says to which task it belongs. One that says so in another spelling names a task by an id that is of
-/// no use to its reader.
+/// Returns whether a text says to which task it belongs. One that says so in another spelling names a task by an id
+/// that is of no use to its reader.
 pub(super) fn belongs(text: &str) -> bool {
     text.contains(RELATED)
 }

@@ -11,8 +11,8 @@ use tracing::Instrument as _;
 
 use super::Proxy;
 use super::refusal::Refusal;
+use super::subject::Subject;
 use super::tools::check_of;
-use super::who::Who;
 use crate::domain::limits::Share;
 use crate::domain::{DecisionKind, Error, Permission, Trace};
 use crate::manifest::PinnedTool;
@@ -23,7 +23,7 @@ use crate::services::approvals;
 /// A call that is to be checked.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// What the Guardian is asked about.
+    /// The action that the Guardian is asked about.
     pub(super) action: String,
     hint: Option<Effect>,
     trace: Option<Trace>,
@@ -31,20 +31,20 @@ pub(super) struct Call {
     commitment: Commitment,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug)]
 pub(super) enum Checked {
-    /// It may be made; the id of the check.
+    /// A call that may be made, with the id of the check.
     Allowed(Option<String>),
-    /// It waits for this approval, and how it is told.
+    /// A call that waits for this approval, and the answer that says so.
     Held(String, DenialResponse),
-    /// It may not be made.
+    /// A call that may not be made.
     Denied(DenialResponse),
 }
 
 impl Call {
-    /// The call in a message, with what is bound of it: its input, to this server and to the tool as it is `pinned`. An
-    /// approval of it serves no other server of the same name, and no tool that is described otherwise.
+    /// Returns the call in a message, with what is bound of it: its input, to this server and to the tool as it is
+    /// `pinned`. An approval of it serves no other server of the same name, and no tool that is described otherwise.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Call {
         Ok(Self { action, hint, trace, input, commitment })
     }
 
-    fn check(&self, proxy: &Proxy, who: &Who, place: Option<Arc<Share>>) -> Check {
+    fn check(&self, proxy: &Proxy, subject: &Subject, place: Option<Arc<Share>>) -> Check {
         let chars = self.input.to_string().chars().count();
         Check {
             digest: Some(self.commitment.digest.clone()),
@@ -73,7 +73,7 @@ impl Call {
             summary: Some(format!("[{chars} chars]")),
             trace: self.trace.clone(),
             _place: place,
-            ..check_of(who, self.action.clone(), self.hint)
+            ..check_of(subject, self.action.clone(), self.hint)
         }
     }
 
@@ -85,11 +85,11 @@ impl Call {
     pub(super) async fn ask(
         &self,
         proxy: &Proxy,
-        who: &Who,
+        subject: &Subject,
         place: Option<Arc<Share>>,
     ) -> Result<Checked, Error> {
         let engine = &proxy.engine;
-        let check = Arc::new(self.check(proxy, who, place));
+        let check = Arc::new(self.check(proxy, subject, place));
         let span = span::begin(engine, &check);
         let answer = pipeline::answer(engine, check).instrument(span.clone()).await?;
         span::end(&span, &answer);
@@ -105,7 +105,7 @@ impl Call {
             DecisionKind::Undecided => Checked::Denied(DenialResponse::busy(said)),
             DecisionKind::Hold => {
                 let approval_id = result.approval_id.clone().unwrap_or_default();
-                let unseen = self.disclose(proxy, who, &approval_id).await;
+                let unseen = self.disclose(proxy, subject, &approval_id).await;
                 let message = format!("{said}; approval {approval_id}{unseen}");
                 let error = AgentTrustError::ElevationRequired {
                     message,
@@ -117,14 +117,14 @@ impl Call {
     }
 
     /// Shows the approver the input where that stays here; returns what is told where it is not seen.
-    async fn disclose(&self, proxy: &Proxy, who: &Who, approval_id: &str) -> String {
+    async fn disclose(&self, proxy: &Proxy, subject: &Subject, approval_id: &str) -> String {
         let engine = &proxy.engine;
         if !engine.settings.is_private {
             return "; its approver sees no input, because others can read what is in the Guardian's database"
                 .to_owned();
         }
         let shown = (self.input.clone(), self.commitment.opening.clone());
-        let reach = who.reach(Permission::DiscloseInput);
+        let reach = subject.reach(Permission::DiscloseInput);
         match approvals::disclose(engine, reach, approval_id, shown, || {}).await {
             Ok(()) => String::new(),
             Err(error) => {

@@ -20,21 +20,21 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub(super) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// What `_meta` of every modern request says.
+/// The member of `_meta` that names the version in every modern request.
 pub(super) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 pub(super) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// How a request comes.
+/// The manner in which a request comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// It opens a session.
+    /// A request that opens a session.
     Initialize,
-    /// It is of the session with this sealed id.
+    /// A request of the session with this sealed id.
     InSession(String),
-    /// It is of this version of the modern era.
+    /// A request of this version of the modern era.
     Modern(&'static str),
-    /// It says nothing of MCP: a client of the guide's, for which the proxy is the client of the server.
+    /// A request that says nothing of MCP: a client of the guide's, for which the proxy is the client of the server.
     Plain,
 }
 
@@ -80,7 +80,7 @@ impl Manner {
     }
 }
 
-/// What a request of the modern era has beside its version.
+/// Checks the headers and members that a request of the modern era has beside its version.
 fn modern(headers: &HeaderMap, message: &JsonRpc) -> Result<(), Refusal> {
     message.complete(headers)?;
     for header in [&VERSION, &METHOD, &NAME] {
@@ -92,12 +92,12 @@ fn modern(headers: &HeaderMap, message: &JsonRpc) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The version of this list that is said.
+/// Returns the version of this list that is said.
 pub(super) fn known(versions: &[&'static str], said: &str) -> Option<&'static str> {
     versions.iter().find(|version| **version == said).copied()
 }
 
-/// A header that may be there once, as text.
+/// Returns a header that may be there once, as text.
 pub(super) fn only<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -121,13 +121,13 @@ fn missing_meta(member: &str) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
 }
 
-/// A version that is not known here.
+/// Returns a version that is not known here.
 fn unsupported(requested: &str) -> Refusal {
     let all: Vec<&str> = MODERN.iter().chain(&LEGACY).copied().collect();
     version_error(&all, requested)
 }
 
-/// The error of the protocol for a version that is none of these.
+/// Returns the error of the protocol for a version that is not supported.
 pub(super) fn version_error(supported: &[&str], requested: &str) -> Refusal {
     let requested: String = requested.chars().take(64).collect();
     let message = format!(

@@ -31,15 +31,15 @@ pub(super) fn need_tasks(manner: &Manner, message: &JsonRpc) -> Result<(), Refus
     Err(Refusal::new(StatusCode::BAD_REQUEST, MISSING_CAPABILITY, problem).data(required))
 }
 
-/// Whether a request is about tasks: one of their methods, or one that asks to be told of them.
+/// Returns whether a request is about tasks: one of their methods, or one that subscribes to their news.
 fn is_of_tasks(message: &JsonRpc) -> bool {
     let method = message.method().unwrap_or_default();
     let told = message.params().and_then(|params| params.get("notifications")?.get("taskIds"));
     method.starts_with("tasks/") || (method == LISTEN && told.is_some_and(|ids| !ids.is_null()))
 }
 
-/// Whether the client says that it knows tasks. For one that knows nothing of MCP the proxy says what it can do, and
-/// that is nothing.
+/// Returns whether the client says that it knows tasks. For one that knows nothing of MCP the proxy says what it can
+/// do, and that is nothing.
 fn knows_tasks(manner: &Manner, message: &JsonRpc) -> bool {
     let said = message.meta(META_CAPABILITIES);
     let said = said.and_then(|said| said.get("extensions")?.get(TASKS));

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{Expected, Heard, LISTEN, Reader};
+use super::answer::{Expected, LISTEN, Reader, ServerMessage};
 use super::era::{Era, MODERN, Manner};
 use super::own_sessions::{InUse, OwnSession};
 use super::pump::{Pump, State, while_alive};
@@ -74,12 +74,12 @@ impl Turn {
             return Ok((incoming, None));
         }
         let in_own = |own: &OwnSession| self.in_own(own);
-        let (sessions, agent_id) = (&self.proxy.sessions, &self.who.agent_id);
+        let (sessions, agent_id) = (&self.proxy.sessions, &self.subject.agent_id);
         let (incoming, own) = sessions.send(&self.proxy, &self.server, agent_id, in_own).await?;
         Ok((incoming, Some(own)))
     }
 
-    /// The message as it goes to the server: what was read of it, and nothing else.
+    /// Returns the message as it goes to the server: what was read of it, and nothing else.
     pub(super) fn outward(&self, era: Option<Era>) -> Result<Outward, Refusal> {
         let message = &self.message;
         let method = message.method();
@@ -109,8 +109,8 @@ impl Turn {
         Ok(outward.body(self.written(era)?))
     }
 
-    /// The message anew. Where the proxy speaks for a caller that knows nothing of MCP, it is by an id of the proxy's,
-    /// and says so in `_meta`.
+    /// Returns the message as it is sent. Where the proxy speaks for a caller that knows nothing of MCP, it has an id
+    /// of the proxy's, and `_meta` says so.
     fn written(&self, era: Option<Era>) -> Result<Vec<u8>, Refusal> {
         let Some(sent) = &self.sent else { return Ok(self.message.write()?) };
         let mut message = self.message.clone();
@@ -135,7 +135,7 @@ impl Turn {
         Ok(outward.body(self.written(None)?))
     }
 
-    /// The arguments that are repeated in headers, as the body has them.
+    /// Adds the arguments that are repeated in headers, as the body has them.
     fn add_params(&self, outward: &mut Outward) {
         let arguments =
             self.message.params().and_then(|params| params.get("arguments")?.as_object());
@@ -156,21 +156,21 @@ impl Turn {
         let expected = Expected::To { id, sent, method };
         let (proxy, server) = (Arc::clone(&self.proxy), Arc::clone(&self.server));
         let session = self.session.clone().filter(|session| session.upstream.is_some());
-        Reader { proxy, server, who: self.who.clone(), era, listens, expected, session }
+        Reader { proxy, server, subject: self.subject.clone(), era, listens, expected, session }
     }
 
-    /// An answer that is one message, and the room that it takes.
+    /// Returns an answer that is one message, and the room that it takes.
     async fn plain(
         &self,
         era: Era,
         mut incoming: Incoming,
     ) -> Result<(String, Outcome, Room), Refusal> {
-        let patience = self.proxy.engine.settings.mcp.patience;
-        let mut room = Room::new(&self.proxy, &self.who.counted)?;
+        let timeout = self.proxy.engine.settings.mcp.timeout;
+        let mut room = Room::new(&self.proxy, &self.subject.counted)?;
         let read = async {
             let mut whole = Vec::new();
             let told = |error| send::failed(&self.server, &error);
-            while let Some(piece) = incoming.chunk(patience).await.map_err(told)? {
+            while let Some(piece) = incoming.chunk(timeout).await.map_err(told)? {
                 let length = whole.len() + piece.len();
                 if length > ANSWER_MAX_BYTES {
                     return Err(told(outbound::Error::TooLong(ANSWER_MAX_BYTES)));
@@ -180,19 +180,19 @@ impl Turn {
             }
             Ok(whole)
         };
-        let whole = agenttrust::background::timeout(patience, read).await;
+        let whole = agenttrust::background::timeout(timeout, read).await;
         let whole = whole.unwrap_or_else(|_| Err(send::broke_off()))?;
         let text = String::from_utf8(whole).map_err(|_| unreadable())?;
         match self.reader(era, false).hear(text).await {
-            Heard::Last(text, outcome) => Ok((text, outcome, room)),
-            Heard::Broken(what) => Err(Refusal::upstream(format!("the MCP server {what}"))),
-            Heard::Pass(_) | Heard::Drop => {
+            ServerMessage::Last(text, outcome) => Ok((text, outcome, room)),
+            ServerMessage::Broken(what) => Err(Refusal::upstream(format!("the MCP server {what}"))),
+            ServerMessage::Pass(_) | ServerMessage::Drop => {
                 Err(Refusal::upstream("the MCP server answered with a question"))
             }
         }
     }
 
-    /// An answer that is a stream.
+    /// Returns an answer that is a stream.
     async fn events(
         self,
         era: Era,
@@ -204,14 +204,14 @@ impl Turn {
         let (idle, place, stream) = match self.message.method() {
             Some(LISTEN) => {
                 let streams = &self.proxy.engine.limits.mcp_streams;
-                let stream = streams.take(&self.who.counted, 1);
+                let stream = streams.take(&self.subject.counted, 1);
                 let stream = stream.map_err(crate::domain::Error::from)?;
                 // Not among the requests, of which there is an end.
                 (QUIET_MOST, None, Some(stream))
             }
-            _ => (settings.mcp.patience, self.place.clone(), None),
+            _ => (settings.mcp.timeout, self.place.clone(), None),
         };
-        let room = Room::new(&self.proxy, &self.who.counted)?;
+        let room = Room::new(&self.proxy, &self.subject.counted)?;
         let pump = Pump {
             held: Held::new(room, place, stream),
             own,
@@ -232,7 +232,7 @@ impl Turn {
         }
     }
 
-    /// An error of the server's with the id of the request that it is about.
+    /// Returns an error of the server's with the id of the request that it is about.
     fn with_own_id(&self, mut message: Value) -> String {
         if let (Some(members), Some(id)) = (message.as_object_mut(), self.message.id()) {
             members.insert("id".to_owned(), id.clone());
@@ -241,7 +241,7 @@ impl Turn {
     }
 }
 
-/// What `Mcp-Name` repeats of a message.
+/// Returns what `Mcp-Name` repeats of a message.
 fn about(message: &agenttrust_tower::internal::mcp::JsonRpc) -> Option<&str> {
     if let Some((_, name)) = message.call() {
         return Some(name);

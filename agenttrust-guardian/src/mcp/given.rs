@@ -8,12 +8,13 @@ use lru::LruCache;
 
 use crate::domain::Fingerprint;
 
-/// Of how many agents at servers the tasks are known; those that were named longest ago are forgotten first.
+/// The number of agents, each at one server, whose tasks are known; those that were named longest ago are forgotten
+/// first.
 const CALLERS_MOST: NonZeroUsize = match NonZeroUsize::new(1_024) {
     Some(most) => most,
     None => NonZeroUsize::MIN,
 };
-/// How many tasks of each.
+/// The number of tasks that are known of each.
 const TASKS_MOST: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(most) => most,
     None => NonZeroUsize::MIN,
@@ -35,7 +36,7 @@ impl Default for GivenTasks {
 }
 
 impl GivenTasks {
-    /// A task is this agent's.
+    /// Remembers that a task is this agent's.
     pub(super) fn remember(&self, server_id: &str, agent_id: &str, task: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = (server_id.to_owned(), agent_id.to_owned());
@@ -47,14 +48,14 @@ impl GivenTasks {
         }
     }
 
-    /// Whether a task is known to be this agent's.
+    /// Returns whether a task is known to be this agent's.
     pub(super) fn has(&self, server_id: &str, agent_id: &str, task: &str) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = (server_id.to_owned(), agent_id.to_owned());
         all.get(&of).is_some_and(|tasks| tasks.contains(&Fingerprint::from_text(task)))
     }
 
-    /// Whether a task is known to be another agent's and not this one's.
+    /// Returns whether a task is known to be another agent's and not this one's.
     pub(super) fn is_anothers(&self, server_id: &str, agent_id: &str, task: &str) -> bool {
         if self.has(server_id, agent_id, task) {
             return false;

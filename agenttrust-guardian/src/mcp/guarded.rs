@@ -31,14 +31,14 @@ use crate::manifest::PinnedTool;
 use crate::outbound::events::Event;
 use crate::registry::Callable;
 
-/// What a caller hears that gave no token for progress.
+/// The comment that tells a caller without a token for progress that its call waits.
 const WAITS: &[u8] = b": waiting for an approval\n\n";
 
 /// Checks a call and hands it on, where it may be made.
 ///
 /// # Errors
 ///
-/// Refuses what is not asked about, and whoever may not ask.
+/// Refuses a tool that is not asked about, and a caller that may not ask.
 pub(super) async fn call(
     mut turn: Turn,
     era: Era,
@@ -58,7 +58,7 @@ pub(super) async fn call(
     let (server, message) = ((&*turn.server, pinned.as_deref()), (&turn.message, &turn.headers));
     let call = Call::of(&turn.proxy, server, message, (kind, action))?;
     let open = OpenCall::begin(&turn.proxy, turn.session.as_ref(), turn.message.id());
-    match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
+    match call.ask(&turn.proxy, &turn.subject, turn.place.clone()).await? {
         Checked::Allowed(check_id) => made(turn, era, &call, (open, check_id)).await,
         Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
         Checked::Held(approval_id, denial) => {
@@ -76,7 +76,8 @@ pub(super) async fn call(
     }
 }
 
-/// The tool as it was accepted, where the server has it and describes it so at present; `None` where it is another one.
+/// Returns the tool as it was accepted, where the server has it and describes it so at present; `None` where it is
+/// another one.
 ///
 /// # Errors
 ///
@@ -97,8 +98,8 @@ async fn looked_at(turn: &mut Turn, name: &str) -> Result<Option<Arc<PinnedTool>
     }
 }
 
-/// Which arguments of a tool are repeated in headers. A schema that is not valid is one that clients of MCP do not call
-/// by; then whatever is repeated has to be some argument.
+/// Returns which arguments of a tool are repeated in headers. A schema that is not valid is one that clients of MCP do
+/// not call by; then whatever is repeated has to be some argument.
 fn params_of(pinned: &PinnedTool) -> Option<ParamHeaders> {
     ParamHeaders::of(pinned.definition.get("inputSchema").unwrap_or(&Value::Null)).ok()
 }
@@ -111,7 +112,7 @@ async fn made(
     (open, check_id): (OpenCall, Option<String>),
 ) -> Result<Response, Refusal> {
     // Dropped, it reports the call as cancelled.
-    let report = Report::begin(&turn.proxy.engine, &turn.who, call.action.clone(), check_id);
+    let report = Report::begin(&turn.proxy.engine, &turn.subject, call.action.clone(), check_id);
     if open.is_cancelled() {
         return Err(Refusal::invalid("the client cancelled the call before it was made"));
     }
@@ -122,7 +123,7 @@ async fn made(
     Ok(answered.unwrap_or_else(|refusal| refusal.id(id.as_ref()).into_response()))
 }
 
-/// The answer to a call of a tool that is another one than was accepted.
+/// Returns the answer to a call of a tool that is another one than was accepted.
 fn changed(turn: &Turn, name: &str) -> Response {
     let server = &turn.server.row;
     let message = format!(
@@ -131,13 +132,13 @@ fn changed(turn: &Turn, name: &str) -> Response {
         server.name, server.name
     );
     let is_told =
-        turn.proxy.tell_of_refusal(&turn.server, &turn.who, ("tools/call", name), &message);
+        turn.proxy.tell_of_refusal(&turn.server, &turn.subject, ("tools/call", name), &message);
     // As often as the audit has a row of it.
     if is_told {
         tracing::warn!(
             server = server.name,
             tool = name,
-            agent_id = turn.who.agent_id,
+            agent_id = turn.subject.agent_id,
             "a call of a tool was refused: its MCP server describes it otherwise than when it was accepted; look at \
              the difference with `agenttrust mcp tools`"
         );
@@ -146,7 +147,7 @@ fn changed(turn: &Turn, name: &str) -> Response {
     refused(turn, &DenialResponse::from_error(denial))
 }
 
-/// The answer to a call that was denied: to a token that does not reach as far, how to come by one that does.
+/// Returns the answer to a call that was denied: to a token that does not reach as far, how to come by one that does.
 fn denied(turn: &Turn, call: &Call, denial: &DenialResponse) -> Response {
     let challenge = beyond_token(turn, call);
     let Some(challenge) = challenge else { return refused(turn, denial) };
@@ -155,14 +156,14 @@ fn denied(turn: &Turn, call: &Call, denial: &DenialResponse) -> Response {
     refusal.id(turn.message.id()).into_response()
 }
 
-/// What a token would need for this call, where the caller's lacks it and another one could have it.
+/// Returns what a token would need for this call, where the caller's lacks it and another one could have it.
 fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
     let engine = &turn.proxy.engine;
-    let known = engine.registry.tools.known(&turn.who.key.org_id, &call.action);
+    let known = engine.registry.tools.known(&turn.subject.key.org_id, &call.action);
     let needed: Vec<&str> = std::iter::once(call.action.as_str())
         .chain(known.scopes().iter().map(String::as_str))
         .collect();
-    if turn.who.token_covers(engine, &needed) {
+    if turn.subject.token_covers(engine, &needed) {
         return None;
     }
     if !may_have(turn, &needed) {
@@ -171,25 +172,25 @@ fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
     turn.base.insufficient(&turn.server.row.id, &needed)
 }
 
-/// Whether a token with these scopes could be issued to the caller, for what it does as it is now: under a delegation
-/// it has what that gives, and nothing of its own.
+/// Returns whether a token with these scopes could be issued to the caller, for what it does as it is now: under a
+/// delegation it has what that gives, and nothing of its own.
 fn may_have(turn: &Turn, scopes: &[&str]) -> bool {
-    let (engine, who) = (&turn.proxy.engine, &turn.who);
-    if !who.token_may_cover(scopes) {
+    let (engine, subject) = (&turn.proxy.engine, &turn.subject);
+    if !subject.token_may_cover(scopes) {
         return false;
     }
-    let (registry, org_id) = (&engine.registry, &who.key.org_id);
-    let session = who.session_id.as_deref().and_then(|id| registry.sessions.get(org_id, id));
+    let (registry, org_id) = (&engine.registry, &subject.key.org_id);
+    let session = subject.session_id.as_deref().and_then(|id| registry.sessions.get(org_id, id));
     let delegation = session.and_then(|session| session.row.delegation_id.clone());
     let Some(delegation) = delegation else {
-        let agent = registry.agents.get(org_id, &who.agent_id);
+        let agent = registry.agents.get(org_id, &subject.agent_id);
         return agent.is_some_and(|agent| scopes.iter().all(|it| agent.capabilities.covers(it)));
     };
     let chain = registry.chain(org_id, &delegation, engine.clock.now());
     chain.is_ok_and(|chain| scopes.iter().all(|scope| chain.carries(scope)))
 }
 
-/// The answer to a call that was not made, which a model can read.
+/// Returns the answer to a call that was not made, which a model can read.
 fn refused(turn: &Turn, denial: &DenialResponse) -> Response {
     let is_tool = matches!(turn.message.call(), Some((Kind::Tool, _))) && !turn.message.as_task();
     let outcome = match is_tool {
@@ -219,7 +220,7 @@ impl Held {
     async fn wait(self, mut beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
         let Self { mut turn, era, call, denial, approval_id, open } = self;
         let beat = |waited| !open.is_cancelled() && beat(waited);
-        let decided = hold::decided(&turn.proxy, &turn.who, &approval_id, beat).await?;
+        let decided = hold::decided(&turn.proxy, &turn.subject, &approval_id, beat).await?;
         // What is approved is for another call then, and stays unused.
         if !decided || open.is_cancelled() {
             return Ok(refused(&turn, &denial));
@@ -234,7 +235,7 @@ impl Held {
         {
             return Ok(changed(&turn, &name));
         }
-        match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
+        match call.ask(&turn.proxy, &turn.subject, turn.place.clone()).await? {
             Checked::Allowed(check_id) => made(turn, era, &call, (open, check_id)).await,
             Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
             Checked::Held(_, denial) => Ok(refused(&turn, &denial)),
@@ -242,13 +243,13 @@ impl Held {
     }
 }
 
-/// The tool that is called, where it is a tool.
+/// Returns the tool that is called, where it is a tool.
 fn tool_of(turn: &Turn) -> Option<String> {
     let (kind, name) = turn.message.call()?;
     (kind == Kind::Tool).then(|| name.to_owned())
 }
 
-/// Work that ends with those who wait for it.
+/// A piece of work that ends when the caller that waits for it is gone.
 struct Working(JoinHandle<()>);
 
 impl Drop for Working {
@@ -257,8 +258,8 @@ impl Drop for Working {
     }
 }
 
-/// The answer to a held call whose caller hears that it waits: of its progress where it gave a token, else a comment, for
-/// those who take a silent connection for a dead one.
+/// Returns the answer to a held call whose caller hears that it waits: of its progress where it gave a token, else a
+/// comment, for clients that take a silent connection for a dead one.
 fn late(held: Held) -> Response {
     let (said, heard) = mpsc::channel::<Bytes>(8);
     let id = held.turn.message.id().cloned();

@@ -10,18 +10,18 @@ use serde_json::Value;
 
 use super::Proxy;
 use super::session::Session;
-use super::who::Who;
+use super::subject::Subject;
 use crate::domain::{Error, Permission};
 use crate::services::approvals;
 
-/// How often a caller hears that its call still waits.
+/// The time after which a caller hears again that its call still waits.
 const BEAT: Duration = Duration::from_secs(2);
 
 /// A request of a session; its id as JSON.
 type Of = (Session, String);
 
-/// Calls that were not handed on yet, of clients that can say that they want them no more. Such a client may leave its
-/// request open, and what is approved from then on is for another call. Each Guardian knows its own: a client that
+/// The calls that were not handed on yet, of clients that can say that they want them no more. Such a client may leave
+/// its request open, and what is approved from then on is for another call. Each Guardian knows its own: a client that
 /// cancels at another replica is heard by the server alone.
 #[derive(Debug, Default)]
 pub(super) struct OpenCalls(Mutex<HashMap<Of, Arc<AtomicBool>>>);
@@ -44,7 +44,7 @@ impl OpenCalls {
 }
 
 impl OpenCall {
-    /// The request of this id in this session, where there is one.
+    /// Returns the request of this id in this session, where there is one.
     pub(super) fn begin(proxy: &Arc<Proxy>, session: Option<&Session>, id: Option<&Value>) -> Self {
         let of = session.cloned().zip(id.map(Value::to_string));
         let is_cancelled = Arc::default();
@@ -55,7 +55,7 @@ impl OpenCall {
         Self { proxy: Arc::clone(proxy), of, is_cancelled }
     }
 
-    /// Whether its client wants it no more.
+    /// Returns whether its client wants it no more.
     pub(super) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::SeqCst)
     }
@@ -73,14 +73,14 @@ impl Drop for OpenCall {
 }
 
 /// Waits until the approval is decided, or the time is over; returns whether anything has come of it. `beat` is called
-/// now and then, and says whether anyone still waits.
+/// now and then, and says whether the caller still waits.
 ///
 /// # Errors
 ///
 /// Too many where as many wait as may.
 pub(super) async fn decided(
     proxy: &Proxy,
-    who: &Who,
+    subject: &Subject,
     approval_id: &str,
     mut beat: impl FnMut(Duration) -> bool,
 ) -> Result<bool, Error> {
@@ -88,12 +88,12 @@ pub(super) async fn decided(
     let hold = engine.settings.mcp.hold;
     let begun = Instant::now();
     // It waits with others that do, and is counted as they are.
-    let _waiting = engine.limits.waiting.take(&who.counted, 1)?;
+    let _waiting = engine.limits.waiting.take(&subject.counted, 1)?;
     while let Some(left) = hold.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
         if !beat(begun.elapsed()) {
             return Ok(false);
         }
-        let reach = who.reach(Permission::ReadApprovals);
+        let reach = subject.reach(Permission::ReadApprovals);
         let wait = left.min(BEAT);
         let approval = approvals::wait_for(engine, reach, approval_id, wait, || Ok(())).await?;
         if approval.status != ApprovalStatus::Pending {

@@ -43,8 +43,8 @@ pub(super) async fn initialize(turn: Turn) -> Result<Response, Refusal> {
             "the MCP server speaks no version of MCP that is known here",
         ));
     };
-    let sealed = proxy.seal(server, &turn.who, upstream, version)?;
-    let (text, mut room) = (answer.to_string(), Room::new(proxy, &turn.who.counted)?);
+    let sealed = proxy.seal(server, &turn.subject, upstream, version)?;
+    let (text, mut room) = (answer.to_string(), Room::new(proxy, &turn.subject.counted)?);
     room.fit(text.len())?;
     let held = Held::new(room, turn.place.clone(), None);
     let mut response = json_answer(StatusCode::OK, String::new()).map(|_| held.body(text));
@@ -53,14 +53,14 @@ pub(super) async fn initialize(turn: Turn) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-/// The version that the client asks for.
+/// Returns the version that the client asks for.
 fn requested(turn: &Turn) -> String {
     let params = turn.message.params();
     let said = params.and_then(|params| params.get("protocolVersion")?.as_str());
     said.unwrap_or_default().to_owned()
 }
 
-/// The message, with a version that is known here: as a server would answer with one that it knows.
+/// Returns the message, with a version that is known here: as a server would answer with one that it knows.
 fn written(turn: &Turn, requested: &str) -> Result<Vec<u8>, Refusal> {
     let mut members = turn.message.clone().into_members();
     if known(&LEGACY, requested).is_none()
@@ -72,8 +72,8 @@ fn written(turn: &Turn, requested: &str) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(&members).map_err(|_| unreadable())
 }
 
-/// What a client is told whose session the server does not open: that it speaks no version with sessions, where that
-/// is why.
+/// Returns what a client is told whose session the server does not open: that it speaks no version with sessions, where
+/// that is why.
 async fn refused_by(
     turn: &Turn,
     refused: Result<(StatusCode, Value), Refusal>,

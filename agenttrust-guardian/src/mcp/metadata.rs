@@ -1,5 +1,5 @@
-//! What a client of OAuth is told of a server: where it is described as a protected resource (RFC 9728), and what a token
-//! needs.
+//! The facts about a server for a client of OAuth: where it is described as a protected resource (RFC 9728), and what
+//! a token needs.
 
 use crate::domain::Base;
 use crate::domain::challenge::{self, scope_list};
@@ -10,17 +10,18 @@ pub(crate) const PATH: &str = "/mcp/";
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/mcp/";
 
 impl Base {
-    /// The absolute URL of the server of this id.
+    /// Returns the absolute URL of the server of this id.
     pub(crate) fn address(&self, server_id: &str) -> String {
         self.below(PATH, server_id)
     }
 
-    /// Where the server of this id is described.
+    /// Returns where the server of this id is described.
     fn description(&self, server_id: &str) -> String {
         self.below(WELL_KNOWN, server_id)
     }
 
-    /// What `WWW-Authenticate` says to a caller without a token that works. `error` is absent where there was none.
+    /// Returns what `WWW-Authenticate` says to a caller without a token that works. `error` is absent where there was
+    /// none.
     pub(crate) fn unauthenticated(
         &self,
         server_id: &str,
@@ -32,7 +33,7 @@ impl Base {
         challenge::unauthenticated(error, Some(&self.description(server_id)), &scopes)
     }
 
-    /// The same to a caller whose token does not reach as far; `None` where the scopes cannot be written there.
+    /// Returns the same to a caller whose token does not reach as far; `None` where the scopes cannot be written there.
     pub(super) fn insufficient(&self, server_id: &str, needed: &[&str]) -> Option<String> {
         let scope = scope_list(needed)?;
         Some(format!(
@@ -42,7 +43,7 @@ impl Base {
     }
 }
 
-/// What covers every tool of a server.
+/// Returns what covers every tool of a server.
 pub(crate) fn all_of(server: &str) -> String {
     format!("{server}/*")
 }

@@ -3,7 +3,7 @@
 
 use super::era::Era;
 
-/// What a server may ask its client for: nothing from 2026-07-28 on.
+/// The methods that a server may call at its client: none from 2026-07-28 on.
 const OF_SERVERS: [&str; 8] = [
     "elicitation/create",
     "ping",
@@ -15,7 +15,7 @@ const OF_SERVERS: [&str; 8] = [
     "tasks/result",
 ];
 
-/// What a server may tell.
+/// The notifications that a server may send.
 const TOLD_BY_SERVERS: [&str; 11] = [
     "notifications/cancelled",
     "notifications/elicitation/complete",
@@ -29,15 +29,15 @@ const TOLD_BY_SERVERS: [&str; 11] = [
     "notifications/tasks/status",
     TOOLS_CHANGED,
 ];
-/// Says that what is known of a server's tools is no longer so.
+/// The notification that a server's tools have changed.
 pub(super) const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 
-/// Whether a server may ask its client for this.
+/// Returns whether a server may ask its client for this.
 pub(super) fn asks(era: Era, method: &str) -> bool {
     era == Era::Legacy && OF_SERVERS.contains(&method)
 }
 
-/// Whether a server may tell this.
+/// Returns whether a server may tell this.
 pub(super) fn tells(notification: &str) -> bool {
     TOLD_BY_SERVERS.contains(&notification)
 }

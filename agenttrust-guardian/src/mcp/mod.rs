@@ -1,10 +1,10 @@
 //! The proxy in front of MCP servers that others wrote: `/mcp/{server_id}`, in both eras of the protocol.
 //!
-//! A message is read, told apart and checked; what was checked is what is handed on, written anew. Nothing else of the
-//! caller's goes to the server, and of what the server says the caller hears what the protocol knows.
+//! A message is read, told apart and checked; what was checked is what is handed on, as the proxy writes it. Nothing
+//! else of the caller's goes to the server, and of what the server says the caller hears what the protocol knows.
 //!
 //! - `turn.rs` is one message, `guarded.rs` one that is checked (`check.rs`, `hold.rs`), `initialize.rs` one that opens
-//!   a session, `streams.rs` what a session has beside. `who.rs` is who calls.
+//!   a session, `streams.rs` what a session has beside. `subject.rs` is who calls.
 //! - `era.rs`, `methods.rs` and `extension.rs` are what the protocol knows, `session.rs` how a session is named,
 //!   `belongings.rs` and `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is
 //!   answered here.
@@ -12,9 +12,9 @@
 //!   way there, `pump.rs` and `answer.rs` the way back (`anew.rs` what is not handed on word by word), `report.rs` how it
 //!   ended, `resumes.rs` where its stream goes on, `unheard.rs` where another stream of its session tells that.
 //!
-//! Of `params._meta`, a call that is checked takes along what MCP has servers go by, which is not bound: the token of its
-//! progress, its trace and `io.modelcontextprotocol/…`. The rest of it is left out, since nothing that was not checked is
-//! to steer a tool.
+//! Of `params._meta`, a call that is checked takes along what MCP has servers go by, which is not bound: the token of
+//! its progress, its trace and `io.modelcontextprotocol/…`. The rest of it is left out, since nothing that was not
+//! checked is to steer a tool.
 
 mod anew;
 mod answer;
@@ -38,12 +38,12 @@ mod room;
 mod send;
 mod session;
 mod streams;
+mod subject;
 mod tools;
 mod trace;
 mod turn;
 mod unheard;
 mod upstream;
-mod who;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -59,12 +59,12 @@ use self::hold::OpenCalls;
 pub(crate) use self::metadata::all_of;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
+pub(crate) use self::subject::{Subject, TOKEN_PREFIX, gateway};
 #[cfg(feature = "cli")]
 pub(crate) use self::tools::may_see;
 use self::turn::Turn;
 use self::unheard::Unheard;
 use self::upstream::Upstream;
-pub(crate) use self::who::{TOKEN_PREFIX, Who, gateway};
 use crate::domain::Base;
 use crate::domain::limits::Share;
 use crate::engine::Engine;
@@ -72,27 +72,27 @@ use crate::registry::McpServerEntry;
 use crate::services::sealed;
 use crate::store::SecretOf;
 
-/// How many lists of tools are read at once.
+/// The number of lists of tools that are read at once.
 const LISTS_READ: usize = 4;
 
-/// What the proxy of one Guardian knows of the servers behind it.
+/// The knowledge of one Guardian's proxy about the servers behind it.
 pub(crate) struct Proxy {
     engine: Arc<Engine>,
     upstreams: Mutex<HashMap<String, Arc<Upstream>>>,
     sessions: OwnSessions,
     unheard: Unheard,
     open_calls: OpenCalls,
-    /// Which tasks agents were given.
+    /// The tasks that agents were given.
     tasks: GivenTasks,
-    /// Places of those who read a list of tools: what is read takes many times its text.
+    /// The places for callers that read a list of tools: what is read takes many times its text.
     lists: Semaphore,
 }
 
-/// Who asks what server, and what came with the request beside its body.
+/// The caller and the server that it asks, with what came with the request beside its body.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) server: Arc<McpServerEntry>,
-    pub(crate) who: Who,
+    pub(crate) subject: Subject,
     pub(crate) base: Base,
     pub(crate) headers: HeaderMap,
     /// Its place among the requests under way.
@@ -100,7 +100,7 @@ pub(crate) struct Asked {
 }
 
 impl Proxy {
-    /// The proxy of this Guardian.
+    /// Returns the proxy of this Guardian.
     pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
         let (unheard, open_calls) = (Unheard::default(), OpenCalls::default());
@@ -123,7 +123,7 @@ impl Proxy {
         streams::end(self, asked).await.unwrap_or_else(Refusal::into_response)
     }
 
-    /// What is known of the server of this id.
+    /// Returns what is known of the server of this id.
     fn upstream(&self, server_id: &str) -> Arc<Upstream> {
         let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = upstreams.get(server_id) {
@@ -134,7 +134,7 @@ impl Proxy {
         Arc::clone(upstreams.entry(server_id.to_owned()).or_default())
     }
 
-    /// What the server is sent as `Authorization`.
+    /// Returns what the server is sent as `Authorization`.
     ///
     /// # Errors
     ///

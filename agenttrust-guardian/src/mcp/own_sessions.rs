@@ -20,24 +20,24 @@ use super::upstream::{client_info, everything, request, result_of};
 use crate::outbound::Incoming;
 use crate::registry::McpServerEntry;
 
-/// How many there are at most; of those that are not in use the one that was used longest ago ends first.
+/// The largest number of open sessions; of those that are not in use the one that was used longest ago ends first.
 const MOST: usize = 1_024;
-/// How many of them one organisation may have at most ...
+/// The number of them that one organisation may have ...
 const OF_ORGANISATION: usize = MOST / 2;
 /// ... and how many in any case, however many others use.
 const OF_ORGANISATION_FLOOR: usize = MOST / 16;
-/// After so much silence one is ended.
+/// The time without a call after which one is ended.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// A session of the proxy's own.
 #[derive(Debug)]
 pub(super) struct OwnSession {
-    /// What the server calls it, if it has a name for it.
+    /// The name that the server gave the session, if it did.
     pub(super) id: Option<String>,
     pub(super) version: String,
     org_id: String,
     used: Mutex<Instant>,
-    /// How much goes on in it.
+    /// The number of requests that use it at present.
     uses: AtomicUsize,
 }
 
@@ -46,7 +46,7 @@ impl OwnSession {
         self.uses.load(Ordering::SeqCst) > 0
     }
 
-    /// How long it is not ended yet; `None` once it is idle for long enough.
+    /// Returns how long it is not ended yet; `None` once it is idle for long enough.
     fn left(&self) -> Option<Duration> {
         if self.is_in_use() {
             return Some(IDLE);
@@ -82,13 +82,13 @@ impl Drop for InUse {
     }
 }
 
-/// Of a server, and for an agent; for none where the name is empty.
+/// The server and the agent that a session is for; the agent is empty for a session for no agent.
 type Of = (String, String);
 
-/// One that went for another one.
+/// A session that was ended to make room for another one.
 type Gone = (Of, Arc<OwnSession>);
 
-/// Those that are open.
+/// The sessions that are open.
 #[derive(Debug)]
 pub(super) struct OwnSessions(Mutex<LruCache<Of, Arc<OwnSession>>>);
 
@@ -98,7 +98,7 @@ impl Default for OwnSessions {
     }
 }
 
-/// Which one goes for another one of this organisation, where one has to.
+/// Returns which one goes for another one of this organisation, where one has to.
 ///
 /// # Errors
 ///
@@ -129,11 +129,11 @@ impl OwnSessions {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The session with this server for this agent; opened where there is none.
+    /// Returns the session with this server for this agent; opens one where no call has opened it yet.
     ///
     /// # Errors
     ///
-    /// Refuses where the server opens none.
+    /// Refuses where the server opens no session.
     pub(super) async fn of(
         &self,
         proxy: &Arc<Proxy>,
@@ -290,7 +290,7 @@ async fn open(
     Ok(OwnSession { id, version, org_id, used, uses })
 }
 
-/// Ends a session that nobody uses for a while.
+/// Ends a session that no call uses for a while.
 fn end_when_idle(
     proxy: &Arc<Proxy>,
     server: &Arc<McpServerEntry>,

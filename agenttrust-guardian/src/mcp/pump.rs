@@ -14,7 +14,7 @@ use futures_util::stream;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::answer::{Expected, Heard, Reader};
+use super::answer::{Expected, Reader, ServerMessage};
 use super::belongings::EVENT_ID_MAX_BYTES;
 use super::own_sessions::InUse;
 use super::refusal::Refusal;
@@ -22,19 +22,19 @@ use super::report::{Outcome, Report};
 use super::resumes::Resumes;
 use super::room::{Held, piece};
 use super::send::{Answered, Outward, answered, broke_off, failed, send, unread};
+use super::subject::Alive;
 use super::unheard::Listened;
-use super::who::Alive;
 use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
 pub(super) use crate::wire::events as events_answer;
 
-/// How often it is looked whether the caller still may.
+/// The time after which it is looked again whether the caller still may.
 const TICK: Duration = Duration::from_millis(500);
-/// After so much silence the caller hears a comment: who is gone is noticed then.
+/// The silence after which the caller hears a comment: a caller that is gone is noticed then.
 const BEAT: Duration = Duration::from_secs(15);
 /// The longest that one call may take in all.
 const CALL_MOST: Duration = Duration::from_secs(3_600);
-/// How much a server may tell a caller that hears its answer alone.
+/// The most bytes that a server may send to a caller that hears its answer alone.
 const UNHEARD_MAX_BYTES: usize = 64 << 20;
 const COMMENT: &[u8] = b": nothing new\n\n";
 
@@ -44,34 +44,34 @@ pub(super) struct Pump {
     pub(super) incoming: Incoming,
     pub(super) reader: Reader,
     pub(super) alive: Alive,
-    /// Told how the call ended, where it is one.
+    /// The report of the call, where the stream is of one.
     pub(super) report: Option<Report>,
     pub(super) held: Held,
     /// The session of the proxy's own that it is in.
     pub(super) own: Option<InUse>,
-    /// That it is what its session listens to.
+    /// The mark that it is the stream which its session listens to.
     pub(super) _listened: Option<Listened>,
-    /// How long the server may be silent.
+    /// The time that the server may be silent.
     pub(super) idle: Duration,
     pub(super) state: State,
 }
 
-/// How far a stream is.
+/// The state of a stream.
 #[derive(Debug)]
 pub(super) struct State {
     events: Events,
     begun: Instant,
     heard_at: Instant,
     told_at: Instant,
-    /// When it was seen last that the caller may.
+    /// The time when it was last seen that the caller may.
     seen_at: Instant,
-    /// When calls were kept last whose answers may come here.
+    /// The time when calls were last kept whose answers may come here.
     kept_at: Instant,
-    /// How many bytes came.
+    /// The number of bytes that came.
     came: usize,
     /// Whether the caller was given an id to go on from.
     goes_on: bool,
-    /// Where the proxy goes on itself, for a caller that hears the answer alone.
+    /// The place from which the proxy itself takes the stream up again, for a caller that hears the answer alone.
     resumes: Resumes,
     /// The answer may come on another stream that the caller listens to.
     elsewhere: bool,
@@ -97,7 +97,7 @@ impl Default for State {
     }
 }
 
-/// What comes next.
+/// The next thing that the caller is sent, or the end.
 enum Next {
     Event(Event),
     /// The answer; nothing follows it.
@@ -107,7 +107,7 @@ enum Next {
     End,
 }
 
-/// What waiting came to.
+/// The event that ended a wait.
 enum Waited {
     Bytes(Bytes),
     Beat,
@@ -119,7 +119,7 @@ enum Waited {
 }
 
 impl Pump {
-    /// The stream as an answer.
+    /// Returns the stream as an answer.
     pub(super) fn into_response(mut self) -> Response {
         self.keep_unheard();
         let begun = (Some(self), Bytes::new(), Held::default());
@@ -140,7 +140,7 @@ impl Pump {
         })))
     }
 
-    /// What is written next; `None` at the end.
+    /// Returns what is written next; `None` at the end.
     async fn next_bytes(&mut self) -> Option<Bytes> {
         let said = match self.next().await {
             Next::Event(event) => event.write(),
@@ -175,7 +175,7 @@ impl Pump {
         }
     }
 
-    /// The answer alone, for a caller that hears nothing else, and what it holds.
+    /// Returns the answer alone, for a caller that hears nothing else, and what it holds.
     ///
     /// # Errors
     ///
@@ -207,20 +207,20 @@ impl Pump {
         Next::Failed(refusal)
     }
 
-    /// Whether the caller may go on from an event that it heard, in its session and by another stream.
+    /// Returns whether the caller may go on from an event that it heard, in its session and by another stream.
     fn goes_on(&self) -> bool {
         self.state.goes_on && self.reader.session.is_some()
     }
 
-    /// Whether the answer may come on another stream, which the caller listens to at present.
+    /// Returns whether the answer may come on another stream, which the caller listens to at present.
     fn may_be_answered_elsewhere(&self) -> bool {
         let session = self.reader.session.as_ref().filter(|_| self.reader.listens);
         self.report.is_some()
             && session.is_some_and(|it| self.reader.proxy.unheard.is_listened_to(it))
     }
 
-    /// Goes on from the last event, on a stream of its own, where the server gave that an id and the caller would not do
-    /// so itself; returns whether it does.
+    /// Goes on from the last event, on a stream of its own, where the server gave that an id and the caller would not
+    /// do so itself; returns whether it does.
     async fn resume(&mut self) -> bool {
         let is_over = self.state.begun.elapsed() > CALL_MOST;
         if self.reader.listens || !self.reader.expected.is_call() || is_over {
@@ -309,10 +309,10 @@ impl Pump {
         }
     }
 
-    /// What becomes of one event; `None` where the caller hears nothing of it.
+    /// Returns what becomes of one event; `None` where the caller hears nothing of it.
     async fn hear(&mut self, mut event: Event) -> Option<Next> {
         let is_message = event.name.as_deref().is_none_or(|name| name == "message");
-        self.state.resumes.note(&event);
+        self.state.resumes.observe(&event);
         event.id = event.id.take().and_then(|id| self.sealed(id));
         let has_id = event.id.as_deref().is_some_and(|id| !id.is_empty());
         self.state.goes_on |= has_id && self.reader.listens;
@@ -326,27 +326,27 @@ impl Pump {
             }
         };
         match self.reader.hear(data).await {
-            Heard::Pass(text) => Some(Next::Event(Event { data: Some(text), ..event })),
-            Heard::Drop => None,
-            Heard::Last(text, outcome) => {
+            ServerMessage::Pass(text) => Some(Next::Event(Event { data: Some(text), ..event })),
+            ServerMessage::Drop => None,
+            ServerMessage::Last(text, outcome) => {
                 if let Some(report) = self.report.take() {
                     report.finish(outcome);
                 }
                 Some(Next::Last(Event { data: Some(text), ..event }))
             }
             // Nothing that was asked hangs on it: servers say again what they had to begin a stream with.
-            Heard::Broken(what) if self.id().is_none() => {
+            ServerMessage::Broken(what) if self.id().is_none() => {
                 tracing::debug!(server = self.reader.server.row.id, what, "an event is left out");
                 None
             }
-            Heard::Broken(what) => {
+            ServerMessage::Broken(what) => {
                 let refusal = Refusal::upstream(format!("the MCP server {what}"));
                 Some(self.fail(refusal, "NoReply"))
             }
         }
     }
 
-    /// The id of an event as its caller may go on from it; none where no one could.
+    /// Returns the id of an event as its caller may go on from it; `None` where no caller could.
     fn sealed(&self, id: String) -> Option<String> {
         match id.len() {
             0 => Some(id),
@@ -409,7 +409,7 @@ fn silent() -> Waited {
     Waited::Failed(broke_off().status(StatusCode::GATEWAY_TIMEOUT))
 }
 
-/// A call that goes on no longer because its caller may not, or its server is gone.
+/// Returns a call that goes on no longer because its caller may not, or its server is gone.
 pub(super) fn ended(why: &'static str) -> Refusal {
     Refusal::upstream(why).status(StatusCode::SERVICE_UNAVAILABLE)
 }

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::domain::{Error, ErrorKind};
 pub(super) use crate::wire::json as json_answer;
 
-/// Why a message is not answered by the server behind.
+/// The reason why the server behind does not answer a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal(Box<Said>);
 
-/// What is said of it. Boxed, because it is handed on by nearly everything here.
+/// The content of a refusal. Boxed, because nearly everything here hands it on.
 #[derive(Clone, Debug)]
 struct Said {
     status: StatusCode,
@@ -25,7 +25,7 @@ struct Said {
     data: Option<Value>,
     /// The id of the request, where it could be read; else null, as JSON-RPC has it.
     id: Value,
-    /// What `WWW-Authenticate` says.
+    /// The value of `WWW-Authenticate`.
     challenge: Option<String>,
     /// Whether the same request may well be answered in a moment.
     passing: bool,
@@ -52,23 +52,23 @@ impl Refusal {
         }))
     }
 
-    /// A request that is not as it must be.
+    /// Returns the error for a request that is not as it must be.
     pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, message)
     }
 
-    /// A server behind that does not keep to the protocol, or is not there.
+    /// Returns the error for a server behind that does not keep to the protocol, or is not there.
     pub(super) fn upstream(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, INTERNAL_ERROR, message)
     }
 
-    /// A session that is not known, not the caller's, or over: MCP clients open another one then.
+    /// Returns the error for a session that is not known, not the caller's, or over: MCP clients open another one then.
     pub(super) fn no_session() -> Self {
         let message = "there is no such session; open another one with initialize";
         Self::new(StatusCode::NOT_FOUND, -32001, message)
     }
 
-    /// A method of HTTP that is none here.
+    /// Returns the error for a method of HTTP that the proxy does not have.
     pub(super) fn wrong_method(message: &'static str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID_REQUEST, message)
     }
@@ -83,7 +83,7 @@ impl Refusal {
         self
     }
 
-    /// The same, to the request of this id.
+    /// Returns the same, to the request of this id.
     pub(super) fn id(mut self, id: Option<&Value>) -> Self {
         if let Some(id) = id {
             self.0.id.clone_from(id);
@@ -91,7 +91,7 @@ impl Refusal {
         self
     }
 
-    /// The same, with what a client of OAuth goes by.
+    /// Returns the same, with what a client of OAuth goes by.
     pub(crate) fn challenge(mut self, challenge: String) -> Self {
         self.0.challenge = Some(challenge);
         self
@@ -109,12 +109,12 @@ impl Refusal {
         self.0.code
     }
 
-    /// A member of what a program may want to read, as text.
+    /// Returns a member of what a program may want to read, as text.
     pub(super) fn datum(&self, member: &str) -> Option<&str> {
         self.0.data.as_ref()?.get(member)?.as_str()
     }
 
-    /// The message of JSON-RPC.
+    /// Returns the message of JSON-RPC.
     pub(super) fn to_json(&self) -> Value {
         let mut error = json!({ "code": self.0.code, "message": self.0.message });
         if let (Some(data), Some(error)) = (&self.0.data, error.as_object_mut()) {

@@ -9,9 +9,9 @@ use crate::engine::Engine;
 use crate::services::telemetry::{self, Event};
 use crate::store::Stage;
 
-use super::who::Who;
+use super::subject::Subject;
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Success,
@@ -20,7 +20,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// No one waits for its answer any more.
+    /// No caller waits for its answer any more.
     pub(super) const CANCELLED: Self = Self::Failure("Cancelled");
 }
 
@@ -28,7 +28,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(super) struct Report {
     engine: Arc<Engine>,
-    who: Who,
+    subject: Subject,
     tool: String,
     check_id: Option<String>,
     begun: Instant,
@@ -36,15 +36,15 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// The call begins.
+    /// Begins the report of a call, and with it the time that the call takes.
     pub(super) fn begin(
         engine: &Arc<Engine>,
-        who: &Who,
+        subject: &Subject,
         tool: String,
         check_id: Option<String>,
     ) -> Self {
-        let (engine, who, begun) = (Arc::clone(engine), who.clone(), Instant::now());
-        Self { engine, who, tool, check_id, begun, told: false }
+        let (engine, subject, begun) = (Arc::clone(engine), subject.clone(), Instant::now());
+        Self { engine, subject, tool, check_id, begun, told: false }
     }
 
     /// Tells how it ended, without waiting.
@@ -68,11 +68,12 @@ impl Report {
             happened_at: Some(self.engine.clock.now()),
             check_id: self.check_id.take(),
         };
-        let (engine, who) = (Arc::clone(&self.engine), self.who.clone());
+        let (engine, subject) = (Arc::clone(&self.engine), self.subject.clone());
         background::spawn(async move {
-            let session = who.session_id.as_deref().unwrap_or_default();
+            let session = subject.session_id.as_deref().unwrap_or_default();
             let events = std::iter::once(event);
-            let kept = telemetry::keep(&engine, &who.key, &who.agent_id, session, events).await;
+            let kept =
+                telemetry::keep(&engine, &subject.key, &subject.agent_id, session, events).await;
             if let Err(error) = kept {
                 tracing::warn!(error = error.message(), "how a call ended could not be kept");
             }

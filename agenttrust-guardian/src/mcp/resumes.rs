@@ -10,10 +10,10 @@ use super::send::Outward;
 use crate::outbound::events::Event;
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// How long a server is left alone that does not say how long.
+/// The time that a server is left alone if it does not say how long.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What the events of a stream said of that.
+/// The place from which a stream is taken up again, and the pause before, as its events say them.
 #[derive(Debug, Default)]
 pub(super) struct Resumes {
     last: Option<HeaderValue>,
@@ -21,8 +21,8 @@ pub(super) struct Resumes {
 }
 
 impl Resumes {
-    /// Looks at an event as the server sent it.
-    pub(super) fn note(&mut self, event: &Event) {
+    /// Takes in the id and the retry time of an event that the server sent.
+    pub(super) fn observe(&mut self, event: &Event) {
         if let Some(id) = &event.id {
             let fits = (1..=EVENT_ID_MAX_BYTES).contains(&id.len());
             self.last = HeaderValue::from_bytes(id.as_bytes()).ok().filter(|_| fits);
@@ -32,12 +32,12 @@ impl Resumes {
         }
     }
 
-    /// How long to wait before going on.
+    /// Returns how long to wait before going on.
     pub(super) fn pause(&self) -> Duration {
         self.retry.unwrap_or(PAUSE)
     }
 
-    /// What asks the server to go on; `None` where there is nothing to go on from.
+    /// Returns what asks the server to go on; `None` where there is nothing to go on from.
     pub(super) fn outward(&self, of_session: Outward) -> Option<Outward> {
         let mut outward = Outward { method: Method::GET, ..of_session };
         outward.headers.insert(LAST_EVENT_ID, self.last.clone()?);

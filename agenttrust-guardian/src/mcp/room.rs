@@ -13,7 +13,7 @@ use crate::domain::{Error, Key};
 use crate::wire;
 pub(super) use crate::wire::piece;
 
-/// So much of each answer is not counted: nearly all are shorter.
+/// The bytes of each answer that are not counted: nearly all answers are shorter.
 const FREE: usize = 64 << 10;
 
 /// The room that one answer takes.
@@ -24,7 +24,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Room for an answer to a caller that is counted as this key.
+    /// Returns room for an answer to a caller that is counted as this key.
     pub(super) fn new(proxy: &Proxy, key: &Arc<Key>) -> Result<Self, Refusal> {
         let share = proxy.engine.limits.mcp_bytes.take(key, 0).map_err(Error::from)?;
         Ok(Self { share, fits: FREE })
@@ -46,7 +46,7 @@ impl Room {
     }
 }
 
-/// What an answer holds of what is scarce, until it is read.
+/// The share of scarce things that an answer holds until it is read.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Room for what came and was not handed on.
@@ -58,7 +58,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// This room, and a place among the requests or among the streams.
+    /// Creates the hold of this room, with a place among the requests or among the streams.
     pub(super) fn new(room: Room, place: Option<Arc<Share>>, stream: Option<Share>) -> Self {
         Self { room: Some(room), _place: place, _stream: stream }
     }
@@ -72,7 +72,7 @@ impl Held {
         self.room.as_mut().map_or(Ok(()), |room| room.fit(bytes))
     }
 
-    /// A body of these bytes, which holds this until its last piece was taken.
+    /// Returns a body of these bytes, which holds this until its last piece was taken.
     pub(super) fn body(self, bytes: impl Into<Bytes>) -> Body {
         wire::in_pieces(bytes.into(), self)
     }

@@ -28,10 +28,10 @@ const OWN_MAX_BYTES: usize = 4 << 20;
 const VALUES_MOST: usize = 256 << 10;
 /// The longest id of a session that a server gives out.
 const SESSION_MAX_BYTES: usize = 1_024;
-/// How much of an answer that is none is read, to say what it is.
+/// The number of bytes of an answer without success that are read, to say what it is.
 const ERROR_MAX_BYTES: usize = 64 << 10;
 
-/// What a server says that is of another era.
+/// The code of the error by which a server says that it is of another era.
 const UNSUPPORTED: i64 = UNSUPPORTED_VERSION as i64;
 
 const EVENTS: &str = "text/event-stream";
@@ -56,17 +56,17 @@ impl Outward {
         Self { method: POST, headers, session, body: Bytes::new() }
     }
 
-    /// A message that opens a session.
+    /// Creates a message that opens a session.
     pub(super) fn initialize() -> Self {
         Self::new(None, None)
     }
 
-    /// A message of the era that has sessions.
+    /// Creates a message of the era that has sessions.
     pub(super) fn legacy(version: &str, session: Option<String>) -> Self {
         Self::new(Some(version), session)
     }
 
-    /// A message of the modern era, about nothing in particular.
+    /// Creates a message of the modern era, about nothing in particular.
     pub(super) fn modern(version: &str, method: &str) -> Self {
         let mut outward = Self::new(Some(version), None);
         outward.says(METHOD, method);
@@ -83,13 +83,13 @@ impl Outward {
         self.says(NAME, name);
     }
 
-    /// The same with this body.
+    /// Returns the same with this body.
     pub(super) fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
 }
 
-/// A text as a header of MCP has it: as it is, else in the base64 sentinel.
+/// Returns a text as a header of MCP has it: as it is, else in the base64 sentinel.
 fn encoded(text: &str) -> HeaderValue {
     let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\t'))
         && text.trim_matches([' ', '\t']) == text
@@ -131,7 +131,7 @@ pub(super) async fn send(
         headers.insert(AUTHORIZATION, authorization);
     }
     let target = engine.outbound.target(&server.row.url).map_err(|error| failed(server, &error))?;
-    let first_byte_within = engine.settings.mcp.patience;
+    let first_byte_within = engine.settings.mcp.timeout;
     let outgoing = Outgoing { method, target, headers, body, first_byte_within };
     engine.outbound.send(outgoing).await.map_err(|error| {
         // What it spoke may be no longer so: another program may be there when it is back.
@@ -144,7 +144,7 @@ pub(super) async fn send(
     })
 }
 
-/// What a caller is told of a server that is not reached. Where it is, is not for a caller to know.
+/// Returns what a caller hears of a server that is not reached. The address of the server is not for a caller to know.
 pub(super) fn failed(server: &McpServerEntry, error: &outbound::Error) -> Refusal {
     tracing::warn!(server = server.row.id, %error, "an MCP server could not be asked");
     match error {
@@ -164,14 +164,14 @@ pub(super) fn failed(server: &McpServerEntry, error: &outbound::Error) -> Refusa
     }
 }
 
-/// What an answer is, by its head.
+/// The kind of an answer, by its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// One message.
+    /// A single message.
     Json,
     /// A stream of them.
     Events,
-    /// Nothing, which is fine for what was told.
+    /// An answer without a message, which is fine for a notification.
     Nothing,
 }
 
@@ -208,7 +208,7 @@ fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// An answer that is no success, as the caller is told of it: an error of the protocol's with its status, and
+/// Returns an answer without success as the caller hears of it: an error of the protocol's with its status, and
 /// everything else as a fault of the server.
 pub(super) async fn unsuccessful(
     proxy: &Proxy,
@@ -231,7 +231,7 @@ pub(super) async fn unsuccessful(
     }
     let media = media_type(&incoming.headers);
     let message = if media == JSON && (status.is_client_error() || status.is_server_error()) {
-        let within = proxy.engine.settings.mcp.patience;
+        let within = proxy.engine.settings.mcp.timeout;
         let whole = incoming.whole(ERROR_MAX_BYTES, within).await;
         whole.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
     } else {
@@ -265,8 +265,8 @@ pub(super) async fn unsuccessful(
     }
 }
 
-/// Whether an answer is one to a request of a session that is over or not known, of which nothing was done then: a
-/// status of its own, or in earlier versions that of a request that is not in order.
+/// Returns whether an answer is one to a request of a session that is over or not known, of which nothing was done
+/// then: a status of its own, or in earlier versions that of a request that is not in order.
 pub(super) async fn says_no_session(proxy: &Proxy, incoming: &mut Incoming) -> bool {
     if incoming.status == StatusCode::NOT_FOUND {
         return true;
@@ -274,19 +274,19 @@ pub(super) async fn says_no_session(proxy: &Proxy, incoming: &mut Incoming) -> b
     if incoming.status != StatusCode::BAD_REQUEST {
         return false;
     }
-    let said = incoming.look(ERROR_MAX_BYTES, proxy.engine.settings.mcp.patience).await;
+    let said = incoming.look(ERROR_MAX_BYTES, proxy.engine.settings.mcp.timeout).await;
     let said = serde_json::from_slice::<Value>(&said).ok();
     let code = said.and_then(|message| message.pointer("/error/code")?.as_i64());
     is_without_session(incoming.status, code)
 }
 
-/// Whether an error could be about the session of a request, and not about what was asked in it.
+/// Returns whether an error could be about the session of a request, and not about what was asked in it.
 fn is_without_session(status: StatusCode, code: Option<i64>) -> bool {
     let may_be = code.is_none_or(|code| matches!(code, -32_000 | -32_001 | -32_600));
     status == StatusCode::BAD_REQUEST && may_be
 }
 
-/// The server's own id of the session that an answer opens.
+/// Returns the server's own id of the session that an answer opens.
 ///
 /// # Errors
 ///
@@ -314,7 +314,7 @@ pub(super) async fn ask(
     ask_and_session(proxy, server, request, outward).await.map(|(answer, _)| answer)
 }
 
-/// The same, with the id of the session that the answer opens.
+/// Returns the same, with the id of the session that the answer opens.
 pub(super) async fn ask_and_session(
     proxy: &Arc<Proxy>,
     server: &Arc<McpServerEntry>,
@@ -326,7 +326,7 @@ pub(super) async fn ask_and_session(
     heard(proxy, server, request.get("id"), incoming).await
 }
 
-/// The answer to a question of this id, with the id of the session that it opens.
+/// Returns the answer to a question of this id, with the id of the session that it opens.
 pub(super) async fn heard(
     proxy: &Arc<Proxy>,
     server: &Arc<McpServerEntry>,
@@ -343,8 +343,8 @@ pub(super) async fn heard(
     Ok((answer, session))
 }
 
-/// A message that is read as a whole, but for tools that cannot be read in a list of them. A value takes many times the
-/// memory of its text.
+/// Returns a message that is read as a whole, but for tools that cannot be read in a list of them. A value takes many
+/// times the memory of its text.
 pub(super) fn read(text: &[u8]) -> Option<Value> {
     let read = |text: &[u8]| match parse(text, VALUES_MOST) {
         Ok(Text::Object(message)) => Some(Value::Object(message)),
@@ -353,19 +353,19 @@ pub(super) fn read(text: &[u8]) -> Option<Value> {
     read(text).or_else(|| read(&without_illegible(text, VALUES_MOST)?))
 }
 
-/// The one answer in what came, whether it is plain or among events.
+/// Returns the one answer in what came, whether it is plain or among events.
 pub(super) async fn whole(
     proxy: &Arc<Proxy>,
     server: &McpServerEntry,
     mut incoming: Incoming,
     id: Option<&Value>,
 ) -> Result<Value, Refusal> {
-    let patience = proxy.engine.settings.mcp.patience;
+    let timeout = proxy.engine.settings.mcp.timeout;
     let told = |error: outbound::Error| failed(server, &error);
     match answered(&incoming)? {
         Answered::Nothing => Err(Refusal::upstream("the MCP server gave no answer to a question")),
         Answered::Json => {
-            let bytes = incoming.whole(OWN_MAX_BYTES, patience).await.map_err(told)?;
+            let bytes = incoming.whole(OWN_MAX_BYTES, timeout).await.map_err(told)?;
             read(&bytes).ok_or_else(unreadable)
         }
         Answered::Events => {
@@ -380,7 +380,7 @@ pub(super) async fn whole(
                             return Ok(message);
                         }
                     }
-                    let Some(chunk) = incoming.chunk(patience).await.map_err(told)? else {
+                    let Some(chunk) = incoming.chunk(timeout).await.map_err(told)? else {
                         return Err(broke_off());
                     };
                     left = left
@@ -389,7 +389,7 @@ pub(super) async fn whole(
                     events.push(&chunk);
                 }
             };
-            let found = agenttrust::background::timeout(patience, found).await;
+            let found = agenttrust::background::timeout(timeout, found).await;
             found.unwrap_or_else(|_| {
                 Err(Refusal::upstream("the MCP server did not answer in time")
                     .status(StatusCode::GATEWAY_TIMEOUT))
@@ -429,7 +429,7 @@ pub(super) fn broke_off() -> Refusal {
     )
 }
 
-/// How long a stream of a server's own may be silent.
+/// The time that a stream of a server's own may be silent.
 pub(super) const QUIET_MOST: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]

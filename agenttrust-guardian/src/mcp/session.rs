@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::Proxy;
 use super::era::{LEGACY, known};
 use super::refusal::Refusal;
-use super::who::Who;
+use super::subject::Subject;
 use crate::domain::Secret;
 use crate::registry::McpServerEntry;
 
-/// What the seal is about, so that nothing else that is sealed is a session.
+/// The name that the seal is bound to, so that nothing else that is sealed is taken for a session.
 const ABOUT: &str = "mcp_session";
 /// The longest id that is looked at.
 const MAX_BYTES: usize = 8 << 10;
@@ -22,7 +22,7 @@ pub(super) struct Session {
     server_id: String,
     #[serde(rename = "a")]
     agent_id: String,
-    /// What the server calls it, if it has a name for it.
+    /// The name that the server gave the session, if it did.
     #[serde(rename = "u")]
     pub(super) upstream: Option<String>,
     #[serde(rename = "v")]
@@ -38,13 +38,13 @@ impl Proxy {
     pub(super) fn seal(
         &self,
         server: &McpServerEntry,
-        who: &Who,
+        subject: &Subject,
         upstream: Option<String>,
         version: &str,
     ) -> Result<String, Refusal> {
         let session = Session {
             server_id: server.row.id.clone(),
-            agent_id: who.agent_id.clone(),
+            agent_id: subject.agent_id.clone(),
             upstream,
             version: version.to_owned(),
         };
@@ -60,7 +60,7 @@ impl Proxy {
     pub(super) fn open(
         &self,
         server: &McpServerEntry,
-        who: &Who,
+        subject: &Subject,
         sealed: &str,
     ) -> Result<Session, Refusal> {
         let opened = match sealed.len() {
@@ -71,7 +71,7 @@ impl Proxy {
         session
             .filter(|session| {
                 session.server_id == server.row.id
-                    && session.agent_id == who.agent_id
+                    && session.agent_id == subject.agent_id
                     && known(&LEGACY, &session.version).is_some()
             })
             .ok_or_else(Refusal::no_session)

@@ -16,11 +16,11 @@ use super::resumes::LAST_EVENT_ID;
 use super::room::{Held, Room};
 use super::send::{self, Answered, Outward, QUIET_MOST, answered};
 use super::session::Session;
+use super::subject::Alive;
 use super::unheard::Listened;
-use super::who::Alive;
 use super::{Asked, Proxy};
 
-/// The stream of a session.
+/// Returns the stream of a session.
 ///
 /// # Errors
 ///
@@ -28,11 +28,11 @@ use super::{Asked, Proxy};
 pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Refusal> {
     let (session, version) = session_of(proxy, &asked)?;
     let streams = &proxy.engine.limits.mcp_streams;
-    let place = streams.take(&asked.who.counted, 1).map_err(crate::domain::Error::from)?;
+    let place = streams.take(&asked.subject.counted, 1).map_err(crate::domain::Error::from)?;
     let mut outward = Outward::legacy(&version, session.upstream.clone());
     outward.method = Method::GET;
     if let Some(last) = only(&asked.headers, &LAST_EVENT_ID)? {
-        let given = Belongings::of(proxy, &asked.server.row.id, &asked.who.agent_id);
+        let given = Belongings::of(proxy, &asked.server.row.id, &asked.subject.agent_id);
         let last = given.open_event(&session, last);
         let last = last.and_then(|last| HeaderValue::from_bytes(last.as_bytes()).ok());
         let last = last.ok_or_else(|| {
@@ -43,8 +43,8 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
         })?;
         outward.headers.insert(LAST_EVENT_ID, last);
     }
-    let Asked { server, who, .. } = asked;
-    let alive = Alive { who: who.clone(), server_id: server.row.id.clone() };
+    let Asked { server, subject, .. } = asked;
+    let alive = Alive { subject: subject.clone(), server_id: server.row.id.clone() };
     let sent = send::send(proxy, &server, outward);
     let incoming = while_alive(&alive, &proxy.engine, sent).await??;
     if incoming.status == StatusCode::METHOD_NOT_ALLOWED {
@@ -62,8 +62,8 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let proxy = Arc::clone(proxy);
     let session = Some(session).filter(|session| session.upstream.is_some());
     let era = Era::Legacy;
-    let reader = Reader { proxy, server, who, era, listens: true, expected, session };
-    let room = Room::new(&reader.proxy, &reader.who.counted)?;
+    let reader = Reader { proxy, server, subject, era, listens: true, expected, session };
+    let room = Room::new(&reader.proxy, &reader.subject.counted)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
     let held = Held::new(room, None, Some(place));
     let (own, listened) =
@@ -77,7 +77,7 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
 ///
 /// # Errors
 ///
-/// Refuses where there is none, or the server ends none.
+/// Refuses a session that is not open, and a server that ends no sessions.
 pub(super) async fn end(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Refusal> {
     let (session, version) = session_of(proxy, &asked)?;
     let unending = || Refusal::wrong_method("this MCP server has no sessions that could be ended");
@@ -101,9 +101,9 @@ pub(super) async fn end(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Re
     }
 }
 
-/// The session that is meant, and the version to go on in.
+/// Returns the session that is meant, and the version to go on in.
 fn session_of(proxy: &Proxy, asked: &Asked) -> Result<(Session, String), Refusal> {
-    proxy.need_session(&asked.server, &asked.who, "a stream")?;
+    proxy.need_session(&asked.server, &asked.subject, "a stream")?;
     let said = only(&asked.headers, &VERSION)?;
     let is_modern = said.is_some_and(|said| known(&MODERN, said).is_some());
     let sealed = only(&asked.headers, &SESSION)?.filter(|_| !is_modern);
@@ -115,7 +115,7 @@ fn session_of(proxy: &Proxy, asked: &Asked) -> Result<(Session, String), Refusal
             _ => Refusal::wrong_method("MCP without sessions has POST and nothing else"),
         });
     };
-    let session = proxy.open(&asked.server, &asked.who, sealed)?;
+    let session = proxy.open(&asked.server, &asked.subject, sealed)?;
     let said = said.filter(|said| known(&LEGACY, said).is_some());
     let version = said.unwrap_or(&session.version).to_owned();
     Ok((session, version))

@@ -12,8 +12,8 @@ use super::Proxy;
 use super::answer::Reader;
 use super::refusal::Refusal;
 use super::send::{self, broke_off};
+use super::subject::Subject;
 use super::upstream::{list_tools, unreadable};
-use super::who::Who;
 use crate::domain::Key;
 #[cfg(feature = "cli")]
 use crate::engine::Engine;
@@ -37,8 +37,8 @@ pub(super) async fn fresh(
     let upstream = proxy.upstream(&server.row.id);
     let list = async {
         let (changes, at) = (upstream.changes(), Instant::now());
-        let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
-        let listed = background::timeout(patience, list_tools(proxy, server)).await;
+        let timeout = proxy.engine.settings.mcp.timeout.saturating_mul(2);
+        let listed = background::timeout(timeout, list_tools(proxy, server)).await;
         let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
         mcp_tools::observe(&proxy.engine, server, listed, Extent::All).await?;
         upstream.listed(changes, at);
@@ -48,7 +48,7 @@ pub(super) async fn fresh(
     now(proxy, server)
 }
 
-/// The server as it is known now.
+/// Returns the server as it is known now.
 fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Refusal> {
     let found = proxy.engine.registry.mcp_servers.get(&server.row.id);
     found.ok_or_else(|| Refusal::from(crate::domain::Error::unknown("MCP server", &server.row.id)))
@@ -70,9 +70,9 @@ pub(super) async fn look(reader: &Reader, text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether an answer lists other tools than are known. A server may show each client others, by what the client can
-/// do. What is missing is gone for all, and what is described otherwise is another tool for all, only if a client that
-/// can do everything sees it so too.
+/// Returns whether an answer lists other tools than are known. A server may show each client others, by what the client
+/// can do. What is missing is gone for all, and what is described otherwise is another tool for all, only if a client
+/// that can do everything sees it so too.
 fn is_of_others(known: &McpServerEntry, text: &str) -> bool {
     let message = send::read(text.as_bytes()).unwrap_or_default();
     let Some(Value::Array(listed)) = message.pointer("/result/tools") else { return false };
@@ -85,9 +85,9 @@ fn is_of_others(known: &McpServerEntry, text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// Refuses a list that is none, and one that cannot be kept.
+/// Refuses a result that is not a list of tools, and a list that cannot be kept.
 pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refusal> {
-    let Reader { proxy, server, who, .. } = reader;
+    let Reader { proxy, server, subject, .. } = reader;
     // Some clients do not look at case, and would read a second list, which nothing was left out of.
     if let Some(members) = result.as_object_mut() {
         members.retain(|name, _| name == "tools" || !name.eq_ignore_ascii_case("tools"));
@@ -100,7 +100,7 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
         ToolStanding::Known(pinned) => {
             let action = Kind::Tool.tool(Some(&server.row.name), &pinned.name);
             action.is_ok_and(|action| {
-                let check = check_of(who, action, pinned.effect_hint);
+                let check = check_of(subject, action, pinned.effect_hint);
                 pipeline::may_see(&proxy.engine, &check)
             })
         }
@@ -110,7 +110,7 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
     Ok(())
 }
 
-/// Whether a tool that may be called is described otherwise in this list.
+/// Returns whether a tool that may be called is described otherwise in this list.
 fn differs(server: &McpServerEntry, listed: &[Value]) -> bool {
     let is_changed = |tool: &Value| {
         let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -120,14 +120,14 @@ fn differs(server: &McpServerEntry, listed: &[Value]) -> bool {
     listed.iter().any(is_changed)
 }
 
-/// Whether a tool that is known is not in this list.
+/// Returns whether a tool that is known is not in this list.
 fn misses_any(server: &McpServerEntry, listed: &[Value]) -> bool {
     let names: HashSet<&str> =
         listed.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
     server.tools.iter().any(|(name, tool)| !tool.is_gone && !names.contains(name.as_str()))
 }
 
-/// Whether an agent could call a tool at present, where this key asks and the agent is in no session.
+/// Returns whether an agent could call a tool at present, where this key asks and the agent is in no session.
 #[cfg(feature = "cli")]
 pub(crate) fn may_see(
     engine: &Engine,
@@ -138,11 +138,11 @@ pub(crate) fn may_see(
     pipeline::may_see(engine, &check_by(key, agent_id.to_owned(), tool, hint))
 }
 
-/// A check of this tool, of which nothing is bound.
-pub(super) fn check_of(who: &Who, tool: String, hint: Option<Effect>) -> Check {
-    let session_id = who.session_id.clone();
-    let proof = who.has_its_key.clone();
-    Check { session_id, proof, ..check_by(&who.key, who.agent_id.clone(), tool, hint) }
+/// Returns a check of this tool, of which nothing is bound.
+pub(super) fn check_of(subject: &Subject, tool: String, hint: Option<Effect>) -> Check {
+    let session_id = subject.session_id.clone();
+    let proof = subject.has_its_key.clone();
+    Check { session_id, proof, ..check_by(&subject.key, subject.agent_id.clone(), tool, hint) }
 }
 
 fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>) -> Check {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::domain::Trace;
 
-/// The trace that a message is in.
+/// Returns the trace that a message is in.
 pub(super) fn find(message: &JsonRpc, sent: &HeaderMap) -> Option<Trace> {
     Trace::find(|name| {
         let in_meta = message.meta(name).and_then(Value::as_str);
@@ -14,7 +14,7 @@ pub(super) fn find(message: &JsonRpc, sent: &HeaderMap) -> Option<Trace> {
     })
 }
 
-/// The same as headers. What is not written as it must be is left out.
+/// Returns the same as headers. What is not written as it must be is left out.
 pub(super) fn headers(message: &JsonRpc, sent: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in find(message, sent).iter().flat_map(Trace::headers) {

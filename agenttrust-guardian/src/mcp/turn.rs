@@ -15,15 +15,15 @@ use super::belongings::Belongings;
 use super::era::{Era, LEGACY, Manner, UNSUPPORTED_VERSION, VERSION, known, only};
 use super::refusal::Refusal;
 use super::session::Session;
+use super::subject::{Alive, Subject};
 use super::upstream::wrong_era;
-use super::who::{Alive, Who};
 use super::{Asked, Proxy, extension, guarded, initialize};
 use crate::audit::Record;
 use crate::domain::limits::Share;
 use crate::domain::{Base, Error};
 use crate::registry::McpServerEntry;
 
-/// How many values a message holds at most, nested ones counted: each takes many times its text in memory.
+/// The largest number of values in a message, nested ones counted: each takes many times its text in memory.
 const VALUES_MOST: usize = 64 << 10;
 const METHOD_NOT_FOUND: i32 = -32601;
 const CANCELLED: &str = "notifications/cancelled";
@@ -33,7 +33,7 @@ const CANCELLED: &str = "notifications/cancelled";
 pub(super) struct Turn {
     pub(super) proxy: Arc<Proxy>,
     pub(super) server: Arc<McpServerEntry>,
-    pub(super) who: Who,
+    pub(super) subject: Subject,
     pub(super) base: Base,
     pub(super) headers: HeaderMap,
     /// Its place among the requests, held until it is answered to the end.
@@ -41,7 +41,7 @@ pub(super) struct Turn {
     pub(super) message: JsonRpc,
     pub(super) manner: Manner,
     pub(super) session: Option<Session>,
-    /// Which arguments of the tool are repeated in headers.
+    /// The arguments of the tool that are repeated in headers.
     pub(super) params: Option<ParamHeaders>,
     /// The id by which the server knows it, where that is not the caller's.
     pub(super) sent: Option<Value>,
@@ -55,14 +55,14 @@ impl Turn {
             Err(rejection) => return Refusal::from(rejection).into_response(),
         };
         drop(body);
-        let Asked { server, who, base, headers, place } = asked;
+        let Asked { server, subject, base, headers, place } = asked;
         let (id, named) = (message.id().cloned(), named(&message));
-        let refused = (Arc::clone(proxy), Arc::clone(&server), who.clone());
+        let refused = (Arc::clone(proxy), Arc::clone(&server), subject.clone());
         let answered = async {
             // A call that is checked is refused by its check.
             if message.call().is_none() {
                 let what = message.method().unwrap_or("an answer");
-                proxy.need_session(&server, &who, what)?;
+                proxy.need_session(&server, &subject, what)?;
             }
             let manner = match Manner::of(&headers, &message) {
                 Err(refusal) if refusal.code() == UNSUPPORTED_VERSION => {
@@ -71,7 +71,7 @@ impl Turn {
                 manner => manner?,
             };
             let session = match &manner {
-                Manner::InSession(sealed) => Some(proxy.open(&server, &who, sealed)?),
+                Manner::InSession(sealed) => Some(proxy.open(&server, &subject, sealed)?),
                 _ => None,
             };
             let proxy = Arc::clone(proxy);
@@ -79,7 +79,7 @@ impl Turn {
             let turn = Self {
                 proxy,
                 server,
-                who,
+                subject,
                 base,
                 headers,
                 place,
@@ -92,9 +92,9 @@ impl Turn {
             turn.answered().await
         };
         answered.await.unwrap_or_else(|refusal: Refusal| {
-            let (proxy, server, who) = refused;
+            let (proxy, server, subject) = refused;
             if let Some((method, name)) = named {
-                proxy.tell_of_refusal(&server, &who, (&method, &name), refusal.message());
+                proxy.tell_of_refusal(&server, &subject, (&method, &name), refusal.message());
             }
             refusal.id(id.as_ref()).into_response()
         })
@@ -131,7 +131,7 @@ impl Turn {
         }
     }
 
-    /// The era that the message is handed on in: the caller's, which has to be the server's too.
+    /// Returns the era that the message is handed on in: the caller's, which has to be the server's too.
     async fn era(&self, method: &str) -> Result<Era, Refusal> {
         match self.manner {
             Manner::Initialize | Manner::InSession(_) => Ok(Era::Legacy),
@@ -153,12 +153,17 @@ impl Turn {
 
     /// Opens what the request names of what its caller was given.
     fn open_request(&mut self, method: &str) -> Result<(), Refusal> {
-        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id);
+        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
         let opened = given.open_request(&mut self.message);
         if let Err(refusal) = &opened
             && self.message.call().is_none()
         {
-            self.proxy.tell_of_refusal(&self.server, &self.who, (method, ""), refusal.message());
+            self.proxy.tell_of_refusal(
+                &self.server,
+                &self.subject,
+                (method, ""),
+                refusal.message(),
+            );
         }
         opened
     }
@@ -189,14 +194,15 @@ impl Turn {
         let commitment = commit(&key, &Value::Object(answer));
         let digest = commitment.map_err(|error| Refusal::invalid(error.to_string()))?.digest;
         let body = json!({
-            "agent_id": self.who.agent_id,
+            "agent_id": self.subject.agent_id,
             "server_id": self.server.row.id,
             "server": self.server.row.name,
-            "session_id": self.who.session_id,
+            "session_id": self.subject.session_id,
             "request_id": self.message.id(),
             "digest": digest,
         });
-        let record = Record::new("mcp.answered", &self.who.key.org_id).actor(&self.who.key.id);
+        let record =
+            Record::new("mcp.answered", &self.subject.key.org_id).actor(&self.subject.key.id);
         engine.audit.append(record.body(body)).await.map(drop).map_err(|_| {
             Refusal::from(Error::unavailable(
                 "the audit log cannot be written, so the answer was not handed on; try again later",
@@ -237,10 +243,10 @@ impl Turn {
 
     /// Sends on what is not answered.
     async fn hand_on(mut self) -> Result<Response, Refusal> {
-        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id);
+        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
         if let Err(refusal) = given.open_told(&mut self.message) {
             let what = self.message.method().unwrap_or("an answer");
-            self.proxy.tell_of_refusal(&self.server, &self.who, (what, ""), refusal.message());
+            self.proxy.tell_of_refusal(&self.server, &self.subject, (what, ""), refusal.message());
             return Err(refusal);
         }
         let outward = self.outward(None)?;
@@ -254,7 +260,7 @@ impl Turn {
         Ok(super::refusal::json_answer(status, message.to_string()))
     }
 
-    /// Whether the caller reads streams of events.
+    /// Returns whether the caller reads streams of events.
     pub(super) fn reads_events(&self) -> bool {
         let mut accepted = self.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
         self.manner != Manner::Plain
@@ -264,12 +270,12 @@ impl Turn {
             })
     }
 
-    /// By what it goes on.
+    /// Returns by what it goes on.
     pub(super) fn alive(&self) -> Alive {
-        Alive { who: self.who.clone(), server_id: self.server.row.id.clone() }
+        Alive { subject: self.subject.clone(), server_id: self.server.row.id.clone() }
     }
 
-    /// The version that the message is of; of one without any, that of the session.
+    /// Returns the version that the message is of; of one without any, that of the session.
     pub(super) fn version(&self) -> Result<Option<&str>, Refusal> {
         match &self.manner {
             Manner::Modern(version) => Ok(Some(version)),
@@ -283,7 +289,7 @@ impl Turn {
     }
 }
 
-/// The same refusal of a version, with those that the server speaks and not all that are known here.
+/// Returns the same refusal of a version, with those that the server speaks and not all that are known here.
 async fn of_server(proxy: &Arc<Proxy>, server: &Arc<McpServerEntry>, refusal: Refusal) -> Refusal {
     match (proxy.spoken(server).await, refusal.datum("requested")) {
         (Ok(spoken), Some(requested)) => wrong_era(&spoken, Era::Modern, requested),
@@ -291,7 +297,7 @@ async fn of_server(proxy: &Arc<Proxy>, server: &Arc<McpServerEntry>, refusal: Re
     }
 }
 
-/// What a message names, where that is looked at.
+/// Returns what a message names, where that is looked at.
 fn named(message: &JsonRpc) -> Option<(String, String)> {
     let (_, name) = message.call()?;
     let name: String = name.chars().take(200).collect();
@@ -313,11 +319,11 @@ impl Proxy {
     pub(super) fn need_session(
         &self,
         server: &McpServerEntry,
-        who: &Who,
+        subject: &Subject,
         what: &str,
     ) -> Result<(), Refusal> {
-        who.need_session(&self.engine).map_err(|error| {
-            self.tell_of_refusal(server, who, (what, ""), error.message());
+        subject.need_session(&self.engine).map_err(|error| {
+            self.tell_of_refusal(server, subject, (what, ""), error.message());
             Refusal::from(error)
         })
     }
@@ -327,19 +333,19 @@ impl Proxy {
     pub(super) fn tell_of_refusal(
         &self,
         server: &McpServerEntry,
-        who: &Who,
+        subject: &Subject,
         (method, name): (&str, &str),
         why: &str,
     ) -> bool {
         let why: String = why.chars().take(500).collect();
         let mut has_row = false;
-        self.engine.refused_of("mcp.refused", &who.key, &who.counted.id, || {
+        self.engine.refused_of("mcp.refused", &subject.key, &subject.counted.id, || {
             has_row = true;
             json!({
-                "agent_id": who.agent_id,
+                "agent_id": subject.agent_id,
                 "server_id": server.row.id,
                 "server": server.row.name,
-                "session_id": who.session_id,
+                "session_id": subject.session_id,
                 "method": method,
                 "name": name,
                 "reason": why,

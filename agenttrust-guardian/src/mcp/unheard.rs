@@ -1,6 +1,6 @@
 //! Calls whose stream broke before their answer came, in a session where a client may go on from the last event that
-//! it heard, or listens to another stream: how such a call ended is told once its answer passes on another stream of its
-//! session. Where none does, it counts as cancelled.
+//! it heard, or listens to another stream: how such a call ended is told once its answer passes on another stream of
+//! its session. Where none does, it counts as cancelled.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -15,12 +15,12 @@ use super::Proxy;
 use super::report::{Outcome, Report};
 use super::session::Session;
 
-/// How many there are at most; the one that broke longest ago counts as cancelled first.
+/// The largest number of calls; the one that broke longest ago counts as cancelled first.
 const MOST: NonZeroUsize = match NonZeroUsize::new(4_096) {
     Some(most) => most,
     None => NonZeroUsize::MIN,
 };
-/// How long no stream of the session may be heard.
+/// The time within which a stream of the session must be heard.
 const WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// A request of a session; its id as JSON.
@@ -30,17 +30,17 @@ type Of = (Session, String);
 #[derive(Debug)]
 struct Unanswered {
     report: Report,
-    /// When a stream was heard last on which its answer could come.
+    /// The time when a stream was last heard on which its answer could come.
     heard_at: Instant,
 }
 
-/// Those of all sessions.
+/// The calls of all sessions that may be heard of again.
 #[derive(Debug)]
 pub(super) struct Unheard {
     calls: Mutex<LruCache<Of, Unanswered>>,
-    /// What was answered on another stream before it was noticed that the first one had broken.
+    /// The answers on another stream that came before it was noticed that the first one had broken.
     early: Mutex<LruCache<Of, Outcome>>,
-    /// How many streams of a session are listened to here.
+    /// The number of streams of a session that are listened to here.
     streams: Mutex<HashMap<Session, usize>>,
 }
 
@@ -60,7 +60,7 @@ impl Unheard {
         self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a request of this session came.
+    /// Reports the call of this request of a session, whose answer came.
     pub(super) fn answered(&self, session: &Session, id: &Value, outcome: Outcome) {
         let of = (session.clone(), id.to_string());
         // Told outside of the lock.
@@ -72,12 +72,12 @@ impl Unheard {
         }
     }
 
-    /// No answer is waited for any more: the client says so of this request.
+    /// Reports the call of this request as cancelled, as its client says, and waits for no answer any more.
     pub(super) fn cancelled(&self, session: &Session, id: &Value) {
         self.answered(session, id, Outcome::CANCELLED);
     }
 
-    /// The session is over, and with it all that it waits for.
+    /// Ends the session, and with it all that it waits for.
     pub(super) fn ended(&self, session: &Session) {
         let gone: Vec<_> = self.with(|all| {
             let of_it = all.iter().filter(|((of, _), _)| of == session);
@@ -91,12 +91,12 @@ impl Unheard {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a stream of this session is listened to here.
+    /// Returns whether a stream of this session is listened to here.
     pub(super) fn is_listened_to(&self, session: &Session) -> bool {
         self.streams().contains_key(session)
     }
 
-    /// A stream of this session is heard.
+    /// Notes that a stream of this session is heard.
     pub(super) fn heard(&self, session: &Session) {
         self.with(|all| {
             for (_, call) in all.iter_mut().filter(|((of, _), _)| of == session) {
@@ -105,7 +105,7 @@ impl Unheard {
         });
     }
 
-    /// How long the answer to a request may still be waited for; `None` where it is not waited for.
+    /// Returns how long the answer to a request may still be waited for; `None` where it is not waited for.
     fn left(&self, of: &Of) -> Option<Duration> {
         self.with(|all| Some(WITHIN.saturating_sub(all.peek(of)?.heard_at.elapsed())))
     }

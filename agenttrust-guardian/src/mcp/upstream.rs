@@ -18,12 +18,12 @@ use super::send::{self, Outward};
 use crate::manifest::{ListedTool, read_page};
 use crate::registry::McpServerEntry;
 
-/// How long what a server speaks is remembered: it may be another program by then.
+/// The time that the version of a server is remembered: it may be another program by then.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
-/// How long a list of tools is gone by.
+/// The time that a list of tools is relied on.
 const TOOLS_FRESH: Duration = Duration::from_secs(30);
 
-/// What a server speaks.
+/// The versions of MCP that a server speaks.
 #[derive(Clone, Debug)]
 pub(super) struct Spoken {
     /// The newest version of the modern era that the proxy knows too.
@@ -33,26 +33,26 @@ pub(super) struct Spoken {
     at: Instant,
 }
 
-/// One server behind.
+/// A server behind the proxy.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
     spoken: Mutex<Option<Spoken>>,
     tools_at: Mutex<Option<Instant>>,
-    /// How often its tools were said to be others.
+    /// The number of times that its tools were said to have changed.
     changes: AtomicU64,
-    /// Held by the one that asks what it speaks: many calls at once are one question.
+    /// The right to ask what it speaks: many calls at once are one question.
     finding: Asking,
-    /// Held by the one that asks for its tools.
+    /// The right to ask for its tools.
     pub(super) listing: Asking,
 }
 
-/// One asks at a time, and who waited for it has its answer, an error too: of a server that hangs each would else wait
-/// as long again.
+/// The right to ask, which one caller has at a time. Those that wait get its answer, an error too: at a server that
+/// hangs, each would otherwise wait as long again.
 #[derive(Debug, Default)]
 pub(super) struct Asking(tokio::sync::Mutex<Option<(Instant, Refusal)>>);
 
 impl Asking {
-    /// What `known` says, once it says anything; until then what `ask` comes to, which one at a time does.
+    /// Returns what `known` says, once it says anything; until then what `ask` comes to, which one at a time does.
     ///
     /// # Errors
     ///
@@ -80,36 +80,36 @@ impl Asking {
 }
 
 impl Upstream {
-    /// Whether its tools were looked at a moment ago.
+    /// Returns whether its tools were looked at a moment ago.
     pub(super) fn knows_tools(&self) -> bool {
         let at = *self.tools_at.lock().unwrap_or_else(PoisonError::into_inner);
         at.is_some_and(|at| at.elapsed() < TOOLS_FRESH)
     }
 
-    /// How often its tools changed; to be told with what was listed after it.
+    /// Returns how often its tools changed; to be told with what was listed after it.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// Its tools were listed, unless they have changed since.
+    /// Notes that its tools were listed, unless they have changed since.
     pub(super) fn listed(&self, changes: u64, at: Instant) {
         if self.changes() == changes {
             *self.tools_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
         }
     }
 
-    /// It says that its tools are others now.
+    /// Forgets the list of its tools, because it says that they have changed.
     pub(super) fn forget_tools(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         *self.tools_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// It may speak something else by now.
+    /// Forgets what it speaks, because that may have changed.
     pub(super) fn forget_spoken(&self) {
         *self.spoken.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What it speaks, where that is known.
+    /// Returns what it speaks, where that is known.
     fn spoken(&self) -> Option<Spoken> {
         let spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         spoken.filter(|spoken| spoken.at.elapsed() < REMEMBERED)
@@ -117,7 +117,7 @@ impl Upstream {
 }
 
 impl Proxy {
-    /// What this server speaks: asked once, and remembered.
+    /// Returns what this server speaks: asked once, and remembered.
     ///
     /// # Errors
     ///
@@ -177,25 +177,25 @@ impl Proxy {
     }
 }
 
-/// A request of the proxy's own.
+/// Returns a request of the proxy's own.
 pub(super) fn request(method: &str, params: Map<String, Value>) -> Value {
     json!({ "jsonrpc": "2.0", "id": next_id(), "method": method, "params": params })
 }
 
-/// An id for a request that goes to a server in the name of the proxy: none is used twice.
+/// Returns an id for a request that goes to a server in the name of the proxy: none is used twice.
 pub(super) fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The same in the modern era.
+/// Returns the same in the modern era.
 pub(super) fn modern_request(method: &str, params: Map<String, Value>, version: &str) -> Value {
     let mut params = params;
     add_meta(&mut params, version, everything());
     request(method, params)
 }
 
-/// All that a client can do. Some servers show a tool only to clients that can do what it asks of them.
+/// Returns all that a client can do. Some servers show a tool only to clients that can do what it asks of them.
 pub(super) fn everything() -> Value {
     json!({ "elicitation": { "form": {}, "url": {} }, "roots": {}, "sampling": {} })
 }
@@ -213,12 +213,12 @@ pub(super) fn add_meta(params: &mut Map<String, Value>, version: &str, capabilit
     }
 }
 
-/// Who the proxy says it is.
+/// Returns who the proxy says it is.
 pub(super) fn client_info() -> Value {
     json!({ "name": "agenttrust-guardian", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// The result of an answer.
+/// Returns the result of an answer.
 pub(super) fn result_of(answer: Value) -> Result<Value, Refusal> {
     let Value::Object(mut members) = answer else { return Err(unreadable()) };
     if let Some(result) = members.remove("result").filter(Value::is_object) {
@@ -235,7 +235,7 @@ pub(super) fn unreadable() -> Refusal {
     Refusal::upstream("the MCP server sent what is no message of JSON-RPC")
 }
 
-/// What the server says of itself, where it is of the modern era.
+/// Returns what the server says of itself, where it is of the modern era.
 async fn discover(
     proxy: &Arc<Proxy>,
     server: &Arc<McpServerEntry>,
@@ -279,7 +279,7 @@ async fn discover(
     Ok(modern.map(|modern| Spoken { modern: Some(modern), versions, at: Instant::now() }))
 }
 
-/// The error of the protocol for a caller of an era that the server does not speak.
+/// Returns the error of the protocol for a caller of an era that the server does not speak.
 pub(super) fn wrong_era(spoken: &Spoken, era: Era, requested: &str) -> Refusal {
     let versions: Vec<&str> = match era {
         Era::Modern => spoken.versions.clone(),
@@ -288,7 +288,7 @@ pub(super) fn wrong_era(spoken: &Spoken, era: Era, requested: &str) -> Refusal {
     version_error(&versions, requested)
 }
 
-/// The whole list of tools of a server, page by page.
+/// Returns the whole list of tools of a server, page by page.
 ///
 /// # Errors
 ///

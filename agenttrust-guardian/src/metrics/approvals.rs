@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::{Label, Registered};
 
-/// What became of an approval.
+/// The event of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ApprovalEvent {
     Opened,
@@ -31,7 +31,7 @@ impl ApprovalEvent {
     }
 }
 
-/// What is counted of them.
+/// The counters of approvals.
 #[derive(Debug)]
 pub(super) struct Approvals {
     by_event: [Counter; ApprovalEvent::ALL.len()],

@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::{Present, Registered};
 
-/// What is told of it.
+/// The numbers of the audit that are published.
 #[derive(Debug)]
 pub(super) struct AuditNumbers {
     rows: Counter,

@@ -22,7 +22,7 @@ pub(super) struct Latency(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     buckets: [AtomicU64; BOUNDS.len()],
-    /// Those above the last bound.
+    /// The values above the last bound.
     above: AtomicU64,
     nanos: AtomicU64,
 }

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use super::Label;
 use crate::domain::limits::Limits;
 
-/// What the limits say when they are asked.
+/// The numbers of the limits at the time of asking.
 #[derive(Debug)]
 pub(super) struct LimitNumbers {
     held: Family<[Label; 1], Gauge>,
@@ -41,14 +41,14 @@ impl LimitNumbers {
     }
 }
 
-/// What a listener counts.
+/// The counters of a listener.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionNumbers {
     /// Connections that are open.
     pub(crate) open: Gauge,
-    /// Idle ones that were closed because a new one came.
+    /// The idle connections that were closed because a new one came.
     pub(crate) made_room: Counter,
-    /// New ones that found no room and were told so.
+    /// The new connections that found no room and got an answer that says so.
     pub(crate) refused: Counter,
 }
 

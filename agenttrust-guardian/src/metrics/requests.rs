@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 #[derive(Clone, Debug)]
 pub(crate) struct Requests(Family<Labels, Counter>);
 
-/// As many as there are routes, and ways to answer them.
+/// The labels of requests, one for each route and way to answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     method: &'static str,

@@ -8,14 +8,14 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::{Label, Registered};
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SiemResult {
     /// The receiver took it.
     Taken,
     /// The receiver refused it for good.
     Refused,
-    /// It is to be sent again.
+    /// The batch is to be sent again.
     Later,
 }
 
@@ -31,18 +31,18 @@ impl SiemResult {
     }
 }
 
-/// How destinations stand, in numbers.
+/// The state of destinations, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SiemNumbers {
-    /// How many there are that are not paused.
+    /// The number of destinations that are not paused.
     pub(crate) destinations: usize,
-    /// To how many of them the last delivery failed.
+    /// The number of them to which the last delivery failed.
     pub(crate) failing: usize,
-    /// How far behind the one is that is most so, of those that this Guardian delivers to.
+    /// The lag of the destination that is furthest behind, of those that this Guardian delivers to.
     pub(crate) lag: Duration,
 }
 
-/// What is counted of them.
+/// The counters of destinations.
 #[derive(Debug)]
 pub(crate) struct Siem {
     batches: [Counter; SiemResult::ALL.len()],

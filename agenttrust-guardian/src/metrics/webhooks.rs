@@ -5,14 +5,14 @@ use prometheus_client::metrics::family::Family;
 
 use super::{Label, Registered};
 
-/// What became of a message.
+/// The result of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WebhookResult {
     /// The receiver took it.
     Delivered,
-    /// It did not, and is told once more later.
+    /// The message did not arrive, and is sent once more later.
     Failed,
-    /// It is told no more.
+    /// The message is not sent any more.
     GivenUp,
 }
 
@@ -28,7 +28,7 @@ impl WebhookResult {
     }
 }
 
-/// What is counted of them.
+/// The counters of messages.
 #[derive(Debug)]
 pub(crate) struct Webhooks([Counter; WebhookResult::ALL.len()]);
 

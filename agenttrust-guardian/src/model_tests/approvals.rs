@@ -24,11 +24,11 @@ use self::guardian_and_model::GuardianAndModel;
 use self::happened::Happened;
 use self::intent::{Lifecycle, Living, Transition};
 
-/// Where a Guardian keeps the approvals of one life.
+/// The database in which a Guardian keeps the approvals of one life.
 trait Place {
     fn fresh() -> Self;
     fn url(&self) -> String;
-    /// What happened in all lives there.
+    /// Returns what happened in all lives there.
     fn happened() -> &'static Happened;
 }
 
@@ -49,8 +49,8 @@ impl Place for SqliteFile {
     }
 }
 
-/// One database for all lives of a thread: making one takes longer than most lives. Each life has agents,
-/// keys and an audit log of its own.
+/// A database for all lives of a thread: making one takes longer than most lives. Each life has agents, keys and an
+/// audit log of its own.
 struct Postgres;
 
 thread_local! {
@@ -102,7 +102,7 @@ impl<P: Place + 'static> StateMachineTest for Machine<P> {
     }
 }
 
-/// How many threads live lives: most of a life is waiting for a disk.
+/// The number of threads that live lives: most of a life is waiting for a disk.
 const THREADS: u32 = 2;
 
 /// Lives `cases` lives of 30 to 50 steps in each of several threads, in a long trial.

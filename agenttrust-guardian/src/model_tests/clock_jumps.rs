@@ -14,7 +14,7 @@ use crate::harness::{Harness, open_with};
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What lasts for a time.
+/// A thing that lasts for a time.
 #[derive(Clone, Copy, Debug)]
 enum Thing {
     /// A token works.
@@ -27,7 +27,7 @@ enum Thing {
     Pending,
     /// An approved action may run.
     Approved,
-    /// A denial is the answer to whoever asks again.
+    /// A denial, which is also the answer when the caller asks again.
     Denial,
     /// An answer is repeated.
     Repeat,
@@ -46,7 +46,7 @@ const THINGS: [Thing; 8] = [
     Thing::ThreeDenials,
 ];
 
-/// A Guardian whose clock is in the test's hand.
+/// Returns a Guardian whose clock is in the test's hand.
 async fn stopped() -> Harness {
     let api = open_with(|builder| builder.session_ttl(2 * HOUR)).await;
     api.guardian.engine().clock.stop_at(Timestamp::now());
@@ -110,7 +110,7 @@ impl Thing {
         }
     }
 
-    /// Whether it still lasts.
+    /// Returns whether it still lasts.
     async fn lasts(self, harness: &Harness, begun: &str) -> bool {
         match self {
             Self::Token => {

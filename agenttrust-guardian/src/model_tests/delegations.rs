@@ -32,7 +32,7 @@ const SCOPES: [&[&str]; 6] = [
 const HELD: [&[&str]; AGENTS] =
     [&["*"], &["files:*", "web_search"], &["files:read"], &["mail:*"], &[]];
 
-/// What may be done. Numbers pick from what there is.
+/// A step that may be done. Numbers pick from what there is.
 #[derive(Clone, Debug)]
 enum Step {
     Give { from: usize, to: usize, scope: usize, ttl: u64, most: Option<u32> },
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 10..24)
 }
 
-/// Whether a list of capabilities covers a tool, by the guide's notation, written once more.
+/// Returns whether a list of capabilities covers a tool, by the guide's notation, written once more.
 fn covers(list: &[&str], tool: &str) -> bool {
     list.iter().any(|one| match one.strip_suffix('*') {
         Some(prefix) => tool.starts_with(prefix),
@@ -100,7 +100,7 @@ struct Given {
     revoked: bool,
 }
 
-/// What there is, as the rules have it.
+/// The agents, the delegations and the time, as the rules have them.
 #[derive(Clone, Debug, Default)]
 struct Model {
     agents: Vec<Agent>,
@@ -109,7 +109,7 @@ struct Model {
 }
 
 impl Model {
-    /// The delegation and all that it was made from, the first one last.
+    /// Returns the delegation and all that it was made from, the first one last.
     fn chain(&self, which: usize) -> Vec<usize> {
         let mut chain = vec![which];
         while let Some(parent) = self.given[*chain.last().unwrap()].parent {
@@ -118,7 +118,7 @@ impl Model {
         chain
     }
 
-    /// Whether no link of it is over, and no agent of it is at rest.
+    /// Returns whether no link of it is over, and no agent of it is at rest.
     fn works(&self, which: usize) -> bool {
         let stands = |agent: usize| self.agents[agent].standing == Standing::Active;
         let link = |link: &usize| {
@@ -128,7 +128,7 @@ impl Model {
         stands(self.given[which].to) && self.chain(which).iter().all(link)
     }
 
-    /// Whether no link of it has let through as many calls as it may.
+    /// Returns whether no link of it has let through as many calls as it may.
     fn has_calls_left(&self, which: usize) -> bool {
         self.chain(which).iter().all(|link| {
             let given = &self.given[*link];
@@ -136,7 +136,7 @@ impl Model {
         })
     }
 
-    /// Whether a call of this tool is let through, which counts towards every link.
+    /// Returns whether a call of this tool is let through, which counts towards every link.
     fn call(&mut self, which: usize, tool: &str) -> bool {
         let chain = self.chain(which);
         let within_floor =
@@ -159,7 +159,7 @@ impl Model {
         lets
     }
 
-    /// Whether this may be given, by an agent of its own or by what it was given.
+    /// Returns whether this may be given, by an agent of its own or by what it was given.
     fn may_give(&self, from: usize, to: usize, scope: usize, parent: Option<usize>) -> bool {
         let stands = |agent: usize| self.agents[agent].standing == Standing::Active;
         let within = |outer: &[&str]| {
@@ -193,13 +193,13 @@ impl Model {
             && floor.is_none_or(|floor| within(SCOPES[floor]))
     }
 
-    /// The delegations that work.
+    /// Returns the delegations that work.
     fn working(&self) -> Vec<usize> {
         (0..self.given.len()).filter(|which| self.works(*which)).collect()
     }
 
-    /// A receiver and a scope by which this may be given, as near as can be to those that were picked; those that
-    /// were picked where there is none, and for one number in eight.
+    /// Returns a receiver and a scope by which this may be given, as near as can be to those that were picked; those
+    /// that were picked where no others fit, and for one number in eight.
     fn fitting(
         &self,
         (from, to, scope): (usize, usize, usize),
@@ -226,7 +226,7 @@ impl Model {
     }
 }
 
-/// One Guardian or two replicas of one, and the model.
+/// A Guardian or two replicas of one, and the model.
 struct Both {
     replicas: Vec<Api>,
     model: Model,
@@ -257,7 +257,7 @@ impl Both {
         both
     }
 
-    /// The replica whose turn it is, once it has followed.
+    /// Returns the replica whose turn it is, once it has followed.
     async fn next(&mut self) -> &Api {
         self.asked += 1;
         let api = &self.replicas[self.asked % self.replicas.len()];
@@ -411,7 +411,7 @@ impl Both {
         }
     }
 
-    /// The promise itself, apart from how the model comes to its answers.
+    /// Checks the promise itself, apart from how the model comes to its answers.
     fn root_may(&self, which: usize, tool: &str) {
         let chain = self.model.chain(which);
         let root = self.model.given[*chain.last().unwrap()].from;

@@ -14,12 +14,12 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const GUARDIAN: &str = "https://guardian.example";
 
 /// A Guardian whose clock stands at `at`, and an issuer that goes by the machine's.
-struct House {
+struct Fixture {
     api: Api,
     issuer: Issuer,
 }
 
-impl House {
+impl Fixture {
     async fn at(at: Timestamp) -> Self {
         let issuer = Issuer::start().await;
         let api = open_with(|builder| {
@@ -40,7 +40,7 @@ impl House {
         &self.api.guardian.engine().clock
     }
 
-    /// A token that is good for five minutes by the issuer's clock.
+    /// Returns a token that is good for five minutes by the issuer's clock.
     fn token(&self) -> String {
         self.issuer.token("someone", json!({ "aud": GUARDIAN }))
     }
@@ -60,42 +60,42 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clock_that_is_an_hour_ahead_finds_tokens_expired() {
-    let house = House::at(Timestamp::now()).await;
-    let token = house.token();
-    house.session(&token).await.ok();
-    house.clock().set_ahead(HOUR);
-    house.session(&token).await.refused(401, "TOKEN_EXPIRED");
-    let error = house.error(&house.token()).await;
+    let fixture = Fixture::at(Timestamp::now()).await;
+    let token = fixture.token();
+    fixture.session(&token).await.ok();
+    fixture.clock().set_ahead(HOUR);
+    fixture.session(&token).await.refused(401, "TOKEN_EXPIRED");
+    let error = fixture.error(&fixture.token()).await;
     assert!(error.starts_with("TOKEN_EXPIRED: "), "{error}");
     // Set back, the clock waits where it is: what had expired does not come back.
-    house.clock().set_back(HOUR);
-    house.session(&token).await.refused(401, "TOKEN_EXPIRED");
+    fixture.clock().set_back(HOUR);
+    fixture.session(&token).await.refused(401, "TOKEN_EXPIRED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clock_that_is_an_hour_behind_takes_no_token_from_the_future_until_it_is_there() {
-    let house = House::at(before(Timestamp::now(), HOUR)).await;
-    let token = house.token();
-    house.session(&token).await.refused(401, "AUTH_FAILED");
-    let error = house.error(&token).await;
+    let fixture = Fixture::at(before(Timestamp::now(), HOUR)).await;
+    let token = fixture.token();
+    fixture.session(&token).await.refused(401, "AUTH_FAILED");
+    let error = fixture.error(&token).await;
     assert!(error.starts_with("AUTH_FAILED: ") && !error.contains("to come"), "{error}");
-    let told = house.api.audit("federation.token_refused").await;
+    let told = fixture.api.audit("federation.token_refused").await;
     let told: Vec<String> = told.iter().map(|row| row["body"].to_string()).collect();
     assert!(told.iter().any(|row| row.contains("still to come")), "{told:#?}");
-    house.clock().advance(HOUR);
-    house.session(&token).await.ok();
+    fixture.clock().advance(HOUR);
+    fixture.session(&token).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn session_ends_with_its_token_whatever_is_left_of_its_own_time() {
-    let house = House::at(Timestamp::now()).await;
-    let token = house.token();
-    let session = house.session(&token).await.ok().body;
-    house.clock().advance(Duration::from_secs(290));
-    house.session(&token).await.ok();
-    house.clock().advance(Duration::from_secs(80));
-    house.session(&token).await.refused(401, "TOKEN_EXPIRED");
+    let fixture = Fixture::at(Timestamp::now()).await;
+    let token = fixture.token();
+    let session = fixture.session(&token).await.ok().body;
+    fixture.clock().advance(Duration::from_secs(290));
+    fixture.session(&token).await.ok();
+    fixture.clock().advance(Duration::from_secs(80));
+    fixture.session(&token).await.refused(401, "TOKEN_EXPIRED");
     let path = format!("/mcp/sessions/{}", session["session_id"].as_str().unwrap());
-    let read = house.api.get(&path, ADMIN).await;
+    let read = fixture.api.get(&path, ADMIN).await;
     assert!(read.status != 200 || read.body["status"] != "active", "{read:?}");
 }

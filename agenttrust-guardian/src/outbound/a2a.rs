@@ -18,14 +18,14 @@ use crate::domain::Trace;
 pub(crate) use crate::domain::task::Version;
 use crate::domain::task::{Artifact, Message, Task, TaskStatus};
 
-/// How the calls of an interface travel.
+/// The protocol by which the calls of an interface travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
     JsonRpc,
     HttpJson,
 }
 
-/// Where and how an agent is reached.
+/// The address at which an agent is reached, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
     pub(crate) url: Url,
@@ -37,15 +37,15 @@ pub(crate) struct Interface {
 #[derive(Clone, Debug)]
 pub(crate) struct Handed {
     pub(crate) message: Message,
-    /// The media types that its sender takes; all of them where there is none.
+    /// The media types that its sender takes; all of them where the list is empty.
     pub(crate) accepted_output_modes: Vec<String>,
-    /// What is said of the request, and not in the message.
+    /// The metadata of the request, apart from that of the message.
     pub(crate) metadata: Map<String, Value>,
     /// The trace that its sender is in, which goes on at the agent.
     pub(crate) trace: Option<Trace>,
 }
 
-/// What an agent answered.
+/// The answer of an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Sent {
     /// A task, with the agent's own ids. It is the one that was asked for, where one was.
@@ -54,7 +54,7 @@ pub(crate) enum Sent {
     Message(Box<Message>),
 }
 
-/// What an agent tells while it works, with its own ids.
+/// A piece of news from an agent that works, with its own ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Update {
     Task(Box<Task>),
@@ -75,22 +75,22 @@ pub(crate) enum Update {
     },
 }
 
-/// What an agent tells, as it comes. An error is the last thing in it; all of it is about one task.
+/// The news from an agent, as it comes. An error is the last item; all items are about one task.
 pub(crate) type Updates = BoxStream<'static, Result<Update, SendError>>;
 
-/// Why there is no answer of an agent that can be used.
+/// The reason why an agent gave no answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
-    /// Nothing was sent, or nothing was taken in, so it may be tried again.
+    /// A message that was not sent, or not taken in, so it may be tried again.
     #[error("the agent was not reached: {0}")]
     NotSent(String),
-    /// It may have been received.
+    /// A message that the agent may have received.
     #[error("it is not known whether the agent received it: {0}")]
     InDoubt(String),
     /// The agent refused it, in words of its protocol: a code of A2A or JSON-RPC, else of HTTP, and a sentence.
     #[error("the agent refused it: {message} ({code})")]
     Refused { code: i64, message: String },
-    /// It answered what it should not: another protocol, another task, too much.
+    /// An answer that the agent should not give: another protocol, another task, too much.
     #[error("the agent's answer cannot be used: {0}")]
     Lies(String),
 }
@@ -100,8 +100,8 @@ pub(crate) enum SendError {
 pub(crate) struct Way<'w> {
     pub(crate) outbound: &'w Outbound,
     pub(crate) interface: &'w Interface,
-    /// How long an answer may take in all; of a stream, its first word.
-    pub(crate) patience: Duration,
+    /// The time that an answer may take in all; of a stream, its first word.
+    pub(crate) timeout: Duration,
 }
 
 impl Way<'_> {
@@ -115,8 +115,8 @@ impl Way<'_> {
         words::sent(exchange::answered(self, &call).await?, self.interface.version, &call)
     }
 
-    /// Hands a message to the agent, and hears what it tells until it is done. An agent that does not tell answers as to
-    /// [`send`](Self::send), which is then all that is heard.
+    /// Hands a message to the agent, and hears what it tells until it is done. An agent that does not tell answers as
+    /// to [`send`](Self::send), which is then all that is heard.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::AddressRange;
 
-/// What may be reached beside what is public.
+/// The addresses that may be reached beside the public ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
     private_too: bool,
@@ -19,7 +19,7 @@ impl Reach {
         Self { private_too, ranges: ranges.into() }
     }
 
-    /// Whether this address may be reached by TLS: a public one, one that was opened, or where private
+    /// Returns whether this address may be reached by TLS: a public one, one that was opened, or where private
     /// ones are, one of this machine or of the networks of one's own. What clouds keep their secrets at has
     /// to be opened by itself; what stands for another address, or for many, never is.
     pub(super) fn allows(&self, address: IpAddr) -> bool {
@@ -29,22 +29,22 @@ impl Reach {
         is_public(address) || (self.private_too && is_own(address)) || self.opens(address)
     }
 
-    /// Whether this address may be reached without TLS as well, under any name or under a local one.
+    /// Returns whether this address may be reached without TLS as well, under any name or under a local one.
     pub(super) fn allows_plain(&self, address: IpAddr, local_name: bool) -> bool {
         self.opens(address) || (self.private_too && address.is_loopback() && local_name)
     }
 
-    /// Whether a name may be called without TLS, as long as nothing is known of its addresses.
+    /// Returns whether a name may be called without TLS, as long as nothing is known of its addresses.
     pub(super) fn may_be_plain(&self, local_name: bool) -> bool {
         !self.ranges.is_empty() || (self.private_too && local_name)
     }
 
-    /// Whether this machine may be reached under the name that it has for itself.
+    /// Returns whether this machine may be reached under the name that it has for itself.
     pub(super) fn allows_local(&self) -> bool {
         self.allows(Ipv4Addr::LOCALHOST.into()) || self.allows(Ipv6Addr::LOCALHOST.into())
     }
 
-    /// Whether this address is in a range that was opened.
+    /// Returns whether this address is in a range that was opened.
     fn opens(&self, address: IpAddr) -> bool {
         !stands_for_others(address)
             && self.ranges.iter().any(|range| {
@@ -53,7 +53,7 @@ impl Reach {
     }
 }
 
-/// Where clouds keep the secrets of their machines, whatever kind of address that is.
+/// The addresses where clouds keep the secrets of their machines, whatever kind of address each is.
 const METADATA_V4: [Ipv4Addr; 7] = [
     Ipv4Addr::new(169, 254, 169, 254),
     // Of containers and pods at Amazon, of machines at Scaleway, Alibaba, Oracle and Azure.
@@ -79,8 +79,8 @@ fn is_metadata(address: IpAddr) -> bool {
     }
 }
 
-/// What means no single address: "any", multicast and broadcast; and addresses of IPv4 in the clothes of IPv6,
-/// by which any of them could be reached.
+/// Returns whether an address means no single machine: "any", multicast and broadcast, and addresses of IPv4 written
+/// as IPv6, by which any of them could be reached.
 fn stands_for_others(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

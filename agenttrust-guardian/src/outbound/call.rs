@@ -1,8 +1,8 @@
-//! One call: what goes out, and what comes back piece by piece.
+//! A call: what goes out, and what comes back piece by piece.
 //!
 //! The call lives on the background runtime, whatever runtime its pieces are waited for on: a connection that is
-//! driven by another one hangs while that one is idle. Pieces are handed over one at a time, so that an answer
-//! that is not read is not held either. Whoever drops what comes back hangs up.
+//! driven by another one hangs while that one is idle. Pieces are handed over one at a time, so that an answer that is
+//! not read is not held either. Dropping what comes back hangs up.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 
 use super::{Error, no_answer};
 
-/// How many pieces wait for the reader of an answer: each is as large as a connection reads at once.
+/// The number of pieces that wait for the reader of an answer: each is as large as a connection reads at once.
 const PIECES_WAITING: usize = 1;
 
 /// A call that is to be made.
@@ -29,7 +29,7 @@ pub(crate) struct Outgoing {
     pub(crate) target: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// How long it may take until the head of an answer is there.
+    /// The time until the head of an answer must be there.
     pub(crate) first_byte_within: Duration,
 }
 
@@ -44,10 +44,10 @@ impl fmt::Debug for Outgoing {
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// What was looked at and is still to be read.
+    /// The piece that was looked at and is still to be read.
     seen: Option<Bytes>,
     pieces: mpsc::Receiver<Piece>,
-    /// How it ended, once it has.
+    /// The end of the answer, once it has come.
     ended: Option<Result<(), Error>>,
     _line: Line,
 }
@@ -60,11 +60,11 @@ impl fmt::Debug for Incoming {
 
 enum Piece {
     Next(Bytes),
-    /// There are no more, and this was all, or not.
+    /// The end of the answer, which was whole, or not.
     End(Result<(), Error>),
 }
 
-/// Hangs up when it is dropped.
+/// The line to the other side, which is hung up when it is dropped.
 struct Line(AbortHandle);
 
 impl Drop for Line {
@@ -74,7 +74,7 @@ impl Drop for Line {
 }
 
 impl Incoming {
-    /// The next piece of the answer, as it comes; `None` at its end.
+    /// Returns the next piece of the answer, as it comes; `None` at its end.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Incoming {
         self.ended.insert(ended).clone().map(|()| None)
     }
 
-    /// What the answer begins with, until there are so many bytes of it; all of it is still to be read.
+    /// Returns what the answer begins with, until there are so many bytes of it; all of it is still to be read.
     pub(crate) async fn look(&mut self, bytes: usize, within: Duration) -> Bytes {
         let mut seen = BytesMut::new();
         let read = async {
@@ -113,7 +113,7 @@ impl Incoming {
         seen
     }
 
-    /// The answer in one, of at most `max_bytes`.
+    /// Returns the answer in one, of at most `max_bytes`.
     ///
     /// # Errors
     ///
@@ -211,7 +211,7 @@ async fn asked(client: Client, call: Outgoing) -> Result<Response, Error> {
     Ok(answer)
 }
 
-/// Where an answer points to, without what may be as good as a password: a path, a query, a name.
+/// Returns where an answer points to, without what may be as good as a password: a path, a query, a name.
 fn place(from: &Url, headers: &HeaderMap) -> String {
     let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
     let to = location.and_then(|location| from.join(location).ok());

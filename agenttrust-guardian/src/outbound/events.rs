@@ -1,5 +1,5 @@
-//! Server-sent events, read as they come and written anew: no event is longer than it may be, and each is handed on
-//! as soon as it is whole.
+//! Server-sent events, read as they come and written again by the Guardian: no event is longer than it may be, and
+//! each is handed on as soon as it is whole.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub(crate) enum Unreadable {
     NotUtf8,
 }
 
-/// One event.
+/// A server-sent event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: Option<String>,
@@ -25,12 +25,12 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// An event that says this.
+    /// Creates an event that says this.
     pub(crate) fn of(data: String) -> Self {
         Self { data: Some(data), ..Self::default() }
     }
 
-    /// The event as it is sent.
+    /// Returns the event as it is sent.
     pub(crate) fn write(&self) -> Bytes {
         let mut text = String::with_capacity(self.data.as_ref().map_or(0, String::len) + 64);
         let fields = [("event", &self.name), ("id", &self.id), ("retry", &self.retry)];
@@ -51,7 +51,7 @@ impl Event {
     }
 }
 
-/// What comes next in a stream.
+/// The next piece of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Event(Event),
@@ -59,19 +59,19 @@ pub(crate) enum Piece {
     Comment,
 }
 
-/// Reads a stream of events.
+/// The reading of a stream of events.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    /// What came and was not read yet.
+    /// The bytes that came and were not read yet.
     rest: Vec<u8>,
-    /// So much of it was read, or holds no end of a line.
+    /// The number of those bytes that were read, or hold no end of a line.
     read: usize,
     looked: usize,
     /// The last line ended with a carriage return: a line feed that follows belongs to it.
     after_return: bool,
     begun: bool,
     event: Event,
-    /// How long the event is by now.
+    /// The length of the event by now.
     length: usize,
 }
 
@@ -84,12 +84,12 @@ impl Events {
         self.rest.extend_from_slice(bytes);
     }
 
-    /// How much is held that was not handed on.
+    /// Returns how much is held that was not handed on.
     pub(crate) fn held(&self) -> usize {
         self.rest.len() + self.length
     }
 
-    /// The next event or comment, once it is there whole.
+    /// Returns the next event or comment, once it is there whole.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Events {
         Ok(None)
     }
 
-    /// The next line, without its end.
+    /// Returns the next line, without its end.
     fn line(&mut self) -> Result<Option<String>, Unreadable> {
         if self.after_return && self.rest.get(self.read) == Some(&b'\n') {
             self.read += 1;

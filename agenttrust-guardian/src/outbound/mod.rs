@@ -32,55 +32,55 @@ pub(crate) use self::address::Reach;
 pub(crate) use self::call::{Incoming, Outgoing};
 use self::resolver::Guarded;
 pub(crate) use self::roots::Roots;
-use self::siem::{FilesInUse, Patience};
+use self::siem::{DeliveryTimeouts, FilesInUse};
 pub(crate) use self::signature::{new_secret, sign};
 
-/// How long a call of a webhook may take in all ...
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The time that a call of a webhook may take in all ...
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(15);
 /// ... and any call to reach the other side.
-const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(5);
-/// How much of an answer of a webhook is read; who says more is hung up on.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of bytes of a webhook's answer that are read; a longer answer is hung up on.
 const ANSWER_MAX_BYTES: usize = 64 << 10;
-/// How much is told of an error.
+/// The number of characters of an error that are told.
 const ERROR_MAX_CHARS: usize = 300;
 
-/// How long a connection that rests is kept, and how many of them to one host.
+/// The time that an idle connection is kept, and the number of them to one host.
 const RESTS_FOR: Duration = Duration::from_secs(30);
 const RESTING_MOST: usize = 16;
-/// What one answer over HTTP/2 may send before it is read, and what all of one connection may: so one that is not
-/// read holds little, and does not hold up those beside it.
+/// The bytes that one answer over HTTP/2 may send before it is read, and that all of one connection may: so an answer
+/// that is not read holds little, and does not hold up those beside it.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 /// The most that the head of an answer over HTTP/2 may hold.
 const HEAD_MAX_BYTES: u32 = 64 << 10;
 
-/// How often a connection over HTTP/2 that calls wait on is asked whether it is still there: one that died would
-/// otherwise be given every further call.
+/// The time after which a connection over HTTP/2 that calls wait on is asked again whether it is still there: a dead
+/// one would otherwise be given every further call.
 const ASKED_EVERY: Duration = Duration::from_secs(10);
 
-/// Why something was not called, or gave no answer.
+/// The reason why a server was not called, or gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// Its URL is none that is called; what is wrong with it.
+    /// A URL that may not be called, with what is wrong with it.
     #[error("the URL {0}")]
     Refused(&'static str),
     /// No connection to it could be made, so nothing was sent.
     #[error("no answer: {0}")]
     Unreached(String),
-    /// It did not answer, or not in time. What was sent may have been received.
+    /// An answer that did not come, or not in time. The request may have been received.
     #[error("no answer: {0}")]
     NoAnswer(String),
-    /// It answered that it is elsewhere; where, without path and query.
+    /// An answer that points elsewhere: to where, without path and query.
     #[error(
         "the answer {status} points to {to}, where nothing is sent; give the URL that it is at now"
     )]
     Redirected { status: StatusCode, to: String },
-    /// It answered more than so many bytes.
+    /// An answer of more than so many bytes.
     #[error("the answer is longer than {0} bytes, which is the most that is read")]
     TooLong(usize),
 }
 
-/// Calls others; clones share their connections.
+/// The client for calls that leave; clones share their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
     reach: Reach,
@@ -88,7 +88,7 @@ pub(crate) struct Outbound {
     // Folders in which files of events may be written.
     folders: Arc<[PathBuf]>,
     files: FilesInUse,
-    patience: Patience,
+    delivery_timeouts: DeliveryTimeouts,
     // Made when they are first needed: the first reads the system's certificates, which may be missing where
     // nobody is ever called.
     tls: Arc<OnceCell<Client>>,
@@ -97,14 +97,14 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// A client that reaches public addresses, and beside them what was opened.
+    /// Creates a client that reaches public addresses, and beside them what was opened.
     pub(crate) fn new(reach: Reach) -> Self {
         Self {
             reach,
             roots: Roots::default(),
             folders: Arc::default(),
             files: FilesInUse::default(),
-            patience: Patience::default(),
+            delivery_timeouts: DeliveryTimeouts::default(),
             tls: Arc::default(),
             plain: Arc::default(),
             syslog: Arc::default(),
@@ -157,16 +157,17 @@ impl Outbound {
     ) -> Result<StatusCode, Error> {
         let begun = Instant::now();
         let body = Bytes::from(body);
-        let (method, first_byte_within) = (Method::POST, PATIENCE);
+        let (method, first_byte_within) = (Method::POST, WEBHOOK_TIMEOUT);
         let answer =
             self.send(Outgoing { method, target, headers, body, first_byte_within }).await?;
         let status = answer.status;
         // What it says is nobody's business. Read all the same, so that the connection can be used again.
-        let _ = answer.whole(ANSWER_MAX_BYTES, PATIENCE.saturating_sub(begun.elapsed())).await;
+        let _ =
+            answer.whole(ANSWER_MAX_BYTES, WEBHOOK_TIMEOUT.saturating_sub(begun.elapsed())).await;
         Ok(status)
     }
 
-    /// The client for calls without TLS, or for those with it: each looks at other addresses.
+    /// Returns the client for calls without TLS, or for those with it: each looks at other addresses.
     fn client(&self, plain: bool) -> Result<Client, Error> {
         let product = concat!("agenttrust-guardian/", env!("CARGO_PKG_VERSION"));
         let builder = Client::builder()
@@ -180,7 +181,7 @@ impl Outbound {
             .referer(false)
             // What was sent once may have been done.
             .retry(reqwest::retry::never())
-            .connect_timeout(PATIENCE_TO_CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(RESTS_FOR)
             .pool_max_idle_per_host(RESTING_MOST);
         let builder = match plain {
@@ -192,13 +193,13 @@ impl Outbound {
                 .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 .http2_max_header_list_size(HEAD_MAX_BYTES)
                 .http2_keep_alive_interval(ASKED_EVERY)
-                .http2_keep_alive_timeout(PATIENCE_TO_CONNECT),
+                .http2_keep_alive_timeout(CONNECT_TIMEOUT),
         };
         builder.build().map_err(no_answer)
     }
 }
 
-/// The error and what led to it, without the URL: that may hold what is as good as a password.
+/// Returns the error and what led to it, without the URL: that may hold what is as good as a password.
 fn no_answer(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let mut told = error.to_string();
@@ -214,7 +215,7 @@ fn no_answer(error: reqwest::Error) -> Error {
     }
 }
 
-/// As much of a text as is told.
+/// Returns as much of a text as is told.
 fn cut(text: &str) -> String {
     text.chars().take(ERROR_MAX_CHARS).collect()
 }

@@ -1,5 +1,6 @@
-//! Looking up names, and forgetting the addresses that may not be reached. What is left is what is
-//! connected to, so a name that means one address now and another one in a moment helps nobody.
+//! The lookup of names, without the addresses that may not be reached. The call connects to what is
+//! left, so a name that means one address now and another one in a moment does not get past the
+//! rules.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::address::Reach;
 use super::target::is_local_name;
 
-/// Resolves names to addresses that may be reached.
+/// The resolver of names, which gives only addresses that may be reached.
 #[derive(Clone, Debug)]
 pub(super) struct Guarded {
     pub(super) reach: Reach,
@@ -18,7 +19,7 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Those of `found` that may be reached under this name.
+    /// Returns those of `found` that may be reached under this name.
     fn sift(&self, name: &str, found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         let local = is_local_name(name);
         let allowed = |address: &SocketAddr| match self.plain {

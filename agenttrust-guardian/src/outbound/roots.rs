@@ -1,4 +1,4 @@
-//! Whom calls by TLS trust: who the platform trusts, and beside them the authorities that an operator named.
+//! The authorities that calls by TLS trust: those of the platform, and beside them those that an operator named.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rustls_platform_verifier::Verifier;
 use super::{Error, cut};
 use crate::domain::file::read_at_most;
 
-/// Larger than any file of authorities that systems come with.
+/// The largest file of authorities that is read: larger than any that systems come with.
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// Authorities beside those of the platform.
@@ -42,13 +42,13 @@ impl Roots {
         Ok(Self(all.into()))
     }
 
-    /// What calls by https trust beside the platform.
+    /// Returns what calls by https trust beside the platform.
     pub(super) fn for_https(&self) -> Result<Vec<reqwest::Certificate>, Error> {
         let read = |der: &CertificateDer<'_>| reqwest::Certificate::from_der(der);
         self.0.iter().map(read).collect::<Result<_, _>>().map_err(super::no_answer)
     }
 
-    /// How other calls by TLS are made. It verifies as reqwest does, and reads the platform's certificates.
+    /// Returns how other calls by TLS are made. It verifies as reqwest does, and reads the platform's certificates.
     pub(super) fn config(&self) -> Result<ClientConfig, Error> {
         let unusable = |error: rustls::Error| {
             let told = error.to_string();
@@ -66,7 +66,7 @@ impl Roots {
     }
 }
 
-/// What to do, where this is said because no authority is known.
+/// Returns what to do, where this is said because no authority is known.
 pub(super) fn none_is_known(told: &str) -> Option<String> {
     told.contains("No CA certificates").then(|| {
         "there are no certificates of authorities on this machine, which calls by TLS need; install them (the package \

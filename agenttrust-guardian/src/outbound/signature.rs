@@ -1,4 +1,5 @@
-//! The signature of Standard Webhooks: who holds the secret knows that we sent it, and when.
+//! The signature of Standard Webhooks: a receiver that holds the secret knows that we sent it, and
+//! when.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,23 +8,24 @@ use sha2::Sha256;
 
 use crate::domain::Secret;
 
-/// What every secret of a webhook begins with.
+/// The beginning of every secret of a webhook.
 const PREFIX: &str = "whsec_";
 
-/// A new secret, as its receiver's library wants it.
+/// Returns a new secret, as its receiver's library wants it.
 pub(crate) fn new_secret() -> Result<Secret, getrandom::Error> {
     let mut bits = [0_u8; 32];
     getrandom::fill(&mut bits)?;
     Ok(Secret::from(format!("{PREFIX}{}", STANDARD.encode(bits))))
 }
 
-/// Whether a text is a secret as the specification has them: 24 to 64 bytes.
+/// Returns whether a text is a secret as the specification has them: 24 to 64 bytes.
 pub(crate) fn is_secret(text: &str) -> bool {
     let key = text.strip_prefix(PREFIX).and_then(|text| STANDARD.decode(text).ok());
     key.is_some_and(|key| (24..=64).contains(&key.len()))
 }
 
-/// The value of the header `webhook-signature`; `None` for a secret that is none.
+/// Returns the value of the header `webhook-signature`; `None` for a text that is not such a
+/// secret.
 pub(crate) fn sign(secret: &Secret, id: &str, unix_seconds: i64, body: &str) -> Option<String> {
     let key = STANDARD.decode(secret.expose().strip_prefix(PREFIX)?).ok()?;
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).ok()?;

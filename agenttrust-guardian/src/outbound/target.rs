@@ -10,7 +10,7 @@ use super::address::Reach;
 /// The longest URL that is called.
 const URL_MAX_BYTES: usize = 2_000;
 
-/// Why a URL is refused that would be called without TLS.
+/// The reason why a URL is refused that would be called without TLS.
 pub(super) const ONLY_TLS: &str = "must be https; without TLS only addresses are called that were opened with \
     allow-outbound: an operator starts `agenttrust serve` with their range, such as `--allow-outbound 127.0.0.1/32`";
 
@@ -109,7 +109,7 @@ fn unreadable(error: impl std::fmt::Display) -> Error {
     })
 }
 
-/// The host as it is written in a URL that was read, without its port.
+/// Returns the host as it is written in a URL that was read, without its port.
 fn written_host(text: &str) -> &str {
     let text = text.trim_matches(|edge: char| edge <= ' ');
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
@@ -124,13 +124,13 @@ fn written_host(text: &str) -> &str {
     }
 }
 
-/// Whether a name is one of this machine's own.
+/// Returns whether a name is one of this machine's own.
 pub(super) fn is_local_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// The address that a host is written as.
+/// Returns the address that a host is written as.
 fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()

@@ -8,7 +8,8 @@ use super::Check;
 use super::context::DecisionContext;
 use crate::domain::{AccessAnswer, Answer, Decision, DecisionKind};
 
-/// The answer to a check that could not be decided in time: no permission, and no denial either.
+/// Returns the answer to a check that could not be decided in time: no permission, and no denial
+/// either.
 pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
     let mut result = CheckResult::default();
     result.guard_tier = Some("fast".to_owned());
@@ -63,7 +64,7 @@ pub(super) fn for_decision(
     Answer { result, enforced: enforced(check), decision: kind, policies, access }
 }
 
-/// What of the request's extensions was taken into account.
+/// Returns what of the request's extensions was taken into account.
 fn enforced(check: &Check) -> Option<&'static str> {
     match (&check.digest, &check.scopes) {
         (Some(_), Some(_)) => Some("digest, scopes"),

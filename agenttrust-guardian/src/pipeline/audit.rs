@@ -61,7 +61,7 @@ pub(super) async fn record(
     }
 }
 
-/// What becomes of it once it is on disk, and what it refers to.
+/// Returns what becomes of it once it is on disk, and what it refers to.
 fn row(
     engine: &Engine,
     context: &DecisionContext<'_>,
@@ -86,7 +86,7 @@ fn row(
     }
 }
 
-/// The rows that the facts refer to, where the log does not have them yet.
+/// Returns the rows that the facts refer to, where the log does not have them yet.
 fn untold(engine: &Engine, context: &DecisionContext<'_>) -> Vec<(FactsDigest, Record)> {
     let org_id = &context.check.key.org_id;
     let Evaluation { agent: entry, session, .. } = context.evaluation;

@@ -13,10 +13,10 @@ use crate::policy::{Limit, Per};
 use crate::registry::{Chain, used_up};
 use crate::store::{Charge, Spent};
 
-/// How long windows are kept that have begun: no limit has a longer one.
+/// The time that begun windows are kept: no limit has a longer one.
 const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 
-/// What this call counts towards: limits of policies, and those of the delegations that it is made under.
+/// Returns what this call counts towards: limits of policies, and those of the delegations that it is made under.
 ///
 /// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
 /// that the caller made up.
@@ -59,7 +59,7 @@ pub(super) async fn take(engine: &Engine, charges: Vec<Charge>) -> Option<Decisi
     }
 }
 
-/// The denial of a call for which a budget has no room.
+/// Returns the denial of a call for which a budget has no room.
 pub(super) fn exhausted(engine: &Engine, spent: Spent) -> Decision {
     engine.metrics.budget_exhausted();
     let Spent { charge, opens_in } = spent;

@@ -6,7 +6,7 @@ use super::session::SessionContext;
 use crate::domain::names::spelt;
 use crate::registry::AgentEntry;
 
-/// Why the tool, or a scope that it declares, is out of the agent's reach.
+/// Returns why the tool, or a scope that it declares, is out of the agent's reach.
 pub(super) fn outside(
     tool: &str,
     scopes: &[String],
@@ -69,8 +69,8 @@ pub(super) fn outside(
     None
 }
 
-/// The capability that covers `name` and nothing else, as it is written in a program and on the command line, and how
-/// the agent that is there comes by it.
+/// Returns the capability that covers `name` and nothing else, as it is written in a program and on the command line,
+/// and how the agent that is there comes by it.
 ///
 /// A caller makes the name up and a person copies the line, so it never covers more than that one name.
 fn in_writing(agent: &str, name: &str) -> String {
@@ -90,8 +90,8 @@ fn in_writing(agent: &str, name: &str) -> String {
     )
 }
 
-/// Of the capabilities, the first that begins with the same word as `name`: it was written for that one, maybe,
-/// and covers something else.
+/// Returns a hint about the first capability that begins with the same word as `name`: it was perhaps written for that
+/// name, and covers something else.
 fn mistaken(name: &str, capabilities: &CapabilitySet) -> String {
     let wanted = first_word(name);
     let alike = capabilities.names().find(|capability| first_word(capability) == wanted);
@@ -111,7 +111,7 @@ fn mistaken(name: &str, capabilities: &CapabilitySet) -> String {
     format!("; its capability {capability:?} covers {covered}, and nothing else")
 }
 
-/// What a name begins with, whatever comes before and after, in lower case.
+/// Returns what a name begins with, whatever comes before and after, in lower case.
 fn first_word(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_alphanumeric());
     words.map(str::to_lowercase).find(|word| !word.is_empty()).unwrap_or_default()

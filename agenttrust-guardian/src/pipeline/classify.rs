@@ -2,12 +2,16 @@
 
 use super::Check;
 use crate::classify::Classification;
-use crate::manifest::Known;
+use crate::manifest::ToolFacts;
 use crate::registry::Chain;
 
-/// The effect that the check is decided by: the strongest that the tool has for the agent and for those for which it
-/// acts.
-pub(super) fn classified(check: &Check, known: &Known, chain: Option<&Chain>) -> Classification {
+/// Returns the effect that the check is decided by: the strongest that the tool has for the agent and for those for
+/// which it acts.
+pub(super) fn classified(
+    check: &Check,
+    known: &ToolFacts,
+    chain: Option<&Chain>,
+) -> Classification {
     let classify = |agent: &str| known.classify(&check.tool, agent, check.hint);
     let givers = chain.into_iter().flat_map(Chain::givers);
     givers

@@ -10,17 +10,17 @@ use crate::engine::Engine;
 use crate::engine::check_ids::{Ids, Issued};
 use crate::policy::{AuthorizationRequest, Verdict};
 
-/// One check with all that is known about it, from the verdict on.
+/// A check with all that is known about it, from the verdict on.
 #[derive(Debug)]
 pub(super) struct DecisionContext<'a> {
     pub(super) check: &'a Check,
     pub(super) evaluation: &'a Evaluation,
-    /// What the policies are told.
+    /// The facts that the policies see.
     pub(super) facts: AuthorizationRequest<'a>,
-    /// What they said; `None` where they were not asked.
+    /// The outcome of the policies; `None` where they were not asked.
     pub(super) said: Option<PolicyOutcome>,
     pub(super) ids: Ids,
-    /// By when it is to be decided.
+    /// The time by which it is to be decided.
     pub(super) deadline: Instant,
 }
 
@@ -38,7 +38,7 @@ impl<'a> DecisionContext<'a> {
         (Self { check, evaluation, facts, said, ids, deadline }, verdict)
     }
 
-    /// The id of the check, which depends on what it came to: only what was allowed is believed in reports.
+    /// Returns the id of the check, which depends on what it came to: only what was allowed is believed in reports.
     pub(super) fn check_id(&self, decision: &Decision) -> &str {
         if decision.is_allowed() { &self.ids.allowed } else { &self.ids.refused }
     }

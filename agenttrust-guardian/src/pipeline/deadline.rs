@@ -15,7 +15,7 @@ use crate::domain::{Answer, Error};
 use crate::engine::Engine;
 use crate::registry::{Decided, Deciding, Place, Repeatable, Weight};
 
-/// The answer to a check, within the time that a check may take.
+/// Returns the answer to a check, within the time that a check may take.
 pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Arc<Answer>, Error> {
     let limit = engine.settings.check_deadline;
     let Some(left) = proof::use_up(engine, &check, limit).await? else {
@@ -25,7 +25,7 @@ pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Ar
     in_time(engine, &check, deciding, left).await
 }
 
-/// The answer to a check that carries an idempotency key: the first one's, if it came before and is still
+/// Returns the answer to a check that carries an idempotency key: the first one's, if it came before and is still
 /// worth something. `body` tells one check from another.
 pub(crate) async fn answer_once(
     engine: &Arc<Engine>,
@@ -87,7 +87,7 @@ async fn in_time(
     }
 }
 
-/// The answer that a check was not decided in time, counted.
+/// Returns the answer that a check was not decided in time, counted.
 fn undecided(engine: &Engine, check: &Check) -> Arc<Answer> {
     let limit = engine.settings.check_deadline;
     let undecided = super::answer::undecided(check, limit);
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// A decision that counts how often it is polled, and is there at the second time.
+    /// Returns a decision that counts how often it is polled, and is there at the second time.
     fn counted(polls: &Arc<AtomicUsize>) -> GoesOn {
         let polls = Arc::clone(polls);
         let deciding = futures_util::future::poll_fn(move |cx| {

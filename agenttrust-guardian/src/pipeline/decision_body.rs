@@ -10,14 +10,13 @@ use super::evaluation::Evaluation;
 use crate::domain::{Decision, Trace};
 use crate::registry::Chain;
 
-/// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
-/// denial.
+/// The largest number of bytes of policy ids in a row. A row has an end, and one that does not fit is a denial.
 const IDS_MAX_BYTES: usize = 8 << 10;
 
 /// The body of a `decision`. Its members stand in the order of their names, as RFC 8785 has it.
 #[derive(Debug, Serialize)]
 pub(super) struct DecisionBody<'a> {
-    /// What an evaluation of AuthZEN was about.
+    /// The subject and the resource of an AuthZEN evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<AccessOfDecision<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +24,7 @@ pub(super) struct DecisionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_opened: Option<bool>,
     basis: &'static str,
-    /// What the digest is of, where it is not of the whole input.
+    /// The part of the input that the digest is of, where it is not of the whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     binds: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +60,7 @@ pub(super) struct DecisionBody<'a> {
     verdict: Option<&'static str>,
 }
 
-/// Whom and what an evaluation of AuthZEN names. What else it says is in its digest.
+/// The names in an evaluation of AuthZEN. The rest of it is in its digest.
 #[derive(Debug, Serialize)]
 struct AccessOfDecision<'a> {
     /// The evaluation that was denied, where access is requested after it.
@@ -85,8 +84,8 @@ impl<'a> AccessOfDecision<'a> {
     }
 }
 
-/// What else the policies were told, so that others can be asked about the same check later: lists by the
-/// rows that have them.
+/// The facts that policies saw beside those in the row, so that other policies can be asked about the same check
+/// later. Lists are named by the rows that have them.
 #[derive(Debug, Serialize)]
 struct FactsOfDecision {
     agent: String,
@@ -145,7 +144,7 @@ impl<'a> DecisionBody<'a> {
 }
 
 impl FactsOfDecision {
-    /// Where a list is too long for a row, all of it is left out.
+    /// Returns where a list is too long for a row, all of it is left out.
     fn new(context: &DecisionContext<'_>) -> Option<Self> {
         let Evaluation { agent, session, .. } = context.evaluation;
         let ceiling = match session.has_ceiling() {
@@ -166,7 +165,7 @@ impl FactsOfDecision {
     }
 }
 
-/// The first of these ids, as many as a row has room for.
+/// Returns the first of these ids, as many as a row has room for.
 fn listed(ids: &[String]) -> &[String] {
     let mut bytes = 0;
     let fits = ids.iter().take_while(|id| {
@@ -176,7 +175,7 @@ fn listed(ids: &[String]) -> &[String] {
     ids.get(..fits.count()).unwrap_or_default()
 }
 
-/// A share as RFC 8785 writes it: a whole one without a fraction.
+/// Returns a share as RFC 8785 writes it: a whole one without a fraction.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn shortest<S: Serializer>(share: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if share.fract() == 0.0 {

@@ -42,7 +42,7 @@ pub(super) async fn settle(
     let reason = with_reach(reason, terms, binding(context.check).0);
     let held = Held {
         approval: wanted(engine, context, terms, reason.clone()),
-        askers: askers(context),
+        askers: askers(engine, context),
         check_id: context.ids.allowed.clone(),
         now: context.evaluation.now,
         charges: budget::charges(context, limits),
@@ -171,7 +171,7 @@ fn wanted(
     }
 }
 
-/// The session that the approval is bound to. One that was issued always is; one that the guard made up would
+/// Returns the session that the approval is bound to. One that was issued always is; one that the guard made up would
 /// keep the program from coming back to what was approved.
 pub(super) fn bound_session(check: &Check) -> &str {
     let given = check
@@ -181,15 +181,25 @@ pub(super) fn bound_session(check: &Check) -> &str {
     given.unwrap_or_default()
 }
 
-/// The keys that ask: the one that does, and those that the delegations were made with under which it does.
-fn askers(context: &DecisionContext<'_>) -> Vec<String> {
-    let session = &context.evaluation.session;
-    let makers = session.chain().into_iter().flat_map(Chain::makers).map(str::to_owned);
-    let own = std::iter::once(context.check.key.id.clone());
-    own.chain(makers).collect()
+/// Returns the keys that ask: the one that the check came with, those that issued the tokens of its session, and those that
+/// made the delegations under which the agent acts. A gateway asks for an agent that comes with a token, and its own key
+/// does not tell whose agent that is: so one key of each owner among the keys of the agent counts as well.
+fn askers(engine: &Engine, context: &DecisionContext<'_>) -> Vec<String> {
+    let (check, session) = (context.check, &context.evaluation.session);
+    let mut askers = vec![check.key.id.clone()];
+    if let Some(issued) = session.issued() {
+        askers.extend(engine.registry.issuers(issued));
+        if issued.row.is_of_token() && !check.key.is_bound_to(&check.agent_id) {
+            let keys = &engine.registry.keys;
+            askers.extend(keys.one_of_each_owner(&check.key.org_id, &check.agent_id));
+        }
+    }
+    let makers = session.chain().into_iter().flat_map(Chain::makers);
+    askers.extend(makers.map(str::to_owned));
+    askers
 }
 
-/// Tells the person at the terminal of a call that is held. Written out, because names come from anybody.
+/// Tells the person at the terminal of a call that is held. Written out, because any caller may have chosen the names.
 fn tell_of(approval: &Approval, agent: &str) {
     let Approval { id, action_name, action_effect, on_behalf_of, .. } = approval;
     let givers = on_behalf_of.iter().map(|giver| format!(", for {:?}", giver.agent_name));
@@ -200,7 +210,7 @@ fn tell_of(approval: &Approval, agent: &str) {
     );
 }
 
-/// How long an approval or its denial still stands, for people.
+/// Returns how long an approval or its denial still stands, for people.
 fn left(context: &DecisionContext<'_>, approval: &Approval) -> Option<String> {
     approval.expires_at.map(|at| duration::say(context.evaluation.now.until(at)))
 }
@@ -244,7 +254,7 @@ fn with_unserved(reason: String, unserved: Option<Unserved>) -> String {
     format!("{reason}; {why}")
 }
 
-/// What of the input the approval is bound to: of a summary every character, which is also what the
+/// Returns what of the input the approval is bound to: of a summary every character, which is also what the
 /// approver sees.
 pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     if let Some(asked) = &check.access {
@@ -257,7 +267,7 @@ pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     }
 }
 
-/// The same list for the same set of scopes.
+/// Returns the same list for the same set of scopes.
 pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
     let mut scopes = scopes.to_vec();
     scopes.sort_unstable();
@@ -265,7 +275,7 @@ pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
     scopes
 }
 
-/// How long and how often an approval serves: more than once within five minutes only where the
+/// Returns how long and how often an approval serves: more than once within five minutes only where the
 /// whole input is bound.
 pub(super) fn reach(terms: ApprovalRequirements, bound_to: BoundTo) -> (Duration, bool) {
     let window = terms.window.unwrap_or(DEFAULT_WINDOW);
@@ -276,7 +286,7 @@ pub(super) fn reach(terms: ApprovalRequirements, bound_to: BoundTo) -> (Duration
     }
 }
 
-/// The reason for a hold, and that its approval will serve for less than the policies grant, where it will.
+/// Returns the reason for a hold, and that its approval will serve for less than the policies grant, where it will.
 fn with_reach(reason: String, terms: ApprovalRequirements, bound_to: BoundTo) -> String {
     let (window, single_use) = reach(terms, bound_to);
     let Some(granted) =

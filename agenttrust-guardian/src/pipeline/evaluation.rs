@@ -11,17 +11,17 @@ use crate::domain::Error;
 use crate::engine::Engine;
 use crate::registry::AgentEntry;
 
-/// What memory says about a check before the policies are asked.
+/// The facts of memory about a check, before the policies are asked.
 #[derive(Debug)]
 pub(super) struct Evaluation {
     pub(super) agent: Arc<AgentEntry>,
     pub(super) session: SessionContext,
     pub(super) class: Classification,
     pub(super) scopes: Vec<String>,
-    /// Why it is denied whatever the policies say.
+    /// The reason why it is denied whatever the policies say.
     pub(super) refused: Option<String>,
     pub(super) now: Timestamp,
-    /// How often memory had changed by then.
+    /// The number of times that memory had changed by then.
     pub(super) changed: u64,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn evaluate(engine: &Engine, check: &Check) -> Result<Evaluation, Err
     Ok(Evaluation { agent, session, class, scopes, refused, now, changed })
 }
 
-/// Why nothing at all is allowed at present.
+/// Returns why nothing at all is allowed at present.
 fn out_of_touch(engine: &Engine) -> Option<String> {
     if let Some(why) = engine.ended() {
         return Some(why.to_owned());

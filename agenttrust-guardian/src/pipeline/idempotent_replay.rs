@@ -1,5 +1,5 @@
-//! A check that came again with its idempotency key. A refusal is repeated as it was; a permission only
-//! while it would still be given, because in between somebody may have revoked the agent.
+//! A check that came again with its idempotency key. A refusal is repeated as it was; a permission only while it would
+//! still be given, because the agent may have been revoked in between.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::domain::Error;
 use crate::engine::Engine;
 use crate::policy::{ApprovalRequirements, Verdict};
 
-/// The answer to a check that was answered with `first` before.
+/// Returns the answer to a check that was answered with `first` before.
 ///
 /// One that used an approval never uses a second one: where `first` does not hold any more, the new
 /// answer is a denial.
@@ -48,7 +48,7 @@ pub(crate) async fn replay(
     Ok(Arc::new(conclude(engine, judged, begun).await))
 }
 
-/// Why the approval that the first answer used would not be enough by now, if so.
+/// Returns why the approval that the first answer used would not be enough by now, if so.
 async fn outgrown(
     engine: &Engine,
     judged: &Judged<'_>,

@@ -1,4 +1,4 @@
-//! Who asks, for whom: the first step.
+//! The first step: the key that asks, and the agent that it asks for.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::domain::{Error, Permission};
 use crate::engine::Engine;
 use crate::registry::AgentEntry;
 
-/// The agent that the check is for, if its asker may ask for it.
+/// Returns the agent that the check is for, if its asker may ask for it.
 pub(super) fn agent(engine: &Engine, check: &Check) -> Result<Arc<AgentEntry>, Error> {
     let access = check.key.role.may(Permission::Check);
     if access == Access::No || (access == Access::Own && !check.key.is_bound_to(&check.agent_id)) {
@@ -23,7 +23,7 @@ pub(super) fn agent(engine: &Engine, check: &Check) -> Result<Arc<AgentEntry>, E
         .ok_or_else(|| Error::unknown("agent", &check.agent_id))
 }
 
-/// Why this agent may do nothing at all at present.
+/// Returns why this agent may do nothing at all at present.
 pub(super) fn standing(entry: &AgentEntry) -> Option<String> {
     let id = &entry.agent.id;
     match entry.agent.status {

@@ -2,8 +2,8 @@
 //! answer.
 //!
 //! One file a step. `evaluation.rs` calls those before the policies, and the order of its `or_else` is the order in
-//! which they refuse; a new step is a line there. Everything up to the policies' verdict reads memory only. Deny beats elevate beats
-//! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
+//! which they refuse; a new step is a line there. Everything up to the policies' verdict reads memory only. Deny beats
+//! elevate beats allow: the first step that denies ends the matter, and no approver is asked for what an approval
 //! would not allow.
 
 mod access;
@@ -53,10 +53,10 @@ use crate::engine::Engine;
 use crate::engine::check_ids::Ids;
 use crate::policy::Verdict;
 
-/// How long what a permission rests on counts as just looked at.
+/// The time for which the grounds of a permission count as just looked at.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// One check as it was asked.
+/// A check as it was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) key: Arc<Key>,
@@ -69,24 +69,24 @@ pub(crate) struct Check {
     pub(crate) source: String,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) digest: Option<String>,
-    /// What the digest is of, where it is not of the whole input.
+    /// The part of the input that the digest is of, where it is not of the whole.
     pub(crate) binds: Option<Binds>,
     /// The name of the key that the digest was made under.
     pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
     /// The message of a task that is checked; an approval that it uses is kept with it.
     pub(crate) task_message: Option<String>,
-    /// That the agent has its private key.
+    /// The proof that the agent has its private key.
     pub(crate) proof: Option<Proof>,
     /// The trace that its caller is in.
     pub(crate) trace: Option<Trace>,
-    /// What an evaluation of AuthZEN is, if it is one.
+    /// The evaluation of AuthZEN that the check is, if it is one.
     pub(crate) access: Option<Arc<Asked>>,
     /// Its place among the requests under way, held until it is decided.
     pub(crate) _place: Option<Arc<Share>>,
 }
 
-/// Whether this could be called at present, with an approval or without, by what memory says alone. Nothing is
+/// Returns whether this could be called at present, with an approval or without, by what memory says alone. Nothing is
 /// recorded, and nothing used up: what is called is checked again.
 pub(crate) fn may_see(engine: &Engine, check: &Check) -> bool {
     let Ok(evaluation) = evaluate(engine, check) else { return false };
@@ -106,10 +106,10 @@ pub(crate) fn need_session(engine: &Engine, check: &Check) -> Result<(), Error> 
     }
 }
 
-/// Decides one check.
+/// Decides a check.
 ///
-/// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
-/// the database is down.
+/// A caller that may not ask, or names no agent, gets an error. Everything else is an answer, also when the database
+/// is down.
 async fn decide(engine: &Engine, check: &Check) -> Result<Answer, Error> {
     let begun = Instant::now();
     let evaluation = evaluate(engine, check)?;
@@ -117,7 +117,7 @@ async fn decide(engine: &Engine, check: &Check) -> Result<Answer, Error> {
     Ok(conclude(engine, judged, begun).await)
 }
 
-/// The steps from the verdict on: the approval, the audit and the answer.
+/// Returns the steps from the verdict on: the approval, the audit and the answer.
 async fn conclude(engine: &Engine, judged: Judged<'_>, begun: Instant) -> Answer {
     let deadline = begun + engine.settings.check_deadline;
     let (context, verdict) = DecisionContext::new(engine, judged, deadline);
@@ -140,7 +140,7 @@ async fn conclude(engine: &Engine, judged: Judged<'_>, begun: Instant) -> Answer
     answer
 }
 
-/// A permission that took its time, looked at once more: what it rests on may have been taken back, or
+/// Returns a permission that took its time, looked at once more: what it rests on may have been taken back, or
 /// this Guardian may be out of touch by now.
 async fn still_allowed(engine: &Engine, check: &Check, ids: &Ids, decision: Decision) -> Decision {
     let evaluation = evaluate(engine, check);

@@ -12,16 +12,16 @@ pub(super) struct Judged<'a> {
     pub(super) evaluation: &'a Evaluation,
     pub(super) facts: AuthorizationRequest<'a>,
     pub(super) verdict: Verdict,
-    /// What the policies said; `None` where it was refused before them.
+    /// The outcome of the policies; `None` where the check was refused before them.
     pub(super) said: Option<PolicyOutcome>,
 }
 
-/// What the policies said of a check that came before them.
+/// The outcome of the policies for a check that came before them.
 #[derive(Debug)]
 pub(super) struct PolicyOutcome {
     /// Whether they allow, deny or hold it.
     pub(super) verdict: &'static str,
-    /// What `@shadow` policies would change about that.
+    /// The change that `@shadow` policies would make to that.
     pub(super) shadow: Option<Shadow>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn judge<'a>(
     Judged { check, evaluation, facts, verdict, said }
 }
 
-/// What the policies are told.
+/// Returns what the policies are told.
 fn facts<'a>(check: &'a Check, evaluation: &'a Evaluation) -> AuthorizationRequest<'a> {
     let Evaluation { agent: entry, session, class, scopes, now, .. } = evaluation;
     AuthorizationRequest {
@@ -68,12 +68,14 @@ fn facts<'a>(check: &'a Check, evaluation: &'a Evaluation) -> AuthorizationReque
     }
 }
 
-/// How long the input is, in characters: what `[N chars]` says, else the length of the summary.
+/// Returns how long the input is, in characters: what `[N chars]` says, else the length of the
+/// summary.
 fn input_chars(summary: &str) -> u64 {
     counted(summary).unwrap_or_else(|| summary.chars().count() as u64)
 }
 
-/// The number in `[N chars]`, which is all that a guard says of an input unless told otherwise.
+/// Returns the number in `[N chars]`, which is all that a guard says of an input unless told
+/// otherwise.
 pub(super) fn counted(summary: &str) -> Option<u64> {
     let digits = summary.strip_prefix('[')?.strip_suffix(" chars]")?;
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {

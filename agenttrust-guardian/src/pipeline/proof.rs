@@ -1,5 +1,5 @@
-//! Whether the agent proved that it has its private key: what came with a check is used up before anything is decided, and
-//! of an agent whose checks need a proof, one without is refused.
+//! Whether the agent proved that it has its private key: what came with a check is used up before anything is decided,
+//! and of an agent whose checks need a proof, one without is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,16 +17,16 @@ use crate::registry::AgentEntry;
 pub(crate) struct Proof {
     /// The thumbprint of the key that it was made with, which is the agent's.
     pub(crate) thumbprint: Arc<str>,
-    /// How it is used up, unless it was for the request that this check is part of.
+    /// The single use of the proof, unless it was for the request that this check is part of.
     pub(crate) once: Option<Once>,
 }
 
-/// What makes a proof good once.
+/// The single use of a proof.
 #[derive(Clone, Debug)]
 pub(crate) struct Once {
-    /// What tells the proof from every other: see [`Engine::use_up`].
+    /// The id that tells the proof from every other: see [`Engine::use_up`].
     pub(crate) id: String,
-    /// Until when it would be taken again.
+    /// The time until which it would be taken again.
     pub(crate) expires_at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// For one that was used before, and where nobody can tell: it may have been.
+    /// For a proof that was used before, and where it cannot be told whether it was.
     pub(crate) async fn used_up(self, engine: &Engine) -> Result<Self, Error> {
         if let Some(Once { id, expires_at }) = &self.once
             && !engine.use_up(id, *expires_at).await?
@@ -50,7 +50,7 @@ impl Proof {
 ///
 /// # Errors
 ///
-/// For a proof that was used before, and where nobody can tell: it may have been.
+/// For a proof that was used before, and where it cannot be told whether it was.
 pub(super) async fn use_up(
     engine: &Engine,
     check: &Check,
@@ -69,7 +69,7 @@ fn used() -> Error {
     Error::proof("the proof was used before; make a new one for every request")
 }
 
-/// Why a check of this agent is refused for want of a proof, if it is.
+/// Returns why a check of this agent is refused for want of a proof, if it is.
 pub(super) fn missing(
     engine: &Engine,
     check: &Check,

@@ -15,7 +15,7 @@ use crate::policy::DelegationFacts;
 use crate::registry::{AdHocEntry, AgentEntry, Chain, Limits, SessionEntry, stricter};
 use crate::store::{BoundWorkload, SessionRow};
 
-/// What came of the session that a check names.
+/// The outcome for the session that a check names.
 #[derive(Debug)]
 pub(super) enum Entered {
     /// The check is in it.
@@ -32,12 +32,12 @@ pub(super) struct SessionContext {
     delegated: Option<Delegated>,
 }
 
-/// What the agent acts under, and what policies are told of it.
+/// The delegations that the agent acts under, and what policies see of them.
 #[derive(Debug)]
 struct Delegated {
     chain: Chain,
     facts: DelegationFacts,
-    /// Computed where the audit is told of it, once.
+    /// The digest of the facts, computed once, when the audit first names them.
     digest: OnceLock<Option<FactsDigest>>,
 }
 
@@ -49,7 +49,7 @@ enum Session {
 }
 
 impl SessionContext {
-    /// The stricter of the session's mode and the floor's.
+    /// Returns the stricter of the session's mode and the floor's.
     pub(super) fn mode(&self) -> SessionMode {
         let mode = match &self.session {
             Session::Issued(session) => stricter(session.limits.mode(), self.agent.floor.mode()),
@@ -58,24 +58,24 @@ impl SessionContext {
         self.chain().map_or(mode, |chain| stricter(mode, chain.mode()))
     }
 
-    /// The delegations that the agent acts under.
+    /// Returns the delegations that the agent acts under.
     pub(super) fn chain(&self) -> Option<&Chain> {
         self.delegated.as_ref().map(|delegated| &delegated.chain)
     }
 
-    /// What the audit says of these delegations: see [`facts_of_delegation`].
+    /// Returns what the audit says of these delegations: see [`facts_of_delegation`].
     pub(super) fn delegation_digest(&self) -> Option<FactsDigest> {
         let Delegated { facts, digest, .. } = self.delegated.as_ref()?;
         let org_id = &self.agent.agent.org_id;
         *digest.get_or_init(|| FactsDigest::compute(org_id, &facts_of_delegation(facts)))
     }
 
-    /// What policies are told of these delegations.
+    /// Returns what policies see of these delegations.
     pub(super) fn delegation(&self) -> Option<&DelegationFacts> {
         self.delegated.as_ref().map(|delegated| &delegated.facts)
     }
 
-    /// What the session was made from; `None` for one that the Guardian did not issue.
+    /// Returns what the session was made from; `None` for one that the Guardian did not issue.
     pub(super) fn source(&self) -> Option<SessionSource> {
         match &self.session {
             Session::Issued(session) => Some(session.row.source),
@@ -83,7 +83,7 @@ impl SessionContext {
         }
     }
 
-    /// Every limit that holds here; each must be kept.
+    /// Returns every limit that holds here; each must be kept.
     pub(super) fn limits(&self) -> impl Iterator<Item = &Limits> {
         let issued = match &self.session {
             Session::Issued(session) => Some(&session.limits),
@@ -93,9 +93,9 @@ impl SessionContext {
         issued.into_iter().chain([&self.agent.floor]).chain(of_givers)
     }
 
-    /// What of the agent's capabilities may be used here, where the agent has gained some since the session began,
-    /// or the token that it was made from was issued; of one that acts under a delegation, what of the capabilities of
-    /// the agent that it begins with.
+    /// Returns what of the agent's capabilities may be used here, where the agent has gained some since the session
+    /// began, or the token that it was made from was issued; of one that acts under a delegation, what of the
+    /// capabilities of the agent that it begins with.
     pub(super) fn began_with(&self) -> Option<&CapabilitySet> {
         match &self.session {
             _ if self.delegated.is_some() => self.chain()?.began_with(),
@@ -104,17 +104,17 @@ impl SessionContext {
         }
     }
 
-    /// The nearest ceiling: the session's, else the floor's.
+    /// Returns the nearest ceiling: the session's, else the floor's.
     pub(super) fn ceiling(&self) -> &[String] {
         self.limits().find(|limits| limits.has_ceiling()).map_or(&[], Limits::ceiling)
     }
 
-    /// Whether any ceiling holds here.
+    /// Returns whether any ceiling holds here.
     pub(super) fn has_ceiling(&self) -> bool {
         self.limits().any(Limits::has_ceiling)
     }
 
-    /// What the audit says of the nearest ceiling.
+    /// Returns what the audit says of the nearest ceiling.
     pub(super) fn ceiling_facts(&self) -> Option<FactsDigest> {
         match &self.session {
             Session::Issued(session) if session.limits.has_ceiling() => session.ceiling_facts,
@@ -122,15 +122,20 @@ impl SessionContext {
         }
     }
 
-    /// The id of the session, if the Guardian issued it.
-    pub(super) fn issued_id(&self) -> Option<&str> {
+    /// Returns the session, if the Guardian issued it.
+    pub(super) fn issued(&self) -> Option<&Arc<SessionEntry>> {
         match &self.session {
-            Session::Issued(session) => Some(&session.row.id),
+            Session::Issued(session) => Some(session),
             Session::None | Session::AdHoc(_) => None,
         }
     }
 
-    /// The workload token that it was opened from, which is bound to a key.
+    /// Returns the id of the session, if the Guardian issued it.
+    pub(super) fn issued_id(&self) -> Option<&str> {
+        self.issued().map(|session| session.row.id.as_str())
+    }
+
+    /// Returns the workload token that it was opened from, which is bound to a key.
     pub(super) fn workload(&self) -> Option<&BoundWorkload> {
         match &self.session {
             Session::Issued(session) => session.row.workload.as_ref(),
@@ -146,7 +151,7 @@ impl SessionContext {
     }
 }
 
-/// What the policies were told of a delegation, as the audit keeps it.
+/// Returns what policies saw of a delegation, as the audit keeps it.
 pub(super) fn facts_of_delegation(delegation: &DelegationFacts) -> Value {
     json!({ "delegation": delegation })
 }
@@ -204,8 +209,7 @@ pub(super) fn enter(
              have another one issued and begin a new session"
         )));
     }
-    let of_token = matches!(row.source, SessionSource::Api | SessionSource::Federation);
-    if gateway && !of_token {
+    if gateway && !row.is_of_token() {
         return Err(outside_a_token());
     }
     if gateway && !check.key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref()) {
@@ -219,7 +223,7 @@ pub(super) fn enter(
     Ok(Entered::In(context))
 }
 
-/// Why there is no such session: one that ended with its delegation is told so, as long as memory has it.
+/// Returns why there is no such session: one that ended with its delegation is told so, as long as memory has it.
 fn not_open(engine: &Engine, agent: &AgentEntry, id: &str, now: Timestamp) -> String {
     let ended = engine.registry.sessions.ended(&agent.agent.org_id, id);
     let ended = ended.filter(|session| session.row.agent_id == agent.agent.id);
@@ -231,7 +235,7 @@ fn not_open(engine: &Engine, agent: &AgentEntry, id: &str, now: Timestamp) -> St
     }
 }
 
-/// What the agent of this session acts under, if it acts under a delegation; else why it cannot.
+/// Returns what the agent of this session acts under, if it acts under a delegation; else why it cannot.
 fn acted_under(
     engine: &Engine,
     row: &SessionRow,

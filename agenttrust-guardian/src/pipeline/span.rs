@@ -1,5 +1,6 @@
-//! One span a check, in the words of OpenTelemetry's conventions for generative AI. It costs next to
-//! nothing while nobody listens, and holds what the audit holds: names and ids, nothing of an input.
+//! One span a check, in the words of OpenTelemetry's conventions for generative AI. It costs next
+//! to nothing while no subscriber listens. It holds what the audit holds: names and ids, and no
+//! part of an input.
 
 use tracing::Span;
 use tracing::field::Empty;

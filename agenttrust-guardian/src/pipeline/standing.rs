@@ -9,11 +9,11 @@ use crate::store::{ApprovalRow, StoreError};
 /// Whether what was allowed once may be done still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It needs no approval.
+    /// A check that is allowed without an approval.
     Allowed,
-    /// It needs one, and goes by the one that it has used; the check that used it.
+    /// A check that goes by the approval that it has used, with the id of the check that used it.
     Approved(Option<String>),
-    /// Not as it is: it is decided anew.
+    /// A check that is no longer allowed as it is: it is decided again.
     Lost,
 }
 
@@ -45,8 +45,8 @@ pub(crate) async fn standing(
     })
 }
 
-/// Whether an approval that was used is one of just this, and of as many as are wanted now. That its time is over takes
-/// nothing from what it was used for.
+/// Returns whether an approval that was used is one of just this, and of as many as are wanted now. That its time is
+/// over takes nothing from what it was used for.
 fn serves(
     row: &ApprovalRow,
     check: &Check,

@@ -21,15 +21,15 @@ use agenttrust::model::{AGENT_SUBJECT, AccessEvaluation};
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use serde_json::{Map, Value};
 
-/// How many properties a subject, an action, a resource or the context has at most.
+/// The largest number of properties of a subject, an action, a resource or the context.
 const PROPERTIES_MOST: usize = 256;
 
-/// The members of a context that policies are not told: those of the protocol itself, and `time`, in which the caller would
-/// choose the time; `context.now` is the Guardian's.
+/// The members of a context that policies do not see: those of the protocol itself, and `time`, in which the caller
+/// would choose the time; `context.now` is the Guardian's.
 const NOT_TOLD: [&str; 6] =
     ["access_request", "approval", "evaluated_at", "evaluation_id", "reason", "time"];
 
-/// Holds what an evaluation of AuthZEN says beside the agent and the tool: `context.access` of a policy.
+/// The facts of an evaluation of AuthZEN beside the agent and the tool: `context.access` of a policy.
 ///
 /// ```
 /// use agenttrust::Effect;
@@ -82,10 +82,10 @@ enum Property {
     Set(Vec<String>),
 }
 
-/// Says which property policies cannot be told, and why.
+/// The property that policies cannot see, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessFactsError {
-    /// Whose: `subject`, `action`, `resource` or `context`.
+    /// The part that has too many: `subject`, `action`, `resource` or `context`.
     of: &'static str,
     problem: String,
 }
@@ -113,7 +113,7 @@ impl fmt::Display for AccessFactsError {
 impl std::error::Error for AccessFactsError {}
 
 impl AccessFacts {
-    /// Returns what policies are told of this evaluation.
+    /// Returns the facts that policies see of this evaluation.
     ///
     /// # Errors
     ///
@@ -144,12 +144,13 @@ impl AccessFacts {
         })
     }
 
-    /// Whether the subject is an agent, which is the principal then. Anybody else is somebody for whom the agent acts.
+    /// Returns whether the subject is an agent, which is the principal then. Any other subject is a person or program
+    /// for which the agent acts.
     pub(crate) fn is_of_agent(&self) -> bool {
         self.subject.kind == AGENT_SUBJECT
     }
 
-    /// The type and the id of the subject and of the resource.
+    /// Returns the type and the id of the subject and of the resource.
     pub(crate) fn parties(&self) -> [(&str, &str); 2] {
         [&self.subject, &self.resource].map(|party| (party.kind.as_str(), party.id.as_str()))
     }
@@ -159,7 +160,7 @@ impl AccessFacts {
 /// by its key.
 pub(crate) const ACTOR: &str = "act";
 
-/// Whether policies are told this member of a context. Those are what an approval is bound to.
+/// Returns whether policies see this member of a context. An approval is bound to those.
 pub(crate) fn is_told(member: &str) -> bool {
     !NOT_TOLD.contains(&member)
 }
@@ -173,7 +174,7 @@ pub(super) struct Uids {
 }
 
 impl AccessFacts {
-    /// The four as entities.
+    /// Returns the four as entities.
     pub(super) fn entities(&self, uids: Uids) -> Result<[Entity; 4], String> {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let party = |party: &Party| {
@@ -250,8 +251,8 @@ fn flatten(
     Ok(())
 }
 
-/// A text as it is, and all else as the digest has it that approvals are bound by: `1` and `1.0`, or two orders of members, are
-/// one value to that, and must not be two to policies.
+/// Returns a text as it is, and all else as the digest has it that approvals are bound by: `1` and `1.0`, or two orders
+/// of members, are one value to that, and must not be two to policies.
 fn as_text(item: &Value) -> String {
     match item {
         Value::String(text) => text.clone(),

@@ -13,7 +13,7 @@ use crate::domain::spelling::nearest;
 const KNOWN: [&str; 9] =
     ["id", "reason", "elevate", "quorum", "window", "single_use", "pending", "limit", "shadow"];
 
-/// How long an `@id` or a `@reason` is at most, in characters: both travel in answers.
+/// The largest length of an `@id` or a `@reason`, in characters: both travel in answers.
 const MAX_ID_CHARS: usize = 100;
 const MAX_REASON_CHARS: usize = 400;
 
@@ -22,7 +22,7 @@ const MAX_QUORUM: u32 = 20;
 const MAX_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const MAX_LIMIT: u32 = 1_000_000;
 
-/// What the annotations of one policy say.
+/// The annotations of one policy, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Annotations {
     pub(super) id: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Annotations {
     pub(super) shadow: bool,
 }
 
-/// What `@limit` says.
+/// The rate that `@limit` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) max_calls: u32,
@@ -42,7 +42,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// This, as the limit of the policy with this id.
+    /// Returns the limit of the policy with this id.
     pub(super) fn to_limit(self, policy: &str) -> Limit {
         let Self { max_calls, window, per } = self;
         Limit { policy: policy.to_owned(), max_calls, window, per, giver: None }
@@ -170,7 +170,7 @@ fn rate(value: &str) -> Result<Rate, String> {
     })
 }
 
-/// A whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_TIME`].
+/// Returns a whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_TIME`].
 fn span(text: &str) -> Option<Duration> {
     duration::parse(text, &duration::UNITS, MAX_TIME)
 }

@@ -11,7 +11,7 @@ use super::index::Index;
 use super::quorum::{Demand, Demanded, Hold};
 use super::verdict::{ApprovalRequirements, Limit, Verdict};
 
-/// How many policies a reason spells out; all of them are in the verdict's list.
+/// The number of policies that a reason spells out; all of them are in the verdict's list.
 const MAX_REASONS: usize = 3;
 
 /// Policies that are asked together.
@@ -22,32 +22,32 @@ const MAX_REASONS: usize = 3;
 pub(super) struct Rules {
     forbids: Index,
     permits: Index,
-    notes: BTreeMap<PolicyId, Note>,
-    /// Those that ask for several approvers.
+    attributes: BTreeMap<PolicyId, PolicyAttributes>,
+    /// The demands for several approvers.
     demands: Vec<Demand>,
 }
 
-/// What the annotations of a policy say, beside its id.
+/// The facts about a policy that a decision needs beside its id, most of them from the annotations.
 #[derive(Clone, Debug)]
-pub(super) struct Note {
+pub(super) struct PolicyAttributes {
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
     pub(super) terms: Option<ApprovalRequirements>,
     pub(super) limit: Option<Rate>,
-    /// Whether it applies to nothing but evaluations of AuthZEN.
+    /// Whether the policy applies to nothing but evaluations of AuthZEN.
     pub(super) of_evaluations: bool,
 }
 
-/// A call in the form in which it is put to Cedar.
-pub(super) struct Question<'a> {
+/// An authorization request, with the principals and the resource that Cedar is given for it.
+pub(super) struct PreparedRequest<'a> {
     pub(super) facts: &'a AuthorizationRequest<'a>,
     principals: Vec<EntityUid>,
     resource: EntityUid,
-    /// Made when Cedar is asked: for many calls it is not.
+    /// The entities, made when Cedar is asked: for many calls it is not.
     entities: OnceCell<Entities>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> PreparedRequest<'a> {
     pub(super) fn new(facts: &'a AuthorizationRequest<'a>) -> Result<Self, String> {
         facts.askable()?;
         Ok(Self {
@@ -69,22 +69,26 @@ impl<'a> Question<'a> {
 
 impl Rules {
     /// Adds a policy, whose id must be new.
-    pub(super) fn add(&mut self, policy: &Policy, note: Note) -> Result<(), String> {
+    pub(super) fn add(
+        &mut self,
+        policy: &Policy,
+        attributes: PolicyAttributes,
+    ) -> Result<(), String> {
         let half = match policy.effect() {
             Effect::Permit => &mut self.permits,
             Effect::Forbid => &mut self.forbids,
         };
         half.add(policy)?;
-        self.demands.extend(Demand::of(policy, note.terms));
-        self.notes.insert(policy.id().clone(), note);
+        self.demands.extend(Demand::of(policy, attributes.terms));
+        self.attributes.insert(policy.id().clone(), attributes);
         Ok(())
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.notes.keys().map(AsRef::as_ref)
+        self.attributes.keys().map(AsRef::as_ref)
     }
 
-    /// What those take together that ask for several approvers and may hold this.
+    /// Returns what those take together that ask for several approvers and may hold this.
     pub(super) fn demanded(&self, hold: Hold<'_>) -> Option<Demanded> {
         let found = self.demands.iter().filter_map(|demand| demand.on(hold));
         found.reduce(|mut all, one| {
@@ -94,23 +98,23 @@ impl Rules {
     }
 
     pub(super) fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
-        let decided = Question::new(facts).and_then(|question| {
-            let plain = self.ask(&question, false)?;
-            verdict(facts, &plain, || self.ask(&question, true))
+        let decided = PreparedRequest::new(facts).and_then(|prepared| {
+            let plain = self.ask(&prepared, false)?;
+            verdict(facts, &plain, || self.ask(&prepared, true))
         });
         decided.unwrap_or_else(|problem| unaskable(&problem))
     }
 
     pub(super) fn decide_approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
-        Question::new(facts)
-            .and_then(|question| self.ask(&question, true))
+        PreparedRequest::new(facts)
+            .and_then(|prepared| self.ask(&prepared, true))
             .map_or_else(|problem| unaskable(&problem), |answers| answers.approved(facts))
     }
 
-    /// How many policies a call is put to.
+    /// Returns how many policies a call is put to.
     #[cfg(test)]
     pub(super) fn candidates(&self, facts: &AuthorizationRequest<'_>) -> usize {
-        let Question { principals, resource, .. } = Question::new(facts).unwrap();
+        let PreparedRequest { principals, resource, .. } = PreparedRequest::new(facts).unwrap();
         let of = |half: &Index| -> usize {
             let candidates = half.candidates(facts.effect, &resource, &principals);
             candidates.map(|policies| policies.ids().count()).sum()
@@ -118,17 +122,17 @@ impl Rules {
         of(&self.forbids) + of(&self.permits)
     }
 
-    /// Everything that matches, or cannot be evaluated.
+    /// Returns everything that matches, or cannot be evaluated.
     pub(super) fn ask(
         &self,
-        question: &Question<'_>,
+        prepared: &PreparedRequest<'_>,
         approved: bool,
     ) -> Result<Answers<'_>, String> {
-        let (forbids, broken_forbids) = self.collect(&self.forbids, question, approved)?;
-        let (mut permits, mut broken_permits) = self.collect(&self.permits, question, approved)?;
+        let (forbids, broken_forbids) = self.collect(&self.forbids, prepared, approved)?;
+        let (mut permits, mut broken_permits) = self.collect(&self.permits, prepared, approved)?;
         // Written for the agent, it says nothing of those for whom the agent acts.
-        if question.facts.access.is_some_and(|access| !access.is_of_agent()) {
-            permits.retain(|permit| permit.note.of_evaluations);
+        if prepared.facts.access.is_some_and(|access| !access.is_of_agent()) {
+            permits.retain(|permit| permit.attributes.of_evaluations);
             broken_permits.retain(|broken| broken.of_evaluations);
         }
         let mut answers = Answers { forbids, broken_forbids, permits, broken_permits };
@@ -140,11 +144,11 @@ impl Rules {
     fn collect(
         &self,
         half: &Index,
-        question: &Question<'_>,
+        prepared: &PreparedRequest<'_>,
         approved: bool,
     ) -> Result<(Vec<Match<'_>>, Vec<Broken>), String> {
         let (mut matched, mut broken) = (Vec::new(), Vec::new());
-        let Question { facts, principals, resource, .. } = question;
+        let PreparedRequest { facts, principals, resource, .. } = prepared;
         for policies in half.candidates(facts.effect, resource, principals) {
             for id in &policies.certain {
                 matched.push(self.matched(id)?);
@@ -152,7 +156,7 @@ impl Rules {
             if policies.open.is_empty() {
                 continue;
             }
-            let (request, entities) = (facts.request(approved)?, question.entities()?);
+            let (request, entities) = (facts.request(approved)?, prepared.entities()?);
             let response = Authorizer::new().is_authorized(&request, &policies.open, entities);
             for id in response.diagnostics().reason() {
                 matched.push(self.matched(id)?);
@@ -163,15 +167,17 @@ impl Rules {
                     id: error.policy_id().to_string(),
                     problem: error.inner().to_string(),
                     // One that is not on record might.
-                    of_evaluations: (self.notes.get(error.policy_id()))
-                        .is_none_or(|note| note.of_evaluations),
-                    binds: self.notes.get(error.policy_id()).map_or(
+                    of_evaluations: (self.attributes.get(error.policy_id()))
+                        .is_none_or(|attributes| attributes.of_evaluations),
+                    binds: self.attributes.get(error.policy_id()).map_or(
                         // One that is not on record might hold.
                         Some("asks for approval"),
-                        |note| match note {
-                            Note { terms: Some(_), .. } => Some("asks for approval"),
-                            Note { limit: Some(_), .. } => Some("limits how often it permits"),
-                            Note { .. } => None,
+                        |attributes| match attributes {
+                            PolicyAttributes { terms: Some(_), .. } => Some("asks for approval"),
+                            PolicyAttributes { limit: Some(_), .. } => {
+                                Some("limits how often it permits")
+                            }
+                            PolicyAttributes { .. } => None,
                         },
                     ),
                 });
@@ -181,16 +187,16 @@ impl Rules {
     }
 
     fn matched(&self, id: &PolicyId) -> Result<Match<'_>, String> {
-        // Every policy has a note; one without would be a bug that must not permit.
-        let (id, note) = self
-            .notes
+        // Every policy has attributes; one without would be a bug that must not permit.
+        let (id, attributes) = self
+            .attributes
             .get_key_value(id)
             .ok_or_else(|| format!("policy `{id}` matched but is not on record"))?;
-        Ok(Match { id: id.as_ref(), note })
+        Ok(Match { id: id.as_ref(), attributes })
     }
 }
 
-/// What the policies say of a call that was not approved, from all that match it as it is and, where
+/// Returns what the policies say of a call that was not approved, from all that match it as it is and, where
 /// that matters, once it is approved.
 pub(super) fn verdict<'a>(
     facts: &AuthorizationRequest<'_>,
@@ -210,7 +216,7 @@ pub(super) fn verdict<'a>(
             limits,
             terms: holding
                 .iter()
-                .filter_map(|m| m.note.terms)
+                .filter_map(|m| m.attributes.terms)
                 .reduce(ApprovalRequirements::strictest)
                 .unwrap_or_default(),
             policies: ids(holding.iter().copied()),
@@ -225,7 +231,7 @@ pub(super) fn verdict<'a>(
     })
 }
 
-/// Everything that matched, or could not be evaluated, in both halves.
+/// The policies that matched, or could not be evaluated, in both halves.
 #[derive(Clone, Default)]
 pub(super) struct Answers<'a> {
     forbids: Vec<Match<'a>>,
@@ -238,16 +244,16 @@ pub(super) struct Answers<'a> {
 #[derive(Clone)]
 struct Match<'a> {
     id: &'a str,
-    note: &'a Note,
+    attributes: &'a PolicyAttributes,
 }
 
 impl Match<'_> {
     fn holds(&self) -> bool {
-        self.note.terms.is_some()
+        self.attributes.terms.is_some()
     }
 
     fn limit(&self) -> Option<Limit> {
-        self.note.limit.map(|rate| rate.to_limit(self.id))
+        self.attributes.limit.map(|rate| rate.to_limit(self.id))
     }
 }
 
@@ -257,19 +263,19 @@ struct Broken {
     id: String,
     problem: String,
     of_evaluations: bool,
-    /// What it does beside permitting, which leaving it out would lift.
+    /// The restriction that it adds to its permission, which leaving it out would lift.
     binds: Option<&'static str>,
 }
 
 impl<'a> Answers<'a> {
-    /// The ids of all of them.
+    /// Returns the ids of all of them.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         let matched = self.forbids.iter().chain(&self.permits).map(|m| m.id);
         let broken = self.broken_forbids.iter().chain(&self.broken_permits);
         matched.chain(broken.map(|broken| broken.id.as_str()))
     }
 
-    /// These, and of `others` the ones that are `wanted`.
+    /// Returns these, and of `others` the ones that are `wanted`.
     pub(super) fn with(&self, others: &Answers<'a>, wanted: impl Fn(&str) -> bool) -> Answers<'a> {
         let mut all = self.clone();
         let add = |to: &mut Vec<Match<'a>>, from: &[Match<'a>]| {
@@ -286,7 +292,8 @@ impl<'a> Answers<'a> {
         all
     }
 
-    /// Cedar's order is that of a hash map; reasons and the audit should not change from run to run.
+    /// Sorts the matches. Cedar's order is that of a hash map; reasons and the audit should not change from run to
+    /// run.
     fn sort(&mut self) {
         self.forbids.sort_by_key(|m| m.id);
         self.permits.sort_by_key(|m| m.id);
@@ -294,13 +301,13 @@ impl<'a> Answers<'a> {
         self.broken_permits.sort_by(|a, b| a.id.cmp(&b.id));
     }
 
-    /// What these say of a call that was approved: a `forbid` that holds is switched off by the approval,
+    /// Returns what these say of a call that was approved: a `forbid` that holds is switched off by the approval,
     /// so only the others deny.
     fn approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         self.denial().unwrap_or_else(|| self.allow_or_unmatched(facts))
     }
 
-    /// The denial that no approval lifts: by a `forbid` without `@elevate`, by one that may apply but
+    /// Returns the denial that no approval lifts: by a `forbid` without `@elevate`, by one that may apply but
     /// could not be evaluated, or by a permit with `@elevate` or `@limit` that could not be, because
     /// leaving it out would lift its hold or its limit.
     fn denial(&self) -> Option<Verdict> {
@@ -365,10 +372,10 @@ fn ids<'a>(matches: impl Iterator<Item = &'a Match<'a>>) -> Vec<String> {
     ids
 }
 
-/// ``held by policy `a`: its reason; policy `b` ``.
+/// Returns ``held by policy `a`: its reason; policy `b` ``.
 fn explain<'a>(verb: &str, matches: impl Iterator<Item = &'a Match<'a>>) -> String {
     let mut parts: Vec<String> = matches
-        .map(|m| match &m.note.reason {
+        .map(|m| match &m.attributes.reason {
             Some(reason) => format!("policy `{}`: {reason}", m.id),
             None => format!("policy `{}`", m.id),
         })

@@ -1,11 +1,11 @@
-//! What policies are told of the delegation that a call is made under.
+//! The facts that policies see of the delegation that a call is made under.
 
 use serde::{Deserialize, Serialize};
 
 use super::facts::AuthorizationRequest;
 use super::verdict::{Limit, Verdict};
 
-/// Holds what is known of an agent that gave a delegation.
+/// The facts about an agent that gave a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AgentFacts {
@@ -40,7 +40,7 @@ impl AgentFacts {
     }
 }
 
-/// Holds what is known of the delegation that a call is made under: `context.delegation` of the policies.
+/// The facts about the delegation that a call is made under: `context.delegation` of the policies.
 ///
 /// ```
 /// use agenttrust::Effect;
@@ -58,7 +58,7 @@ impl AgentFacts {
 pub struct DelegationFacts {
     /// The delegation's id.
     pub id: String,
-    /// What it gives.
+    /// The scopes that it gives.
     pub scope: Vec<String>,
     /// The agents that gave: the one that the chain begins with first, the one that gave this one last.
     pub givers: Vec<AgentFacts>,
@@ -73,7 +73,7 @@ impl DelegationFacts {
 }
 
 impl<'a> AuthorizationRequest<'a> {
-    /// The same call as each agent would make it itself that gave the delegation.
+    /// Returns the same call as each agent would make it itself that gave the delegation.
     pub(crate) fn of_givers(&self) -> impl Iterator<Item = AuthorizationRequest<'a>> {
         let request = *self;
         let givers = request.delegation.into_iter().flat_map(|delegation| &delegation.givers);
@@ -88,8 +88,8 @@ impl<'a> AuthorizationRequest<'a> {
     }
 }
 
-/// What the policies say of a call that may be made under a delegation: it may do no more than each agent could that
-/// gave, so the strictest of what is said of it and of each of them, and the limits of all.
+/// Returns what the policies say of a call that may be made under a delegation: it may do no more than each agent could
+/// that gave, so the strictest of what is said of it and of each of them, and the limits of all.
 pub(super) fn strictest(
     facts: &AuthorizationRequest<'_>,
     decide: impl Fn(&AuthorizationRequest<'_>) -> Verdict,

@@ -26,7 +26,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// The place of a byte offset; one past the end is the end.
+    /// Returns the place of a byte offset; one past the end is the end.
     pub(super) fn at_offset(text: &str, offset: usize) -> Self {
         Places::of(text).at(offset)
     }
@@ -45,7 +45,8 @@ impl<'a> Places<'a> {
         Self { text, read: 0, position: Position { line: 1, column: 1 } }
     }
 
-    /// The place of a byte offset that is not before the last one; one past the end is the end.
+    /// Returns the place of a byte offset that is not before the last one; one past the end is the
+    /// end.
     pub(super) fn at(&mut self, offset: usize) -> Position {
         for c in self.text.get(self.read..).unwrap_or_default().chars() {
             if self.read + c.len_utf8() > offset {
@@ -68,11 +69,14 @@ impl PolicyError {
     }
 
     pub(super) fn at(file: &str, text: &str, offset: usize, problem: impl Into<String>) -> Self {
-        let position = Some(Position::at_offset(text, offset));
-        Self { file: file.to_owned(), position, problem: problem.into() }
+        Self::placed(file, Position::at_offset(text, offset), problem)
     }
 
-    /// The folder did not say what is in it within this time.
+    pub(super) fn placed(file: &str, position: Position, problem: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), position: Some(position), problem: problem.into() }
+    }
+
+    /// Returns the error for a folder that did not say within this time what is in it.
     pub(crate) fn too_slow(folder: &Path, within: Duration) -> Self {
         let problem = format!(
             "the policy folder could not be read within {} seconds; see whether its disk answers",
@@ -81,19 +85,19 @@ impl PolicyError {
         Self::in_file(&folder.display().to_string(), problem)
     }
 
-    /// The file (or folder) at fault.
+    /// Returns the file (or folder) at fault.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The line, counted from 1, where the fault has a place in the text.
+    /// Returns the line, counted from 1, where the fault has a place in the text.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.position.map(|position| position.line)
     }
 
-    /// The column, counted in characters from 1, where the fault has a place in the text.
+    /// Returns the column, counted in characters from 1, where the fault has a place in the text.
     #[must_use]
     pub fn column(&self) -> Option<usize> {
         self.position.map(|position| position.column)
@@ -101,14 +105,14 @@ impl PolicyError {
 }
 
 impl PolicyError {
-    /// Where the fault is, for programs.
+    /// Returns where the fault is, for programs.
     pub(crate) fn place(&self) -> Value {
         json!({ "file": self.file(), "line": self.line(), "column": self.column() })
     }
 }
 
 impl From<&PolicyError> for Error {
-    /// Policies that are not usable; the sentence begins with file, line and column.
+    /// Returns policies that are not usable; the sentence begins with file, line and column.
     fn from(error: &PolicyError) -> Self {
         Self::new(ErrorKind::Invalid, error.to_string()).with(error.place())
     }

@@ -15,23 +15,23 @@ use super::access::{AccessFacts, Uids};
 use super::delegation::{AgentFacts, DelegationFacts};
 use crate::classify::http_method;
 
-/// The largest number that the policies are told. No input is longer, and the caller says how long it is:
-/// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
+/// The largest number that the policies see. No input is longer, and the caller says how long it is: one that makes a
+/// policy's arithmetic overflow would choose which policies can be evaluated.
 const INPUT_CHARS_MOST: u64 = 1_000_000_000;
 
 /// The longest policy that a reason spells out, in bytes.
 const PERMIT_MOST_BYTES: usize = 512;
 
-/// What a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
+/// The things that a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
 pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
 
-/// What only evaluations of AuthZEN have, as the schema declares it.
+/// The member that only evaluations of AuthZEN have, as the schema declares it.
 const ACCESS_MEMBER: &str = "access?: Access,";
 
 /// The source of a session that the Guardian did not issue.
 const OF_THE_CALLER: &str = "caller";
 
-/// Holds what is known about a call when the policies are asked.
+/// The facts about a call when the policies are asked.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct AuthorizationRequest<'a> {
@@ -47,13 +47,13 @@ pub struct AuthorizationRequest<'a> {
     pub capabilities: &'a [String],
     /// The tool's name.
     pub tool: &'a str,
-    /// What the call does, as classified.
+    /// The effect of the call, as classified.
     pub effect: Effect,
-    /// How sure the classification is, from 0 to 1.
+    /// The confidence of the classification, from 0 to 1.
     pub confidence: f64,
     /// The session's id; `None` when the check named none.
     pub session_id: Option<&'a str>,
-    /// Where the session comes from; `None` for one that the Guardian did not issue.
+    /// The source of the session; `None` for one that the Guardian did not issue.
     pub session_source: Option<SessionSource>,
     /// The session's mode.
     pub session_mode: SessionMode,
@@ -66,9 +66,9 @@ pub struct AuthorizationRequest<'a> {
     /// The length of the input in characters, when the check tells it; the policies see at most
     /// 1,000,000,000.
     pub input_chars: Option<u64>,
-    /// When the check arrived, in seconds since 1970.
+    /// The time when the check arrived, in seconds since 1970.
     pub now_unix_seconds: i64,
-    /// What an evaluation of AuthZEN says; `None` for every other check.
+    /// The facts of an evaluation of AuthZEN; `None` for every other check.
     pub access: Option<&'a AccessFacts>,
 }
 
@@ -112,7 +112,7 @@ impl<'a> AuthorizationRequest<'a> {
         }
     }
 
-    /// What the scope of a policy may name for it to be about this agent: the agent and all that it is in.
+    /// Returns what the scope of a policy may name for it to be about this agent: the agent and all that it is in.
     pub(super) fn principals(&self) -> Result<Vec<EntityUid>, String> {
         let names = Vocabulary::get()?;
         let mut principals = vec![uid(&names.agent, self.agent_id), uid(&names.org, self.org)];
@@ -120,7 +120,7 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(principals)
     }
 
-    /// Refuses a call of which the policies cannot be told all that they may ask.
+    /// Refuses a call of which the policies cannot see all that they may ask.
     pub(super) fn askable(&self) -> Result<(), String> {
         if self.session_mode == SessionMode::Unknown {
             return Err("the session's mode is not one that this Guardian knows".to_owned());
@@ -128,13 +128,13 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(())
     }
 
-    /// The tool, which is in nothing.
+    /// Returns the tool, which is in nothing.
     pub(super) fn resource(&self) -> Result<EntityUid, String> {
         Ok(uid(&Vocabulary::get()?.tool, self.tool))
     }
 
-    /// The policy that would permit this agent such calls of this tool, where it is short enough to be told. What
-    /// the built-in policies hold is held by this one too.
+    /// Returns the policy that would permit this agent such calls of this tool, where it is short enough to be shown.
+    /// What the built-in policies hold is held by this one too.
     pub(super) fn permit(&self) -> Option<String> {
         if self.acts_for().is_some() {
             return None;
@@ -153,14 +153,15 @@ impl<'a> AuthorizationRequest<'a> {
         (policy.len() <= PERMIT_MOST_BYTES).then_some(policy)
     }
 
-    /// The type and the id of whom the agent acts for, where an evaluation of AuthZEN names somebody who is no agent.
+    /// Returns the type and the id of the subject for which the agent acts, where an evaluation of AuthZEN names a
+    /// subject that is no agent.
     pub(super) fn acts_for(&self) -> Option<(&'a str, &'a str)> {
         let access = self.access.filter(|access| !access.is_of_agent())?;
         let [subject, _] = access.parties();
         Some(subject)
     }
 
-    /// The agent, what it is in, the tool and the session.
+    /// Returns the agent, what it is in, the tool and the session.
     pub(super) fn entities(&self) -> Result<Entities, String> {
         let names = Vocabulary::get()?;
         let org = uid(&names.org, self.org);
@@ -210,7 +211,7 @@ impl<'a> AuthorizationRequest<'a> {
         Entities::from_entities(all, None).map_err(|error| error.to_string())
     }
 
-    /// One agent, in its groups and its organisation.
+    /// Returns one agent, in its groups and its organisation.
     fn agent(
         &self,
         id: &str,
@@ -228,7 +229,7 @@ impl<'a> AuthorizationRequest<'a> {
         Entity::new(uid(&names.agent, id), about, within).map_err(|error| error.to_string())
     }
 
-    /// The delegation, whose agents are named.
+    /// Returns the delegation, whose agents are named.
     fn delegation(&self, delegation: &DelegationFacts) -> Result<Entity, String> {
         let names = Vocabulary::get()?;
         let agent = |id: &str| RestrictedExpression::new_entity_uid(uid(&names.agent, id));
@@ -254,7 +255,7 @@ impl<'a> AuthorizationRequest<'a> {
         Entity::new(id, about, HashSet::new()).map_err(|error| error.to_string())
     }
 
-    /// The question itself. It is not validated against the schema each time: a test shows that every
+    /// Returns the question itself. It is not validated against the schema each time: a test shows that every
     /// request built here conforms.
     pub(super) fn request(&self, approved: bool) -> Result<Request, String> {
         let names = Vocabulary::get()?;
@@ -318,7 +319,7 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// # Errors
+    /// Returns the built-in schema.
     ///
     /// Only if the built-in schema were broken, which tests rule out; every caller then denies.
     pub(super) fn get() -> Result<&'static Self, String> {
@@ -352,8 +353,8 @@ impl Vocabulary {
         })
     }
 
-    /// What the entities of an evaluation are called. There is one evaluation in a request, so only the type and the id of
-    /// what it names tell one entity from another.
+    /// Returns what the entities of an evaluation are called. There is one evaluation in a request, so only the type
+    /// and the id of what it names tell one entity from another.
     fn access_uids(&self, access: &AccessFacts) -> Result<Uids, String> {
         let [subject, resource] = access.parties().map(|party| serde_json::to_string(&party));
         let id = |id: Result<String, serde_json::Error>| id.map_err(|error| error.to_string());
@@ -365,7 +366,7 @@ impl Vocabulary {
         })
     }
 
-    /// The evaluation as `context.access`.
+    /// Returns the evaluation as `context.access`.
     fn access(&self, access: &AccessFacts) -> Result<RestrictedExpression, String> {
         let Uids { subject, action, resource, context } = self.access_uids(access)?;
         let named = [
@@ -392,7 +393,7 @@ fn texts(values: &[String]) -> RestrictedExpression {
     RestrictedExpression::new_set(values.iter().map(|value| text(value)))
 }
 
-/// Cedar has no fractions; a share that is no number counts as no confidence at all.
+/// Returns a share in percent: Cedar has no fractions. A share that is no number counts as no confidence at all.
 fn percent(share: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -402,7 +403,8 @@ fn percent(share: f64) -> i64 {
     percent
 }
 
-/// The server of a proxied MCP tool, the first part of `a/b/c`; an HTTP tool has none.
+/// Returns the part of a tool's name before the first `/`, which is the server of a proxied MCP tool; an HTTP tool has
+/// none.
 fn server_of(tool: &str) -> Option<&str> {
     if http_method(tool).is_some() {
         return None;

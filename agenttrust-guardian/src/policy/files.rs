@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::PolicyError;
+use super::load::MOST_POLICIES;
 use crate::domain::file::{ReadError, read_at_most};
 
-/// How long one policy file is at most, in bytes ...
+/// The largest length of a policy file, in bytes ...
 const FILE_MOST_BYTES: u64 = 1 << 20;
 /// ... and all of a folder together.
 const FOLDER_MOST_BYTES: usize = 4 << 20;
@@ -28,7 +29,8 @@ pub(super) fn read_folder(folder: &Path) -> Result<Vec<(String, String)>, Policy
     }
     Ok(files)
 }
-/// The `*.cedar` files of a folder, sorted by name.
+
+/// Returns the `*.cedar` files of a folder, sorted by name.
 pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     let name = folder.display().to_string();
     let unreadable = |error: std::io::Error| {
@@ -37,12 +39,23 @@ pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
             format!("the policy folder cannot be read ({error}); name a readable folder"),
         )
     };
-    let mut paths = Vec::new();
+    let (mut paths, mut count) = (Vec::new(), 0_usize);
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if is_policy_file(&path) {
-            paths.push(path);
+            count += 1;
+            if count <= MOST_POLICIES {
+                paths.push(path);
+            }
         }
+    }
+    // Each has a policy, so that is no set either.
+    if count > MOST_POLICIES {
+        let problem = format!(
+            "the policy folder has {count} *.cedar files, and {MOST_POLICIES} policies is the most of a set; put several \
+             policies into one file, and take some out"
+        );
+        return Err(PolicyError::in_file(&name, problem));
     }
     if paths.is_empty() {
         return Err(PolicyError::in_file(
@@ -54,14 +67,14 @@ pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     Ok(paths)
 }
 
-/// Whether this is one of `*.cedar`: like a shell, without what begins with a dot, where editors keep what
+/// Returns whether this is one of `*.cedar`: like a shell, without what begins with a dot, where editors keep what
 /// is not saved yet.
 pub(super) fn is_policy_file(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && path.extension().is_some_and(|extension| extension == "cedar")
 }
 
-/// The name and the text of a policy file.
+/// Returns the name and the text of a policy file.
 pub(super) fn read_file(path: &Path) -> Result<(String, String), PolicyError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| {

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use cedar_policy::Policy;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::nesting::written;
 use super::{About, Inner};
 
 /// The annotations by which a policy holds or limits what it is about.
 const BINDING: [&str; 6] = ["elevate", "quorum", "window", "single_use", "pending", "limit"];
 
-/// What an enforced policy forbids, holds or limits, by whatever name and however it is written.
+/// The calls that an enforced policy forbids, holds or limits, by whatever name and however it is spaced and
+/// commented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forbid {
     digest: [u8; 32],
@@ -20,36 +21,37 @@ pub(super) struct Forbid {
 }
 
 impl Forbid {
-    /// Returns what this policy forbids, holds or limits; `None` for one that does nothing of it, or is not enforced.
-    pub(super) fn of(policy: &Policy, about: &About) -> Option<Self> {
+    /// Returns what a policy of this text forbids, holds or limits; `None` for one that does nothing of it, or is not
+    /// enforced.
+    pub(super) fn of(policy: &Policy, text: &str, about: &About) -> Option<Self> {
         let only_permits = about.permits && about.terms.is_none() && about.limit.is_none();
         if only_permits || about.shadow {
             return None;
         }
         let is_lifted = !about.permits && about.terms.is_some();
-        let firm = is_lifted.then(|| digest(policy, &[]));
-        Some(Self { digest: digest(policy, &BINDING), firm })
+        let firm = is_lifted.then(|| digest(policy, text, &[]));
+        Some(Self { digest: digest(policy, text, &BINDING), firm })
     }
 }
 
-/// Tells a policy from every other, by what it says and by these annotations alone.
-fn digest(policy: &Policy, annotations: &[&str]) -> [u8; 32] {
-    // What cannot be told in this form is itself.
-    let Ok(mut said) = policy.to_json() else {
-        return Sha256::digest(policy.to_string()).into();
-    };
-    if let Some(annotated) = said.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotated.retain(|name, _| annotations.contains(&name.as_str()));
-        if annotated.is_empty()
-            && let Some(members) = said.as_object_mut()
-        {
-            members.remove("annotations");
-        }
+/// Tells a policy from every other, by what it says and by these annotations alone. Its text is enough for that: to parse
+/// it into another form once more would cost as much as all else.
+fn digest(policy: &Policy, text: &str, annotations: &[&str]) -> [u8; 32] {
+    let mut said: Vec<_> =
+        policy.annotations().filter(|(name, _)| annotations.contains(name)).collect();
+    said.sort_unstable();
+    let annotated = said.into_iter().flat_map(|(name, value)| [name, value]);
+    // No annotation is named like that, and the value of one is in quotes.
+    let body = written(text).skip_while(|word| !matches!(*word, "permit" | "forbid"));
+    let mut hash = Sha256::new();
+    for part in annotated.chain(body) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
     }
-    Sha256::digest(said.to_string()).into()
+    hash.finalize().into()
 }
 
-/// The policies of `before` that forbid, hold or limit what none of `after` does.
+/// Returns the policies of `before` that forbid, hold or limit what none of `after` does.
 pub(super) fn lost<'a>(before: &'a Inner, after: &Inner) -> impl Iterator<Item = &'a About> {
     let kept: HashSet<[u8; 32]> =
         after.forbids.iter().flatten().map(|forbid| forbid.digest).collect();
@@ -96,5 +98,18 @@ mod tests {
             }
         }
         assert_eq!(lost(&permits, ""), 0);
+        let spaced = format!("// all\n@elevate( \"\" )\n@reason(\"permit\")@id(\"b\")  {forbids}")
+            .replace('(', " ( // here\n")
+            .replace("==", " == ");
+        assert_eq!(lost(&format!("@elevate {forbids}"), &spaced), 0, "{spaced}");
+        let when = |text: &str| format!("forbid (principal, action, resource) when {{ {text} }};");
+        let pay = when("resource == Tool::\"pay\"");
+        for other in [
+            "resource != Tool::\"pay\"",
+            "resource == Tool::\"p ay\"",
+            "!(resource == Tool::\"pay\")",
+        ] {
+            assert_eq!(lost(&pay, &when(other)), 1, "{other}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use super::error::PolicyError;
 use super::{files, load, nesting};
 
-/// One file, as it is and as it should be.
+/// A file, as it is and as it should be.
 #[derive(Debug)]
 pub(crate) struct Formatted {
     pub(crate) path: PathBuf,

@@ -27,9 +27,9 @@ pub(super) struct Index {
 /// Policies that a call finds.
 #[derive(Default)]
 pub(super) struct Candidates {
-    /// Those that match it.
+    /// The policies that match the name.
     pub(super) certain: Vec<PolicyId>,
-    /// Those that Cedar is to be asked about.
+    /// The policies that Cedar is to be asked about.
     pub(super) open: PolicySet,
 }
 
@@ -45,7 +45,7 @@ impl Candidates {
     }
 }
 
-/// What was put under a name, and what under none.
+/// The values that were put under a name, and those under none.
 #[derive(Default)]
 struct Split<T> {
     unnamed: T,
@@ -84,7 +84,7 @@ impl Index {
         Ok(())
     }
 
-    /// The policies that can match a call of `resource` with this effect by somebody who is, or is in,
+    /// Returns the policies that can match a call of `resource` with this effect by a principal that is, or is in,
     /// these `principals`: no policy twice.
     pub(super) fn candidates<'a>(
         &'a self,
@@ -115,7 +115,7 @@ impl<T: Default> Split<T> {
     }
 }
 
-/// Whether the policy matches every call that finds it.
+/// Returns whether the policy matches every call that finds it.
 fn matches_by_scope(policy: &Policy) -> bool {
     // An agent, its groups and its organisation are looked up alike, and it is none of the latter two.
     let is_agent = |uid: &EntityUid| uid.type_name().to_string() == "Agent";
@@ -136,14 +136,14 @@ fn matches_by_scope(policy: &Policy) -> bool {
     policy.is_static() && !policy.has_non_scope_constraint() && principal && resource && action
 }
 
-/// The effect that this is the action of.
+/// Returns the effect that this is the action of.
 fn effect_of(uid: &EntityUid) -> Option<Effect> {
     let word: &str = uid.id().as_ref();
     let effect = Effect::ALL.into_iter().find(|effect| effect.as_str() == word)?;
     (uid.type_name().to_string() == "Action").then_some(effect)
 }
 
-/// The effects that the action of a scope stands for; all of them where that is not certain.
+/// Returns the effects that the action of a scope stands for; all of them where that is not certain.
 pub(super) fn effects(action: &ActionConstraint) -> Vec<Effect> {
     let named = match action {
         ActionConstraint::Any => return Effect::ALL.to_vec(),

@@ -11,7 +11,7 @@ use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning};
 use sha2::{Digest, Sha256};
 
 use super::annotations::Annotations;
-use super::decide::Note;
+use super::decide::PolicyAttributes;
 use super::error::{Places, PolicyError, Position};
 use super::facts::Vocabulary;
 use super::forbids::Forbid;
@@ -19,9 +19,12 @@ use super::nesting::Piece;
 use super::whom::Whom;
 use super::{About, Inner, files, nesting};
 
-/// Part of every set, so that no folder can lift what a supervised session promises.
+/// The policy that is part of every set, so that no folder can lift what a supervised session promises.
 const SUPERVISED: (&str, &str) =
     ("supervised.cedar (built in)", include_str!("../../policies/supervised.cedar"));
+
+/// The largest number of policies of a set, without the built-in one.
+pub(super) const MOST_POLICIES: usize = 10_000;
 
 /// Loads every `*.cedar` file of a folder, sorted by name.
 pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
@@ -30,6 +33,14 @@ pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
 
 /// Loads policies from (file, text) pairs, the built-in one first.
 pub(super) fn texts(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
+    texts_seen(sources, |_| ()).map(|(inner, ())| inner)
+}
+
+/// Loads policies as [`texts`] does; returns also what `see` finds in them, so that nothing is parsed twice.
+pub(super) fn texts_seen<T: Send>(
+    sources: &[(String, String)],
+    see: impl FnOnce(&[LoadedPolicy<'_>]) -> T + Send,
+) -> Result<(Inner, T), PolicyError> {
     let file = sources.first().map_or("", |(file, _)| file);
     if sources.is_empty() {
         return Err(PolicyError::in_file(
@@ -37,48 +48,90 @@ pub(super) fn texts(sources: &[(String, String)]) -> Result<Inner, PolicyError> 
             "there is no policy here, so everything would be denied; write one",
         ));
     }
-    nesting::with_room(|| build(sources)).map_err(|problem| PolicyError::in_file(file, problem))?
+    let build = || {
+        let loader = Loader::read(sources)?;
+        let seen = see(&loader.policies);
+        loader.finish().map(|inner| (inner, seen))
+    };
+    nesting::with_room(build).map_err(|problem| PolicyError::in_file(file, problem))?
 }
 
-/// The text without the byte-order mark that some editors begin a file with.
+/// Returns the text without the byte-order mark that some editors begin a file with.
 pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
-    let mut loader = Loader::default();
-    loader.add(SUPERVISED.0, SUPERVISED.1)?;
-    loader.built_in = loader.found.len();
-    for (file, text) in sources {
-        loader.add(file, without_mark(text))?;
-    }
-    loader.finish()
-}
-
 #[derive(Default)]
-struct Loader {
-    /// Of all the files, each with its length before it.
+struct Loader<'s> {
+    /// The hash of all the files, each with its length before it.
     hash: Sha256,
-    found: Vec<Found>,
-    /// How many of them no file has.
+    policies: Vec<LoadedPolicy<'s>>,
+    /// The number of policies that no file has.
     built_in: usize,
-    /// Where each id was given first.
+    /// The place where each id was given first.
     places: HashMap<String, String>,
 }
 
-struct Found {
-    policy: Policy,
-    note: Note,
+/// A policy of a file, parsed and validated, with its place in the file.
+pub(super) struct LoadedPolicy<'s> {
+    pub(super) source: Source<'s>,
+    pub(super) offset: usize,
+    pub(super) text: &'s str,
+    pub(super) policy: Policy,
+    attributes: PolicyAttributes,
     about: About,
 }
 
-impl Loader {
-    fn add(&mut self, file: &str, text: &str) -> Result<(), PolicyError> {
+/// A file of policies: its name, and its text without a byte-order mark.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'s> {
+    pub(super) file: &'s str,
+    pub(super) text: &'s str,
+}
+
+/// The policies of a file, apart from each other, or the reason why they cannot be told apart.
+type Pieces<'s> = Result<Vec<Piece<'s>>, PolicyError>;
+
+/// Refuses more policies than a set has, before any of them is parsed.
+fn ensure_few(files: &[(Source<'_>, Pieces<'_>)]) -> Result<(), PolicyError> {
+    let pieces = || {
+        files.iter().flat_map(|(source, pieces)| {
+            pieces.iter().flatten().map(move |piece| (source, piece.offset))
+        })
+    };
+    let Some((Source { file, text }, offset)) = pieces().nth(MOST_POLICIES) else { return Ok(()) };
+    let problem = format!(
+        "the set has {} policies, and {MOST_POLICIES} is the most, which this one is beyond; take some out, or have \
+         one speak of many names, as in `[\"a\", \"b\"].contains(resource.name)`",
+        pieces().count()
+    );
+    Err(PolicyError::at(file, text, offset, problem))
+}
+
+impl<'s> Loader<'s> {
+    fn read(sources: &'s [(String, String)]) -> Result<Self, PolicyError> {
+        let apart = |source: Source<'s>| (source, nesting::pieces(source.file, source.text));
+        let files: Vec<_> = sources
+            .iter()
+            .map(|(file, text)| apart(Source { file, text: without_mark(text) }))
+            .collect();
+        ensure_few(&files)?;
+        let mut loader = Self::default();
+        let (supervised, pieces) = apart(Source { file: SUPERVISED.0, text: SUPERVISED.1 });
+        loader.add(supervised, &pieces?)?;
+        loader.built_in = loader.policies.len();
+        for (source, pieces) in files {
+            loader.add(source, &pieces?)?;
+        }
+        Ok(loader)
+    }
+
+    fn add(&mut self, source: Source<'s>, pieces: &[Piece<'s>]) -> Result<(), PolicyError> {
+        let Source { file, text } = source;
         for part in [file_name(file), text] {
             self.hash.update((part.len() as u64).to_be_bytes());
             self.hash.update(part);
         }
-        let pieces = nesting::pieces(file, text)?;
         if pieces.is_empty() {
             // It may be one that is being written, or was cut where a disk is full: that lifts nothing of what it said.
             return Err(PolicyError::in_file(
@@ -87,24 +140,25 @@ impl Loader {
             ));
         }
         let mut places = Places::of(text);
-        for (number, piece) in (1_usize..).zip(&pieces) {
+        for (number, piece) in (1_usize..).zip(pieces) {
             let place = places.at(piece.offset);
-            let found = self.found(file, number, piece, place).map_err(|fault| {
+            let policy = self.load_policy(source, number, piece, place).map_err(|fault| {
                 PolicyError::at(file, text, piece.offset + fault.offset, fault.problem)
             })?;
-            self.found.push(found);
+            self.policies.push(policy);
         }
         Ok(())
     }
 
-    /// Reads one policy of a file.
-    fn found(
+    /// Parses and validates one policy of a file.
+    fn load_policy(
         &mut self,
-        file: &str,
+        source: Source<'s>,
         number: usize,
-        piece: &Piece<'_>,
+        piece: &Piece<'s>,
         place: Position,
-    ) -> Result<Found, Fault> {
+    ) -> Result<LoadedPolicy<'s>, Fault> {
+        let Source { file, .. } = source;
         let policy = parse(piece.text)?;
         let Annotations { id, reason, terms, limit, shadow } =
             Annotations::parse(policy.effect(), policy.annotations()).map_err(Fault::of_policy)?;
@@ -127,22 +181,24 @@ impl Loader {
             shadow,
             id,
         };
-        Ok(Found { policy, note: Note { reason, terms, limit, of_evaluations }, about })
+        let attributes = PolicyAttributes { reason, terms, limit, of_evaluations };
+        let Piece { text, offset } = *piece;
+        Ok(LoadedPolicy { source, offset, text, policy, attributes, about })
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
         let sha256 = hex::encode(&self.hash.finalize());
         let mut inner = Inner { sha256, built_in: self.built_in, ..Inner::default() };
-        for Found { policy, note, about } in self.found {
+        for LoadedPolicy { policy, text, attributes, about, .. } in self.policies {
             let rules = if about.shadow {
                 inner.shadow.get_or_insert_default()
             } else {
                 &mut inner.enforced
             };
             rules
-                .add(&policy, note)
+                .add(&policy, attributes)
                 .map_err(|problem| PolicyError::in_file(&about.place, sentence(&problem)))?;
-            inner.forbids.push(Forbid::of(&policy, &about));
+            inner.forbids.push(Forbid::of(&policy, text, &about));
             inner.listed.push(about);
             inner.whom.push(Whom::of(&policy));
         }
@@ -150,21 +206,21 @@ impl Loader {
     }
 }
 
-/// What is wrong with a policy, and where in its text.
-pub(super) struct Fault {
-    pub(super) offset: usize,
-    pub(super) problem: String,
+/// The fault of a policy, and its place in the text.
+struct Fault {
+    offset: usize,
+    problem: String,
 }
 
 impl Fault {
-    /// One of the policy as a whole.
+    /// Creates one of the policy as a whole.
     fn of_policy(problem: String) -> Self {
         Self { offset: 0, problem }
     }
 }
 
 /// Parses the text of one policy.
-pub(super) fn parse(text: &str) -> Result<Policy, Fault> {
+fn parse(text: &str) -> Result<Policy, Fault> {
     let set = cedar_policy::PolicySet::from_str(text).map_err(|errors| {
         let first = errors.iter().map(located).min_by_key(|(offset, _)| *offset);
         let (offset, problem) = first.unwrap_or_else(|| (None, errors.to_string()));
@@ -213,7 +269,7 @@ fn validate(file: &str, policy: &Policy) -> Result<bool, Fault> {
     Ok(!result.validation_passed() || result.validation_warnings().any(never))
 }
 
-/// Where a fault of Cedar's is, and what it says in one line.
+/// Returns where a fault of Cedar's is, and what it says in one line.
 fn located<'a, E>(error: &'a E) -> (Option<usize>, String)
 where
     DetailedError: From<&'a E>,

@@ -6,7 +6,7 @@
 //! | annotation | meaning |
 //! |---|---|
 //! | `@id("name")` | the policy's name in reasons and in the audit; unique in the set. Without it: `file#n` |
-//! | `@reason("text")` | told to whoever is denied, held or allowed by it |
+//! | `@reason("text")` | shown to each caller that is denied, held or allowed by it |
 //! | `@elevate` | on a `permit`: permits only after approval; on a `forbid`: forbids until approval |
 //! | `@quorum("2")` | with `@elevate`: how many approvers it takes |
 //! | `@window("10m")` | with `@elevate`: an approval stands this long, for more than one use |
@@ -25,7 +25,7 @@
 //!    overflow, say), which Cedar alone would skip, and any permit with `@elevate` or `@limit` that cannot
 //!    be: skipping it would lift its hold or its limit.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
-//!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
+//!    `context.approved` would be allowed; otherwise it is denied, because no approver is asked to approve the
 //!    impossible. Several merge to the strictest [`ApprovalRequirements`].
 //! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be evaluated permits nothing.
 //! 4. No match denies.
@@ -45,9 +45,9 @@
 //! # Evaluations of AuthZEN
 //!
 //! An evaluation is a check of the tool that its action names, and [`context.access`](AccessFacts) is what it says
-//! beside. Its subject is the agent itself, or somebody for whom the agent acts. Of such a one, only a `permit` that
-//! applies to evaluations alone, as with `context has access`, permits or holds anything: every other one was written for
-//! the agent. A `forbid` forbids in any case.
+//! beside. Its subject is the agent itself, or another one for which the agent acts. For such a one, only a `permit`
+//! that applies to evaluations alone, as with `context has access`, permits or holds anything: every other one was written
+//! for the agent. A `forbid` forbids in any case.
 //!
 //! # A recipe: no guesses
 //!
@@ -153,28 +153,28 @@ struct Inner {
     shadow: Option<Rules>,
     /// All of them, in the order of the files.
     listed: Vec<About>,
-    /// Whom each of them is about, in the same order.
+    /// The principals that each policy is about, in the same order.
     whom: Vec<Option<Whom>>,
-    /// What each of them forbids, in the same order.
+    /// The calls that each policy forbids, in the same order.
     forbids: Vec<Option<Forbid>>,
-    /// How many of them are built in. They are the first.
+    /// The number of policies that are built in. They are the first.
     built_in: usize,
     sha256: String,
 }
 
-/// What a set tells of one of its policies.
+/// The description of one policy of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct About {
     /// Its `@id`, else `file#n`.
     pub id: String,
-    /// Where it begins, as `file:line:column`.
+    /// The place where it begins, as `file:line:column`.
     pub place: String,
     /// Whether it is a `permit`; else it is a `forbid`.
     pub permits: bool,
     /// Its `@reason`.
     pub reason: Option<String>,
-    /// What an approval takes, when it is `@elevate`.
+    /// The requirements of an approval, when it is `@elevate`.
     pub terms: Option<ApprovalRequirements>,
     /// Its `@limit`.
     pub limit: Option<Limit>,
@@ -183,7 +183,7 @@ pub struct About {
 }
 
 impl PolicySet {
-    /// The documented default set: read and mutating allowed, destructive and admin held.
+    /// Returns the documented default set: read and mutating allowed, destructive and admin held.
     #[must_use]
     pub fn default_set() -> Self {
         let text = include_str!("../../policies/default.cedar");
@@ -237,7 +237,7 @@ impl PolicySet {
         delegation::strictest(facts, |facts| self.inner.enforced.decide_approved(facts))
     }
 
-    /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced, and which of them
+    /// Returns what [`decide`](Self::decide) would answer if `@shadow` policies were enforced, and which of them
     /// change it; `None` when there are none.
     #[must_use]
     pub fn shadow(&self, facts: &AuthorizationRequest<'_>) -> Option<Shadow> {
@@ -245,22 +245,23 @@ impl PolicySet {
         Some(shadow::shadow(&self.inner.enforced, shadow, facts))
     }
 
-    /// The ids of the enforced policies, sorted; the built-in `supervised-hold` is among them.
+    /// Returns the ids of the enforced policies, sorted; the built-in `supervised-hold` is among them.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.inner.enforced.ids()
     }
 
-    /// What the enforced policies take that ask for several approvers and may hold this; `None` where none does.
+    /// Returns the requirements of the enforced policies that ask for several approvers and may hold this; `None`
+    /// without such policies.
     pub(crate) fn demanded(&self, hold: Hold<'_>) -> Option<Demanded> {
         self.inner.enforced.demanded(hold)
     }
 
-    /// Every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.
+    /// Returns every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.
     pub fn list(&self) -> &[About] {
         &self.inner.listed
     }
 
-    /// Returns the policies of [`list`](Self::list), with whom each names.
+    /// Returns the policies of [`list`](Self::list), with the principals that each names.
     pub(crate) fn list_with_whom(&self) -> impl Iterator<Item = (&About, Option<&Whom>)> {
         self.inner.listed.iter().zip(self.inner.whom.iter().map(Option::as_ref))
     }
@@ -276,12 +277,12 @@ impl PolicySet {
         forbids::lost(&self.inner, &next.inner)
     }
 
-    /// How many of the [`written`](Self::written) policies are enforced.
+    /// Returns how many of the [`written`](Self::written) policies are enforced.
     pub(crate) fn enforced(&self) -> usize {
         self.written().iter().filter(|about| !about.shadow).count()
     }
 
-    /// The SHA-256 of the names and texts of all files, in hexadecimal: two sets that are the same have
+    /// Returns the SHA-256 of the names and texts of all files, in hexadecimal: two sets that are the same have
     /// the same one.
     #[must_use]
     pub fn sha256(&self) -> &str {

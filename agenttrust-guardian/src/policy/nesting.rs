@@ -7,28 +7,29 @@
 
 mod tokens;
 
+pub(super) use self::tokens::written;
 use self::tokens::{Token, Tokens};
 use super::error::{PolicyError, Position};
 
-/// How many operators, dots, brackets and `if`s may lie inside of one another. People write fewer than ten; a chain of
-/// `||` or `&&` has one for each of its links.
+/// The number of operators, dots, brackets and `if`s that may lie inside of one another. People write fewer than ten;
+/// a chain of `||` or `&&` has one for each of its links.
 const MAX_DEPTH: usize = 256;
 
-/// How many brackets and `if`s a policy may open. Where it is not well formed, Cedar may put more of them inside of one
-/// another than their ends tell; no more is sure than their number.
+/// The number of brackets and `if`s that a policy may open. Where it is not well formed, Cedar may put more of them
+/// inside of one another than their ends tell; no more is sure than their number.
 const MAX_OPENED: usize = 1_024;
 
-/// How long a policy may be, in bytes. Cedar looks through all of its text again for each fault in it.
+/// The largest length of a policy, in bytes. Cedar looks through all of its text again for each fault in it.
 const MAX_BYTES: usize = 64 << 10;
 
-/// Enough for both in a build without optimisation. Only touched pages cost memory.
+/// The size of the stack: enough for both in a build without optimisation. Only touched pages cost memory.
 const STACK_BYTES: usize = 128 << 20;
 
 /// The text of one policy.
 #[derive(Debug)]
 pub(super) struct Piece<'a> {
     pub(super) text: &'a str,
-    /// Where it begins in the text of its file.
+    /// The place in the text of its file where it begins.
     pub(super) offset: usize,
 }
 
@@ -56,12 +57,12 @@ pub(super) fn pieces<'a>(file: &str, text: &'a str) -> Result<Vec<Piece<'a>>, Po
     Ok(pieces)
 }
 
-/// What was read of a policy.
+/// The part of a policy that was read.
 #[derive(Default)]
 struct Policy {
     begins: Option<usize>,
     opened: usize,
-    /// What lies around the bracket that is open, the outermost first.
+    /// The levels around the bracket that is open, the outermost first.
     outer: Vec<Level>,
     level: Level,
 }
@@ -93,7 +94,7 @@ impl Policy {
         }
     }
 
-    /// What is too much of it, up to here.
+    /// Returns what is too much of it, up to here.
     fn problem(&self, at: usize) -> Option<String> {
         if self.depth() > MAX_DEPTH {
             return Some(format!(
@@ -118,23 +119,23 @@ impl Policy {
         Some(Piece { text: text.get(offset..ends)?, offset })
     }
 
-    /// How deep it nests at least. What is told of an outer level counts once the level inside of it has ended.
+    /// Returns the least depth of the nesting. An outer level counts once the level inside of it has ended.
     fn depth(&self) -> usize {
         self.outer.len() + self.level.depth()
     }
 }
 
-/// What lies between two brackets, without what their own brackets hold. Of a chain each link may be inside of all
+/// The text between two brackets, without what their own brackets hold. Of a chain each link may be inside of all
 /// others, and one of its operands inside of all links.
 #[derive(Default)]
 struct Level {
-    /// Of the deepest item before a comma.
+    /// The depth of the deepest item before a comma.
     items: usize,
     /// `&&`, `||` and `if`s of this item.
     links: usize,
-    /// Of the deepest operand before a link of this item.
+    /// The depth of the deepest operand before a link of this item.
     operands: usize,
-    /// Of this operand: what is between brackets counts as deep as the deepest of it.
+    /// The depth of this operand: what is between brackets counts as deep as the deepest of it.
     operators: usize,
     inner: usize,
 }

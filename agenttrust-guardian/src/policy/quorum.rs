@@ -19,19 +19,19 @@ pub(super) struct Demand {
     principal: Option<EntityUid>,
 }
 
-/// What is to be loosened.
+/// The hold that is to be loosened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hold<'a> {
     /// Calls of this tool that count as this, by whichever agent of the organisation.
     Tool { org: &'a str, tool: &'a str, effect: Effect },
-    /// Whatever this agent calls.
+    /// Every call of this agent.
     Agent { org: &'a str, id: &'a str, groups: &'a [String] },
 }
 
-/// What several policies take that ask for several approvers.
+/// The requirements of several policies that ask for several approvers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demanded {
-    /// At least 2, where there is any policy.
+    /// The requirements of an approval, with a quorum of at least 2, where there is any policy.
     pub(crate) terms: ApprovalRequirements,
     /// The ids of the policies, sorted.
     pub(crate) policies: Vec<String>,
@@ -48,7 +48,7 @@ impl Demanded {
 }
 
 impl Demand {
-    /// What this policy asks for, if it asks for several approvers.
+    /// Returns what this policy asks for, if it asks for several approvers.
     pub(super) fn of(policy: &Policy, terms: Option<ApprovalRequirements>) -> Option<Self> {
         let terms = terms.filter(|terms| terms.quorum > 1)?;
         let principal = match policy.principal_constraint() {
@@ -67,7 +67,7 @@ impl Demand {
         Some(Self { id: policy.id().to_string(), terms, effects, resource, principal })
     }
 
-    /// What it takes to loosen this, if the policy may hold it.
+    /// Returns what it takes to loosen this, if the policy may hold it.
     pub(super) fn on(&self, hold: Hold<'_>) -> Option<Demanded> {
         let may_hold = match hold {
             Hold::Tool { org, tool, effect } => {

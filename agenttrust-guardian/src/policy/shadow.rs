@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Question, Rules, unaskable, verdict};
+use super::decide::{PreparedRequest, Rules, unaskable, verdict};
 use super::facts::AuthorizationRequest;
 use super::verdict::Verdict;
 
-/// What the answer to a call would be if `@shadow` policies were enforced.
+/// The answer that a call would get if `@shadow` policies were enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shadow {
@@ -17,7 +17,7 @@ pub struct Shadow {
     pub changed_by: Vec<String>,
 }
 
-/// What `shadow` would change about what `enforced` says.
+/// Returns what `shadow` would change about what `enforced` says.
 pub(super) fn shadow(enforced: &Rules, shadow: &Rules, facts: &AuthorizationRequest<'_>) -> Shadow {
     weigh(enforced, shadow, facts)
         .unwrap_or_else(|problem| Shadow { verdict: unaskable(&problem), changed_by: Vec::new() })
@@ -28,9 +28,9 @@ fn weigh(
     shadow: &Rules,
     facts: &AuthorizationRequest<'_>,
 ) -> Result<Shadow, String> {
-    let question = Question::new(facts)?;
-    let (plain, approved) = (enforced.ask(&question, false)?, enforced.ask(&question, true)?);
-    let (more, more_approved) = (shadow.ask(&question, false)?, shadow.ask(&question, true)?);
+    let prepared = PreparedRequest::new(facts)?;
+    let (plain, approved) = (enforced.ask(&prepared, false)?, enforced.ask(&prepared, true)?);
+    let (more, more_approved) = (shadow.ask(&prepared, false)?, shadow.ask(&prepared, true)?);
     let with = |wanted: &dyn Fn(&str) -> bool| {
         verdict(facts, &plain.with(&more, wanted), || Ok(approved.with(&more_approved, wanted)))
     };

@@ -508,7 +508,7 @@ mod what_a_policy_can_see {
 mod cost {
     use super::*;
 
-    /// So many policies about one tool each, and one about all.
+    /// Returns a set with so many policies about one tool each, and one about all.
     fn about_tools(count: usize) -> PolicySet {
         let mut text =
             r#"@id("all") permit (principal, action == Action::"read", resource);"#.to_owned();

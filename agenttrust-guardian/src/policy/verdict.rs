@@ -2,44 +2,44 @@
 
 use std::time::Duration;
 
-/// How long an approval stands when no policy grants another window.
+/// The window of an approval when no policy grants another one.
 pub const DEFAULT_WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// What the policies say about a call.
+/// The verdict of the policies on a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It may run.
+    /// The call may run.
     Allow {
         /// The ids of the policies that decided, sorted.
         policies: Vec<String>,
-        /// Why, naming the policies and their `@reason`.
+        /// The reason, naming the policies and their `@reason`.
         reason: String,
-        /// What the call counts towards; each must have room for it.
+        /// The limits that the call counts towards; each must have room for it.
         limits: Vec<Limit>,
     },
-    /// It may not run, and no approval would change that.
+    /// The call may not run, and no approval would change that.
     Deny {
         /// The ids of the policies that decided, sorted; empty when none matched.
         policies: Vec<String>,
-        /// Why, naming the policies and their `@reason`.
+        /// The reason, naming the policies and their `@reason`.
         reason: String,
     },
-    /// It may run once it is approved.
+    /// The call may run once it is approved.
     Hold {
-        /// What an approval takes and how far it reaches.
+        /// The requirements of the approval, and how far it reaches.
         terms: ApprovalRequirements,
         /// The ids of the policies that hold it, sorted.
         policies: Vec<String>,
-        /// Why, naming the policies and their `@reason`.
+        /// The reason, naming the policies and their `@reason`.
         reason: String,
-        /// What the call counts towards once it is approved; each must have room for it.
+        /// The limits that the call counts towards once it is approved; each must have room for it.
         limits: Vec<Limit>,
     },
 }
 
 impl Verdict {
-    /// The word for it: `allow`, `deny` or `hold`.
+    /// Returns the word for it: `allow`, `deny` or `hold`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Verdict {
         }
     }
 
-    /// The ids of the policies that decided, sorted; empty when none matched.
+    /// Returns the ids of the policies that decided, sorted; empty when none matched.
     #[must_use]
     pub fn policies(&self) -> &[String] {
         match self {
@@ -59,7 +59,7 @@ impl Verdict {
         }
     }
 
-    /// Why, naming the policies and their `@reason`.
+    /// Returns why, naming the policies and their `@reason`.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
@@ -70,30 +70,30 @@ impl Verdict {
     }
 }
 
-/// What an approval takes and how far it reaches.
+/// The requirements of an approval, and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApprovalRequirements {
-    /// How many distinct approvers it takes; at least 1.
+    /// The number of distinct approvers that it takes; at least 1.
     pub quorum: u32,
-    /// How long it stands after the decision; `None` means [`DEFAULT_WINDOW`].
+    /// The time that it stands after the decision; `None` means [`DEFAULT_WINDOW`].
     pub window: Option<Duration>,
     /// Whether it serves one call only. True wherever no `@window` grants more.
     pub single_use: bool,
-    /// How long it may be pending; `None` means as long as the Guardian's setting says.
+    /// The time that it may be pending; `None` means as long as the Guardian's setting says.
     pub pending: Option<Duration>,
 }
 
 impl Default for ApprovalRequirements {
-    /// The terms of a bare `@elevate`: one approver, one use within [`DEFAULT_WINDOW`].
+    /// Returns the terms of a bare `@elevate`: one approver, one use within [`DEFAULT_WINDOW`].
     fn default() -> Self {
         Self { quorum: 1, window: None, single_use: true, pending: None }
     }
 }
 
 impl ApprovalRequirements {
-    /// The strictest of both: the largest quorum, the shortest window, any single use, the shortest time pending
-    /// that either names.
+    /// Returns the strictest of both: the largest quorum, the shortest window, any single use, the shortest time
+    /// pending that either names.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
         let window = match (self.window, other.window) {
@@ -109,24 +109,24 @@ impl ApprovalRequirements {
     }
 }
 
-/// How often a `permit` permits: its `@limit`.
+/// The limit on how often a `permit` permits: its `@limit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
     /// The id of the policy whose limit it is.
     pub policy: String,
-    /// How many calls are permitted ...
+    /// The number of calls that are permitted ...
     pub max_calls: u32,
     /// ... within this time; whole seconds, at least one.
     pub window: Duration,
-    /// What has a count of its own.
+    /// The subjects that have a count each.
     pub per: Per,
     /// The agent that gave the delegation under which the call is made, where it is one of its limits; `None` for
     /// those of the agent that calls.
     pub giver: Option<String>,
 }
 
-/// What a [`Limit`] counts for each of apart.
+/// The subjects for each of which a [`Limit`] counts apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Per {
@@ -137,7 +137,7 @@ pub enum Per {
 }
 
 impl Per {
-    /// The word for it: `agent` or `session`.
+    /// Returns the word for it: `agent` or `session`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use cedar_policy::{EntityUid, Policy, PrincipalConstraint};
 
-/// Whom a policy is about and nobody else, as far as its scope says.
+/// The only principals that a policy is about, as far as its scope says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
     Agent(String),
@@ -11,7 +11,8 @@ pub(crate) enum Whom {
 }
 
 impl Whom {
-    /// The one whom the scope of this policy names; `None` where it names none.
+    /// Returns the principals that the scope of this policy names; `None` where it names none of
+    /// its own.
     pub(super) fn of(policy: &Policy) -> Option<Self> {
         let uid: EntityUid = match policy.principal_constraint() {
             PrincipalConstraint::Eq(uid)

@@ -10,7 +10,7 @@ use lru::LruCache;
 use super::{at_most, lock};
 use crate::store::Counts;
 
-/// How many ad-hoc sessions are remembered; the least recently used goes first.
+/// The number of ad-hoc sessions that are remembered; the least recently used goes first.
 const REMEMBERED: NonZeroUsize = at_most(10_000);
 
 /// The counters of one ad-hoc session.
@@ -44,7 +44,7 @@ impl Default for AdHoc {
 }
 
 impl AdHoc {
-    /// This agent's ad-hoc session of this id, begun now if it is new.
+    /// Returns this agent's ad-hoc session of this id, begun now if it is new.
     pub(crate) fn enter(&self, agent_id: &str, id: &str, now: Timestamp) -> Arc<AdHocEntry> {
         let counts = || Mutex::new(Counts::none(now));
         let begin = || Arc::new(AdHocEntry { counts: counts(), created_at: now });
@@ -52,7 +52,7 @@ impl AdHoc {
         Arc::clone(lock(&self.by_agent_and_id).get_or_insert(key, begin))
     }
 
-    /// This agent's ad-hoc session of this id.
+    /// Returns this agent's ad-hoc session of this id.
     pub(crate) fn get(&self, agent_id: &str, id: &str) -> Option<Arc<AdHocEntry>> {
         let key = (agent_id.to_owned(), id.to_owned());
         lock(&self.by_agent_and_id).peek(&key).cloned()

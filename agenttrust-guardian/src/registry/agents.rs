@@ -16,19 +16,19 @@ use crate::store::{AgentRow, StoreError};
 /// The entry of an agent's metadata that lists the groups it is in.
 pub(crate) const GROUPS: &str = "groups";
 
-/// One agent, its capabilities and groups read once, and its floor.
+/// An agent, its capabilities and groups read once, and its floor.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentEntry {
     /// The agent without its capabilities, which are beside it and shared.
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
-    /// What is left of the capabilities that it had before, to what was issued then.
+    /// The part of its earlier capabilities that is left to what was issued under them.
     pub(crate) versions: Versions,
     pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
-    /// What stands for its registered key in tokens that are bound to it; none where no key is registered.
+    /// The thumbprint of its registered key, by which tokens are bound to it; `None` where no key is registered.
     pub(crate) thumbprint: Option<Arc<str>>,
-    /// What the audit says of the agent, and of its floor's ceiling: see [`facts_of`].
+    /// The digest of the facts that the audit has of the agent, and of its floor's ceiling: see [`facts_of`].
     pub(crate) facts: Option<FactsDigest>,
     pub(crate) floor_facts: Option<FactsDigest>,
 }
@@ -51,7 +51,7 @@ impl AgentEntry {
         })
     }
 
-    /// The agent as callers see it.
+    /// Returns the agent as callers see it.
     pub(crate) fn show(&self) -> Agent {
         let mut agent = self.agent.clone();
         agent.capabilities = self.capabilities.as_slice().to_vec();
@@ -59,7 +59,7 @@ impl AgentEntry {
     }
 }
 
-/// What every decision about this agent rests on, as the audit keeps it.
+/// Returns what every decision about this agent rests on, as the audit keeps it.
 pub(crate) fn facts_of(agent: &Agent, capabilities: &[String], groups: &[String]) -> Value {
     json!({
         "agent_id": agent.id,
@@ -69,7 +69,7 @@ pub(crate) fn facts_of(agent: &Agent, capabilities: &[String], groups: &[String]
     })
 }
 
-/// The groups that an agent's metadata puts it in, sorted. They were looked at when the agent was
+/// Returns the groups that an agent's metadata puts it in, sorted. They were looked at when the agent was
 /// registered or changed; metadata that is kept from before that was may be anything.
 pub(crate) fn groups_of(agent: &Agent) -> Vec<String> {
     let named = agent.metadata.get(GROUPS).and_then(Value::as_array);
@@ -101,17 +101,17 @@ impl Agents {
         super::replace(&self.by_id, other.by_id);
     }
 
-    /// The agent with this id, if it is of this organisation.
+    /// Returns the agent with this id, if it is of this organisation.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<AgentEntry>> {
         read_lock(&self.by_id).get(id).filter(|entry| entry.agent.org_id == org_id).cloned()
     }
 
-    /// The agent with this id, of whichever organisation.
+    /// Returns the agent with this id, of whichever organisation.
     pub(crate) fn of_any_org(&self, id: &str) -> Option<Arc<AgentEntry>> {
         read_lock(&self.by_id).get(id).cloned()
     }
 
-    /// The agents of this organisation, oldest first.
+    /// Returns the agents of this organisation, oldest first.
     pub(crate) fn list(&self, org_id: &str) -> Vec<Arc<AgentEntry>> {
         let mut agents: Vec<_> = read_lock(&self.by_id)
             .values()

@@ -22,7 +22,7 @@ impl Cards {
         Self { by_agent: RwLock::new(entries.collect()) }
     }
 
-    /// The card of this agent, of whichever organisation: the id is its address.
+    /// Returns the card of this agent, of whichever organisation: the id is its address.
     pub(crate) fn get(&self, agent_id: &str) -> Option<Arc<CardRow>> {
         read_lock(&self.by_agent).get(agent_id).cloned()
     }
@@ -38,13 +38,13 @@ impl Cards {
     }
 }
 
-/// One key that signs cards.
+/// A key that signs cards.
 #[derive(Debug)]
 pub(crate) struct CardKeyEntry {
     pub(crate) row: CardKeyRow,
     /// The key itself, once it was opened.
     pub(crate) signer: OnceLock<CardSigner>,
-    /// What verifies by its public half, once it was needed.
+    /// The public half as a set that verifies, once it was needed.
     pub(crate) verifier: OnceLock<KeySet>,
 }
 
@@ -59,7 +59,7 @@ impl CardKeys {
         Self { newest_first: RwLock::new(entries(rows)) }
     }
 
-    /// Those that sign at `now`, the newest first.
+    /// Returns those that sign at `now`, the newest first.
     pub(crate) fn live(&self, now: Timestamp) -> Vec<Arc<CardKeyEntry>> {
         let live = |entry: &&Arc<CardKeyEntry>| entry.row.ends_at.is_none_or(|at| at > now);
         read_lock(&self.newest_first).iter().filter(live).cloned().collect()

@@ -10,7 +10,7 @@ use crate::domain::Error;
 use crate::policy::{AgentFacts, DelegationFacts};
 use crate::store::Charge;
 
-/// How many delegations may be made from one another.
+/// The number of delegations that may be made from one another.
 pub(crate) const DEPTH_MOST: usize = 8;
 
 /// A delegation and the agent that gave it.
@@ -30,17 +30,17 @@ pub(crate) struct Chain {
     pub(crate) last: Arc<DelegationEntry>,
 }
 
-/// Why a delegation does not work.
+/// The reason why a delegation does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// It, or one that it was made from, is not there any more: it was revoked, it has expired, or an agent of it was
-    /// revoked.
+    /// The delegation, or one that it was made from, is not there any more: it was revoked, it has expired, or an
+    /// agent of it was revoked.
     Over,
     /// The agent that gave one of them is suspended.
     Suspended { giver: String },
 }
 
-/// What is said of a delegation that lets so many calls through in all, and has.
+/// Returns what is said of a delegation that lets so many calls through in all, and has.
 pub(crate) fn used_up(id: &str, most: u32) -> String {
     format!(
         "delegation {id:?} lets {most} calls through in all, which are used up; have another one made"
@@ -48,7 +48,7 @@ pub(crate) fn used_up(id: &str, most: u32) -> String {
 }
 
 impl Broken {
-    /// What to say of it to those who ask for the delegation of this id.
+    /// Returns the reason for callers that ask for the delegation of this id.
     pub(crate) fn reason(&self, id: &str) -> String {
         match self {
             Self::Over => format!(
@@ -72,7 +72,7 @@ impl Broken {
 }
 
 impl Registry {
-    /// The delegation of this id with all that it was made from, if all of them work at `now`.
+    /// Returns the delegation of this id with all that it was made from, if all of them work at `now`.
     pub(crate) fn chain(&self, org_id: &str, id: &str, now: Timestamp) -> Result<Chain, Broken> {
         let mut links = Vec::new();
         let mut next = Some(id.to_owned());
@@ -107,55 +107,57 @@ impl Registry {
 }
 
 impl Chain {
-    /// How many delegations it has: 1 for one that an agent gave of its own.
+    /// Returns how many delegations it has: 1 for one that an agent gave of its own.
     pub(crate) fn depth(&self) -> usize {
         self.links.len()
     }
 
-    /// What limits it beside what the agent may do now that it begins with, where that one has gained some since.
+    /// Returns what limits it beside what the agent may do now that it begins with, where that one has gained some
+    /// since.
     pub(crate) fn began_with(&self) -> Option<&CapabilitySet> {
         let first = self.links.first()?;
         self.root.versions.limit(first.delegation.row.agent_version)
     }
 
-    /// Whether this agent gave one of them, or was given the last.
+    /// Returns whether this agent gave one of them, or was given the last.
     pub(crate) fn has_agent(&self, agent_id: &str) -> bool {
         self.last.row.to_agent_id == agent_id
             || self.links.iter().any(|link| link.giver.agent.id == agent_id)
     }
 
-    /// The ids of the delegations, the first one first.
+    /// Returns the ids of the delegations, the first one first.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.links.iter().map(|link| link.delegation.row.id.clone()).collect()
     }
 
-    /// The agents that gave, the first one first.
+    /// Returns the agents that gave, the first one first.
     pub(crate) fn givers(&self) -> impl Iterator<Item = &AgentEntry> {
         self.links.iter().map(|link| &*link.giver)
     }
 
-    /// The keys that the delegations were made with: who made one asks for what is done under it.
+    /// Returns the keys that the delegations were made with: a key that made one counts as a requester of what is done
+    /// under it.
     pub(crate) fn makers(&self) -> impl Iterator<Item = &str> {
         self.links.iter().map(|link| link.delegation.row.created_by.as_str())
     }
 
-    /// The id of a delegation of it that was made with this key.
+    /// Returns the id of a delegation of it that was made with this key.
     pub(crate) fn made_with(&self, key_id: &str) -> Option<&str> {
         let mut rows = self.links.iter().map(|link| &link.delegation.row);
         rows.find(|row| row.created_by == key_id).map(|row| row.id.as_str())
     }
 
-    /// The floors of the agents that gave: who acts for one goes no further than that one may.
+    /// Returns the floors of the agents that gave: an agent that acts for another goes no further than that one may.
     pub(crate) fn floors(&self) -> impl Iterator<Item = &Limits> {
         self.links.iter().map(|link| &link.giver.floor)
     }
 
-    /// The strictest mode of these floors.
+    /// Returns the strictest mode of these floors.
     pub(crate) fn mode(&self) -> SessionMode {
         self.floors().map(Limits::mode).fold(SessionMode::Restricted, stricter)
     }
 
-    /// Whether a token that was issued under it carries this scope now.
+    /// Returns whether a token that was issued under it carries this scope now.
     pub(crate) fn carries(&self, scope: &str) -> bool {
         self.root.capabilities.covers(scope)
             && self.began_with().is_none_or(|had| had.covers(scope))
@@ -163,7 +165,7 @@ impl Chain {
             && self.refusal(scope, &[]).is_none()
     }
 
-    /// Whether a token that was issued under it carries all of these in full now.
+    /// Returns whether a token that was issued under it carries all of these in full now.
     pub(crate) fn carries_all_of(&self, scopes: &CapabilitySet) -> bool {
         self.root.capabilities.covers_all_of(scopes)
             && self.began_with().is_none_or(|had| had.covers_all_of(scopes))
@@ -171,12 +173,12 @@ impl Chain {
             && self.links.iter().all(|link| link.delegation.scope.covers_all_of(scopes))
     }
 
-    /// Why it does not let a call of this tool through that needs these scopes.
+    /// Returns why it does not let a call of this tool through that needs these scopes.
     pub(crate) fn refusal(&self, tool: &str, scopes: &[String]) -> Option<String> {
         self.links.iter().find_map(|link| link.delegation.refusal(tool, scopes))
     }
 
-    /// What a call counts towards: one of the last delegation is one of all above it too.
+    /// Returns what a call counts towards: one of the last delegation is one of all above it too.
     pub(crate) fn charges(&self) -> Vec<Charge> {
         let restricted = self.links.iter().filter_map(|link| {
             let row = &link.delegation.row;
@@ -185,13 +187,13 @@ impl Chain {
         restricted.collect()
     }
 
-    /// For whom the last agent acts, the nearest first.
+    /// Returns the agents for which the last agent acts, the nearest first.
     pub(crate) fn on_behalf_of(&self) -> Vec<Delegator> {
         let givers = self.links.iter().rev().map(|link| &link.giver.agent);
         givers.map(|agent| Delegator::new(&agent.id, &agent.name)).collect()
     }
 
-    /// What policies are told of it.
+    /// Returns the facts that policies see of the chain.
     pub(crate) fn facts(&self) -> DelegationFacts {
         let givers = self.links.iter().map(|link| {
             let AgentEntry { agent, groups, capabilities, .. } = &*link.giver;

@@ -11,10 +11,10 @@ use super::{read_lock, unreadable, write_lock};
 use crate::domain::names::spelt;
 use crate::store::{DelegationRow, StoreError};
 
-/// How many delegations of one agent may work at once.
+/// The number of delegations of one agent that may work at once.
 const GIVEN_MOST: usize = 1_000;
 
-/// One delegation, its lists read once.
+/// A delegation, its lists read once.
 #[derive(Debug)]
 pub(crate) struct DelegationEntry {
     pub(crate) row: DelegationRow,
@@ -34,7 +34,7 @@ impl DelegationEntry {
         self.row.expires_at > now
     }
 
-    /// Why it does not let a call of this tool through that needs these scopes.
+    /// Returns why it does not let a call of this tool through that needs these scopes.
     pub(super) fn refusal(&self, tool: &str, scopes: &[String]) -> Option<String> {
         let row = &self.row;
         let names = std::iter::once(tool).chain(scopes.iter().map(String::as_str));
@@ -104,7 +104,7 @@ impl Kept {
         Some(entry)
     }
 
-    /// The ids of these and of all that were made from them.
+    /// Returns the ids of these and of all that were made from them.
     fn with_below(&self, ids: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut left: Vec<String> = ids.into_iter().collect();
@@ -140,13 +140,13 @@ impl Delegations {
         super::replace(&self.kept, other.kept);
     }
 
-    /// The delegation with this id, if it is of this organisation; it may have expired.
+    /// Returns the delegation with this id, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<DelegationEntry>> {
         let kept = read_lock(&self.kept);
         kept.by_id.get(id).filter(|entry| entry.row.org_id == org_id).cloned()
     }
 
-    /// Whether the agent has given as many as it may give at once.
+    /// Returns whether the agent has given as many as it may give at once.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
         read_lock(&self.kept).by_giver.is_full(agent_id, GIVEN_MOST, now)
     }
@@ -155,7 +155,7 @@ impl Delegations {
         write_lock(&self.kept).insert(Arc::new(entry));
     }
 
-    /// A delegation that this agent was given, works by itself at `now` and covers these.
+    /// Returns a delegation that this agent was given, works by itself at `now` and covers these.
     pub(crate) fn given_to(
         &self,
         agent_id: &str,
@@ -168,7 +168,7 @@ impl Delegations {
         live.find(|entry| entry.scope.covers_all_of(scope)).cloned()
     }
 
-    /// The agents that act under what this one gave, at any remove.
+    /// Returns the agents that act under what this one gave, at any remove.
     pub(crate) fn receivers_below(&self, agent_id: &str) -> BTreeSet<String> {
         let kept = read_lock(&self.kept);
         let given = kept.by_giver.ids_of(agent_id).map(str::to_owned).collect::<Vec<_>>();

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use super::{read_lock, write_lock};
 use crate::store::ProviderRow;
 
-/// One federation provider, as it was when it was looked up.
+/// A federation provider, as it was when it was looked up.
 #[derive(Debug)]
 pub(crate) struct ProviderEntry {
     pub(crate) row: ProviderRow,
@@ -24,19 +24,19 @@ impl Providers {
         Self { by_id: RwLock::new(rows.into_iter().map(entry).collect()) }
     }
 
-    /// The provider with this id, of whichever organisation.
+    /// Returns the provider with this id, of whichever organisation.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<ProviderEntry>> {
         read_lock(&self.by_id).get(id).cloned()
     }
 
-    /// The provider of this organisation that issues as `issuer`, byte for byte.
+    /// Returns the provider of this organisation that issues as `issuer`, byte for byte.
     pub(crate) fn of_issuer(&self, org_id: &str, issuer: &str) -> Option<Arc<ProviderEntry>> {
         let is =
             |entry: &&Arc<ProviderEntry>| entry.row.issuer == issuer && entry.row.org_id == org_id;
         read_lock(&self.by_id).values().find(is).cloned()
     }
 
-    /// The providers of this organisation, the oldest first.
+    /// Returns the providers of this organisation, the oldest first.
     pub(crate) fn of_org(&self, org_id: &str) -> Vec<Arc<ProviderEntry>> {
         let mut found: Vec<_> = read_lock(&self.by_id)
             .values()

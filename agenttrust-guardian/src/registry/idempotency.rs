@@ -17,30 +17,30 @@ use lru::LruCache;
 use super::{at_most, lock};
 use crate::domain::{Answer, Error};
 
-/// How long an answer is repeated.
+/// The time for which an answer is repeated.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// How many answers are kept ...
+/// The number of answers that are kept ...
 const KEPT: NonZeroUsize = at_most(10_000);
 /// ... and how much they take, in bytes: an answer may list what an agent may do.
 const KEPT_BYTES: usize = 16 << 20;
-/// What an answer takes beside its texts.
+/// The bytes of an answer beside its texts.
 const ENTRY_BYTES: usize = 1 << 10;
-/// How many of the oldest are looked at for one that comes, so that this never takes long.
+/// The number of the oldest answers that are looked at for one that comes, so that this never takes long.
 const LOOKED_AT: usize = 16;
 
-/// A decision that several wait for: those who sent a check twice, and those who come again.
+/// A decision that several callers wait for: those that sent a check twice, and those that come again.
 pub(crate) type Deciding = Shared<BoxFuture<'static, Decided>>;
 
-/// What a check came to.
+/// The answer to a check, or the error instead of one.
 pub(crate) type Decided = Result<Arc<Answer>, Error>;
 
-/// What is known of an idempotency key.
+/// The state of an idempotency key.
 pub(crate) enum Place {
-    /// Nothing: this decision is the first one under it.
+    /// The key is new: this decision is the first one under it.
     First(Deciding),
-    /// This check was asked before.
+    /// The same check was asked before.
     Again(Deciding),
-    /// Another check was.
+    /// Another check was asked under the key.
     Taken,
 }
 
@@ -53,12 +53,12 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether the decision is under way: it lets its weight go when it ends, also when it panics.
+    /// Returns whether the decision is under way: it lets its weight go when it ends, also when it panics.
     fn runs(&self) -> bool {
         Arc::strong_count(&self.weight) > 1
     }
 
-    /// Whether the answer is there and must not be repeated: an error, or a check not decided in time.
+    /// Returns whether the answer is there and must not be repeated: an error, or a check not decided in time.
     fn is_void(&self) -> bool {
         self.deciding
             .peek()
@@ -66,7 +66,7 @@ impl Entry {
     }
 }
 
-/// What one answer takes, as part of all of them.
+/// The weight of one answer, as part of all of them.
 #[derive(Debug)]
 pub(crate) struct Weight {
     all: Arc<AtomicUsize>,
@@ -109,15 +109,15 @@ impl Default for IdempotencyCache {
 /// A check that may be asked again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeatable<'a> {
-    /// Whose key asks; another one's checks are others.
+    /// The key that asks; another key's checks are others.
     pub(crate) key_id: &'a str,
     pub(crate) idempotency_key: &'a str,
-    /// What tells one check from another.
+    /// The digest that tells one check from another.
     pub(crate) body: [u8; 32],
 }
 
 impl IdempotencyCache {
-    /// What is known of this idempotency key; where that is nothing, the decision that `begin` makes is
+    /// Returns what is known of this idempotency key; where that is nothing, the decision that `begin` makes is
     /// from now on. It holds the weight while it runs, and adds to it what its answer takes.
     pub(crate) fn place(
         &self,

@@ -30,12 +30,12 @@ impl Index {
         }
     }
 
-    /// The ids of what this owner has.
+    /// Returns the ids of what this owner has.
     pub(super) fn ids_of(&self, owner: &str) -> impl Iterator<Item = &str> {
         self.by_owner.get(owner).into_iter().flatten().map(|(_, id)| id.as_str())
     }
 
-    /// Whether at least `most` of what this owner has is live at `now`.
+    /// Returns whether at least `most` of what this owner has is live at `now`.
     pub(super) fn is_full(&self, owner: &str, most: usize, now: Timestamp) -> bool {
         self.by_owner.get(owner).is_some_and(|ids| {
             // What is over comes first, and is looked at only where it matters.

@@ -1,6 +1,6 @@
 //! The API keys: which fingerprint stands for whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::{lock, read_lock, write_lock};
 use crate::domain::{Fingerprint, Key, Role};
 use crate::store::KeyRow;
 
-/// How many unknown keys a second are worth a look into the database.
+/// The number of unknown keys a second that are worth a look into the database.
 const LOOKUPS_A_SECOND: u32 = 20;
-/// When a key was last used is kept once in so many microseconds.
+/// The microseconds after which the last use of a key is kept again.
 const USE_KEPT_EVERY: i64 = 60_000_000;
 
-/// One secret of a key. A key that was rotated has two for a while.
+/// A secret of a key. A key that was rotated has two for a while.
 #[derive(Debug)]
 struct Secret {
     key: Arc<Key>,
     hash: Fingerprint,
-    /// From when on it works no more.
+    /// The time from which on it works no more.
     until: Option<Timestamp>,
     used: Arc<Used>,
 }
 
-/// When a key was last used, in microseconds since 1970; zero is never.
+/// The time when a key was last used, in microseconds since 1970; zero is never.
 #[derive(Debug, Default)]
 struct Used {
     last: AtomicI64,
@@ -46,7 +46,7 @@ pub(crate) struct Keys {
 struct Kept {
     by_hash: HashMap<Fingerprint, Secret>,
     used: HashMap<String, Arc<Used>>,
-    /// When each key was rotated last. A row that was read before may arrive after.
+    /// The time when each key was rotated last. A row that was read before may arrive after.
     rotated: HashMap<String, Timestamp>,
     /// The ids of revoked keys. A row that was read before its key was revoked may arrive after.
     revoked: HashSet<String>,
@@ -93,7 +93,7 @@ impl Keys {
         Self { kept: RwLock::new(kept), own: RwLock::new(None), lookups: Mutex::new((None, 0)) }
     }
 
-    /// The key that this fingerprint stands for at `now`.
+    /// Returns the key that this fingerprint stands for at `now`.
     pub(crate) fn get(&self, hash: &Fingerprint, now: Timestamp) -> Option<Arc<Key>> {
         if let Some(secret) = read_lock(&self.kept).by_hash.get(hash) {
             let works = secret.hash.is(hash) && secret.until.is_none_or(|until| until > now);
@@ -106,8 +106,8 @@ impl Keys {
         own.as_ref().filter(|(own, _)| own.is(hash)).map(|(_, key)| Arc::clone(key))
     }
 
-    /// How long this secret goes on working after `now`, as far as is known: for good where nothing says
-    /// otherwise; `None` where it does not work.
+    /// Returns how long this secret goes on working after `now`, as far as is known: for good where no end is known;
+    /// `None` where it does not work.
     pub(crate) fn lasts(&self, hash: &Fingerprint, now: Timestamp) -> Option<Duration> {
         if let Some(secret) = read_lock(&self.kept).by_hash.get(hash) {
             let left = secret.until.map_or(Duration::MAX, |until| now.until(until));
@@ -117,19 +117,19 @@ impl Keys {
         own.as_ref().filter(|(own, _)| own.is(hash)).map(|_| Duration::MAX)
     }
 
-    /// Whether the key of this id is one that works.
+    /// Returns whether the key of this id is one that works.
     pub(crate) fn has(&self, id: &str) -> bool {
         let own = read_lock(&self.own).as_ref().is_some_and(|(_, key)| key.id == id);
         own || read_lock(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
     }
 
-    /// The key of the Guardian's own client.
+    /// Returns the key of the Guardian's own client.
     #[cfg(feature = "cli")]
     pub(crate) fn own(&self) -> Option<Arc<Key>> {
         read_lock(&self.own).as_ref().map(|(_, key)| Arc::clone(key))
     }
 
-    /// The key of this id, if it works.
+    /// Returns the key of this id, if it works.
     pub(crate) fn of_id(&self, id: &str) -> Option<Arc<Key>> {
         let own = read_lock(&self.own).as_ref().map(|(_, key)| Arc::clone(key));
         if let Some(own) = own.filter(|own| own.id == id) {
@@ -140,12 +140,21 @@ impl Keys {
         secrets.find(|secret| secret.key.id == id).map(|secret| Arc::clone(&secret.key))
     }
 
-    /// Whether a key of this owner is bound to this agent.
+    /// Returns whether a key of this owner is bound to this agent.
     pub(crate) fn is_of_owner(&self, org_id: &str, agent_id: &str, owner: &str) -> bool {
         let is = |key: &Key| {
             key.org_id == org_id && key.owner.as_deref() == Some(owner) && key.is_bound_to(agent_id)
         };
         read_lock(&self.kept).by_hash.values().any(|secret| is(&secret.key))
+    }
+
+    /// Returns the ids of keys that are bound to this agent and have an owner: one of each owner.
+    pub(crate) fn one_of_each_owner(&self, org_id: &str, agent_id: &str) -> Vec<String> {
+        let kept = read_lock(&self.kept);
+        let of_agent = |key: &&Arc<Key>| key.org_id == org_id && key.is_bound_to(agent_id);
+        let keys = kept.by_hash.values().map(|secret| &secret.key).filter(of_agent);
+        let owned = keys.filter_map(|key| Some((key.owner.clone()?, key.id.clone())));
+        owned.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// Takes a key back: it works no more, whatever row of it arrives.
@@ -156,7 +165,7 @@ impl Keys {
         kept.revoked.insert(id.to_owned());
     }
 
-    /// Those keys whose last use is worth keeping, with when it was. They count as kept from here on.
+    /// Returns those keys whose last use is worth keeping, with when it was. They count as kept from here on.
     pub(crate) fn take_used(&self) -> Vec<(String, Timestamp)> {
         let kept = read_lock(&self.kept);
         let mut used: Vec<_> = kept
@@ -186,7 +195,7 @@ impl Keys {
         *write_lock(&self.own) = Some((hash, Arc::new(key)));
     }
 
-    /// Id and role of at most `most` keys, and how many there are in all.
+    /// Returns id and role of at most `most` keys, and how many there are in all.
     pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
         let kept = read_lock(&self.kept);
         let mut listed: Vec<_> = kept
@@ -208,7 +217,7 @@ impl Keys {
         kept.take_over(rows);
     }
 
-    /// Whether an unknown key is worth a look into the database now. Bounded, so that guessing keys
+    /// Returns whether an unknown key is worth a look into the database now. Bounded, so that guessing keys
     /// cannot keep the database busy.
     pub(crate) fn may_look_up(&self) -> bool {
         let mut lookups = lock(&self.lookups);

@@ -23,7 +23,7 @@ struct Ceiling {
 }
 
 impl Limits {
-    /// Limits of `mode`; `None` is no ceiling, an empty ceiling allows nothing.
+    /// Returns the limits of `mode`; `None` is no ceiling, an empty ceiling allows nothing.
     pub(crate) fn new(
         mode: SessionMode,
         ceiling: Option<Arc<[String]>>,
@@ -43,7 +43,7 @@ impl Limits {
         self.mode
     }
 
-    /// The names of the ceiling; empty when there is none.
+    /// Returns the names of the ceiling; no names without a ceiling.
     pub(crate) fn ceiling(&self) -> &[String] {
         self.ceiling.as_ref().map_or(&[], |ceiling| &ceiling.names)
     }
@@ -52,12 +52,12 @@ impl Limits {
         self.ceiling.is_some()
     }
 
-    /// Whether `name`, a tool or a scope, is within the ceiling.
+    /// Returns whether `name`, a tool or a scope, is within the ceiling.
     pub(crate) fn covers(&self, name: &str) -> bool {
         self.ceiling.as_ref().is_none_or(|ceiling| ceiling.set.covers(name))
     }
 
-    /// Whether these allow something that `other` does not.
+    /// Returns whether these allow something that `other` does not.
     pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
         let reaches_further = match (&self.ceiling, &other.ceiling) {
             (_, None) => false,
@@ -67,29 +67,31 @@ impl Limits {
         strictness(self.mode) < strictness(other.mode) || reaches_further
     }
 
-    /// The first of `wanted` that the ceiling does not cover.
+    /// Returns the first of `wanted` that the ceiling does not cover.
     pub(crate) fn first_uncovered<'a>(&self, wanted: &'a CapabilitySet) -> Option<&'a str> {
         self.ceiling.as_ref().and_then(|ceiling| ceiling.set.first_uncovered(wanted))
     }
 }
 
-/// What a ceiling says, as the audit keeps it.
+/// Returns what a ceiling says, as the audit keeps it.
 pub(crate) fn facts_of_ceiling(ceiling: &[String]) -> Value {
     json!({ "ceiling": ceiling })
 }
 
-/// What the audit says of the ceiling of these limits, if they have one: see [`facts_of_ceiling`].
+/// Returns what the audit says of the ceiling of these limits, if they have one: see
+/// [`facts_of_ceiling`].
 pub(crate) fn ceiling_facts(org_id: &str, limits: &Limits) -> Option<FactsDigest> {
     let ceiling = limits.has_ceiling().then(|| facts_of_ceiling(limits.ceiling()))?;
     FactsDigest::compute(org_id, &ceiling)
 }
 
-/// The stricter of two modes.
+/// Returns the stricter of two modes.
 pub(crate) fn stricter(one: SessionMode, other: SessionMode) -> SessionMode {
     if strictness(one) >= strictness(other) { one } else { other }
 }
 
-/// How strict a mode is. One that this version does not know is the strictest: it permits nothing.
+/// Returns how strict a mode is. One that this version does not know is the strictest: it permits
+/// nothing.
 pub(crate) fn strictness(mode: SessionMode) -> u8 {
     match mode {
         SessionMode::Open => 0,

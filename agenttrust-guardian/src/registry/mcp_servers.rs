@@ -7,22 +7,23 @@ use super::{read_lock, write_lock};
 use crate::manifest::{KeptTool, PinnedTool};
 use crate::store::{McpServerRow, McpToolRow};
 
-/// One MCP server, as it was when it was looked up.
+/// An MCP server, as it was when it was looked up.
 #[derive(Debug)]
 pub(crate) struct McpServerEntry {
     pub(crate) row: McpServerRow,
-    /// What is kept of its tools, by name.
+    /// The tools that are kept of the server, by name.
     pub(crate) tools: BTreeMap<String, KeptTool>,
-    /// Held from the look at what is kept of its tools until what changed is known.
+    /// The lock that is held from the look at what is kept of its tools until what changed is
+    /// known.
     pub(crate) observing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Whether a tool may be called, by what its server listed last.
 #[derive(Clone, Debug)]
 pub(crate) enum Callable {
-    /// It is as it is pinned.
+    /// The tool is as it is pinned.
     Yes(Arc<PinnedTool>),
-    /// It is another one by now, until an operator accepts it.
+    /// The tool has changed, and waits until an operator accepts it.
     Changed,
     /// The server does not have it, as far as is known.
     Unknown,
@@ -33,7 +34,7 @@ impl McpServerEntry {
         Self { row, tools, observing: Arc::default() }
     }
 
-    /// Whether the tool of this name may be called, by what was observed last.
+    /// Returns whether the tool of this name may be called, by what was observed last.
     pub(crate) fn callable(&self, tool: &str) -> Callable {
         match self.tools.get(tool) {
             None => Callable::Unknown,
@@ -64,12 +65,12 @@ impl McpServers {
         Self { by_id: RwLock::new(rows.into_iter().map(entry).collect()) }
     }
 
-    /// The server with this id, of whichever organisation: the id is its address.
+    /// Returns the server with this id, of whichever organisation: the id is its address.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<McpServerEntry>> {
         read_lock(&self.by_id).get(id).cloned()
     }
 
-    /// The servers of this organisation, the oldest first.
+    /// Returns the servers of this organisation, the oldest first.
     pub(crate) fn of_org(&self, org_id: &str) -> Vec<Arc<McpServerEntry>> {
         let mut found: Vec<_> = read_lock(&self.by_id)
             .values()

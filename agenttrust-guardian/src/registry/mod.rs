@@ -48,7 +48,7 @@ pub(crate) use self::tools::Tools;
 
 use crate::store::{Store, StoreError};
 
-/// Everything that is known in memory.
+/// The memory that decisions read.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub(crate) agents: Agents,
@@ -88,7 +88,7 @@ impl Registry {
 }
 
 impl Registry {
-    /// Reads everything anew that the database holds and that still matters at `now`.
+    /// Reads everything again that the database holds and that still matters at `now`.
     pub(crate) async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let mut fresh = Self::load(store, now).await?;
         self.keys.replace(store.keys().await?);
@@ -120,12 +120,12 @@ fn replace<T>(lock: &RwLock<T>, fresh: RwLock<T>) {
     *write_lock(lock) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
 }
 
-/// The error for capabilities in the database that this version cannot have written.
+/// Returns the error for capabilities in the database that this version cannot have written.
 pub(crate) fn unreadable(error: agenttrust::model::CapabilityError) -> StoreError {
     StoreError::Database(sqlx::Error::Decode(Box::new(error)))
 }
 
-/// The capacity of a bounded map.
+/// Returns the capacity of a bounded map.
 const fn at_most(entries: usize) -> NonZeroUsize {
     match NonZeroUsize::new(entries) {
         Some(entries) => entries,

@@ -12,17 +12,17 @@ use crate::audit::FactsDigest;
 use crate::store::{Counts, SessionRow, StoreError};
 use agenttrust::model::CapabilityError;
 
-/// How many sessions of one agent may be open at once.
+/// The number of sessions of one agent that may be open at once.
 const OPEN_MOST: usize = 10_000;
-/// How many sessions that ended are kept, to say why.
+/// The number of sessions that ended that are kept, to say why.
 const ENDED_MOST: usize = 1_000;
 
-/// One issued session.
+/// An issued session.
 #[derive(Debug)]
 pub(crate) struct SessionEntry {
     pub(crate) row: SessionRow,
     pub(crate) limits: Limits,
-    /// What the audit says of its ceiling.
+    /// The digest of the facts that the audit has of its ceiling.
     pub(crate) ceiling_facts: Option<FactsDigest>,
 }
 
@@ -36,7 +36,7 @@ impl SessionEntry {
         self.row.expires_at > now
     }
 
-    /// The session as callers see it while it is open, with what was counted in it.
+    /// Returns the session as callers see it while it is open, with what was counted in it.
     pub(crate) fn show(&self, counts: &Counts) -> Session {
         let mut session = Session::default();
         session.session_id.clone_from(&self.row.id);
@@ -82,14 +82,15 @@ pub(crate) struct Sessions {
 struct Kept {
     by_id: HashMap<String, Arc<SessionEntry>>,
     by_agent: Index,
-    /// Those that were made from a token or a delegation, by its id; from a token of others, by its fingerprint.
+    /// The sessions that were made from a token or a delegation, by its id; from a federated token, by its
+    /// fingerprint.
     by_origin: Index,
-    /// Those of delegations that were removed last, the oldest first: only what is said of them depends on it.
+    /// The sessions of delegations that were removed last, the oldest first: only what is said of them depends on it.
     ended: VecDeque<Arc<SessionEntry>>,
 }
 
 impl Kept {
-    /// A session never changes, so one that is there already stays as it is in the indexes.
+    /// Adds a session. It never changes, so one that is there already stays as it is in the indexes.
     fn insert(&mut self, entry: Arc<SessionEntry>) {
         let row = &entry.row;
         self.by_agent.insert(&row.agent_id, row.expires_at, &row.id);
@@ -136,21 +137,21 @@ impl Sessions {
         super::replace(&self.kept, other.kept);
     }
 
-    /// The session with this id, if it is of this organisation; it may have expired.
+    /// Returns the session with this id, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
         kept.by_id.get(id).filter(|session| session.row.org_id == org_id).cloned()
     }
 
-    /// The session of a delegation with this id, if it ended of late and is of this organisation.
+    /// Returns the session of a delegation with this id, if it ended of late and is of this organisation.
     pub(crate) fn ended(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
         let found = kept.ended.iter().rev().find(|session| session.row.id == id);
         found.filter(|session| session.row.org_id == org_id).cloned()
     }
 
-    /// The sessions that were opened with this key from the token or delegation of this id, or the token of others with
-    /// this fingerprint; they may have expired.
+    /// Returns the sessions that were opened with this key from the token or delegation of this id, or the token of
+    /// others with this fingerprint; they may have expired.
     pub(crate) fn opened_from(&self, origin: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
         let sessions = kept.by_origin.ids_of(origin).filter_map(|id| kept.by_id.get(id));
@@ -160,7 +161,7 @@ impl Sessions {
             .collect()
     }
 
-    /// Whether the agent has as many open sessions as it may have.
+    /// Returns whether the agent has as many open sessions as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
         read_lock(&self.kept).by_agent.is_full(agent_id, OPEN_MOST, now)
     }

@@ -15,7 +15,7 @@ use crate::store::{Gone, ProviderRow, SessionRow};
 /// The marks of what was taken back.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// How each agent stands at best.
+    /// The best status that each agent may have.
     agents: HashMap<String, AgentStatus>,
     /// The ids of tokens.
     tokens: HashSet<String>,
@@ -34,12 +34,12 @@ impl Taken {
         self.agents.get(agent_id) == Some(&AgentStatus::Revoked)
     }
 
-    /// Whether this key is one that is revoked with what was issued with it.
+    /// Returns whether this key is one that is revoked with what was issued with it.
     fn is_issuer(&self, key_id: Option<&String>) -> bool {
         key_id.is_some_and(|id| self.issuers.contains(id))
     }
 
-    /// As it is taken over while the mark stands.
+    /// Returns the entry as it is taken over while the mark stands.
     fn marked(&self, mut entry: AgentEntry) -> AgentEntry {
         if let Some(status) = self.agents.get(&entry.agent.id) {
             entry.agent.status = stricter(entry.agent.status, *status);
@@ -48,7 +48,7 @@ impl Taken {
     }
 }
 
-/// What was forgotten because it was taken back.
+/// The entries that were forgotten because they were taken back.
 #[derive(Debug, Default)]
 pub(crate) struct Removed {
     tokens: Vec<Arc<TokenEntry>>,
@@ -57,7 +57,7 @@ pub(crate) struct Removed {
 }
 
 impl Removed {
-    /// How much of it worked until `now`.
+    /// Returns how much of it worked until `now`.
     pub(crate) fn count(&self, now: Timestamp) -> Gone {
         let tokens = self.tokens.iter().filter(|token| token.row.expires_at > now).count();
         let sessions = self.sessions.iter().filter(|session| session.is_live(now)).count();
@@ -71,7 +71,7 @@ impl Removed {
         self.delegations.append(&mut more.delegations);
     }
 
-    /// The agents that had some of it.
+    /// Returns the agents that had some of it.
     pub(crate) fn agents(&self) -> BTreeSet<&str> {
         let of_tokens = self.tokens.iter().map(|token| token.row.agent_id.as_str());
         let of_sessions = self.sessions.iter().map(|session| session.row.agent_id.as_str());
@@ -105,7 +105,7 @@ impl Registry {
         self.remove_opened_from(self.delegations.remove_of_agent(id))
     }
 
-    /// From here on rows of this agent are taken over as they are.
+    /// Removes the mark: from here on, rows of this agent are taken over as they are.
     pub(crate) fn release_agent(&self, id: &str) {
         write_lock(&self.taken).agents.remove(id);
     }
@@ -119,12 +119,12 @@ impl Registry {
         self.sessions.remove_of_token(&token.row.id);
     }
 
-    /// From here on rows of this token are taken over as they are.
+    /// Removes the mark: from here on, rows of this token are taken over as they are.
     pub(crate) fn release_token(&self, id: &str) {
         write_lock(&self.taken).tokens.remove(id);
     }
 
-    /// Whether this token was taken back and that is not stored yet.
+    /// Returns whether this token was taken back and that is not stored yet.
     pub(crate) fn has_taken_token(&self, id: &str) -> bool {
         read_lock(&self.taken).tokens.contains(id)
     }
@@ -137,7 +137,7 @@ impl Registry {
         self.remove_session(id)
     }
 
-    /// From here on rows of this session are taken over as they are.
+    /// Removes the mark: from here on, rows of this session are taken over as they are.
     pub(crate) fn release_session(&self, id: &str) {
         write_lock(&self.taken).sessions.remove(id);
     }
@@ -150,7 +150,7 @@ impl Registry {
         self.remove_delegation(id)
     }
 
-    /// From here on rows of this delegation are taken over as they are.
+    /// Removes the mark: from here on, rows of this delegation are taken over as they are.
     pub(crate) fn release_delegation(&self, id: &str) {
         write_lock(&self.taken).delegations.remove(id);
     }
@@ -167,7 +167,8 @@ impl Registry {
         removed
     }
 
-    /// From here on rows of this federation provider, and of what was issued with its key, are taken over as they are.
+    /// Removes the marks: from here on, rows of this federation provider, and of what was issued with its key, are
+    /// taken over as they are.
     pub(crate) fn release_provider(&self, id: &str, key_id: &str) {
         let mut taken = write_lock(&self.taken);
         taken.providers.remove(id);
@@ -238,7 +239,7 @@ impl Registry {
         self.remove_issued(key_id)
     }
 
-    /// From here on rows of what was issued with this key are taken over as they are.
+    /// Removes the mark: from here on, rows of what was issued with this key are taken over as they are.
     pub(crate) fn release_issuer(&self, key_id: &str) {
         write_lock(&self.taken).issuers.remove(key_id);
     }
@@ -352,7 +353,7 @@ impl Registry {
     }
 }
 
-/// The worse of two ways to stand. One that this version does not know is the worst.
+/// Returns the worse of two ways to stand. One that this version does not know is the worst.
 fn stricter(one: AgentStatus, other: AgentStatus) -> AgentStatus {
     let rank = |status| match status {
         AgentStatus::Active => 0,

@@ -12,10 +12,10 @@ use crate::domain::{Fingerprint, Key, Role};
 use crate::store::{StoreError, TokenRow};
 use agenttrust::model::{CapabilityError, CapabilitySet};
 
-/// How many tokens of one agent may be live at once.
+/// The number of tokens of one agent that may be live at once.
 const LIVE_MOST: usize = 10_000;
 
-/// One token, its scopes read once.
+/// A token, its scopes read once.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenEntry {
     pub(crate) row: TokenRow,
@@ -27,8 +27,8 @@ impl TokenEntry {
         Ok(Self { scopes: CapabilitySet::share(Arc::clone(&row.scopes))?, row })
     }
 
-    /// Whether it may be used by whoever has this key: at one of its targets, which is where the key says that
-    /// it is or whose gateway it is of. An admin and the token's own agent use it anywhere.
+    /// Returns whether a caller with this key may use the token: at one of its targets, which is where the key says
+    /// that it is or whose gateway it is of. An admin and the token's own agent use it anywhere.
     pub(crate) fn is_for_key(&self, key: &Key, target: Option<&str>) -> bool {
         let row = &self.row;
         let own = key.role == Role::Admin || key.is_bound_to(&row.agent_id);
@@ -36,7 +36,7 @@ impl TokenEntry {
         own || row.audience.is_empty() || at.into_iter().flatten().any(|at| self.is_for(at))
     }
 
-    /// Whether it may be used at `target`: an empty audience means anywhere.
+    /// Returns whether it may be used at `target`: an empty audience means anywhere.
     pub(crate) fn is_for(&self, target: &str) -> bool {
         self.row.audience.is_empty() || self.row.audience.iter().any(|audience| audience == target)
     }
@@ -56,7 +56,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// A token never changes, so one that is there already stays as it is in the index.
+    /// Adds a token. It never changes, so one that is there already stays as it is in the index.
     fn insert(&mut self, entry: TokenEntry) {
         let entry = Arc::new(entry);
         let row = &entry.row;
@@ -86,7 +86,7 @@ impl Tokens {
         super::replace(&self.kept, other.kept);
     }
 
-    /// The token of this kind with this fingerprint, if it is of this organisation; it may have expired.
+    /// Returns the token of this kind with this fingerprint, if it is of this organisation; it may have expired.
     pub(crate) fn get(
         &self,
         org_id: &str,
@@ -98,12 +98,12 @@ impl Tokens {
         found.filter(|token| is(&token.row))
     }
 
-    /// The token with this id; it may have expired.
+    /// Returns the token with this id; it may have expired.
     pub(crate) fn by_id(&self, id: &str) -> Option<Arc<TokenEntry>> {
         read_lock(&self.kept).by_id.get(id).cloned()
     }
 
-    /// Those tokens of this agent that `which` picks; some may have expired.
+    /// Returns those tokens of this agent that `which` picks; some may have expired.
     pub(super) fn of_agent(
         &self,
         agent_id: &str,
@@ -114,7 +114,7 @@ impl Tokens {
         tokens.filter(|token| which(token)).cloned().collect()
     }
 
-    /// Whether the agent has as many live tokens as it may have.
+    /// Returns whether the agent has as many live tokens as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
         read_lock(&self.kept).by_agent.is_full(agent_id, LIVE_MOST, now)
     }

@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{read_lock, write_lock};
-use crate::manifest::{Known, Manifest};
+use crate::manifest::{Manifest, ToolFacts};
 use crate::store::ToolRow;
 
-/// What is known of tools, by organisation.
+/// The known tools, by organisation.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     by_org: RwLock<HashMap<String, Manifest>>,
-    /// How many tools agents have raised, in all of them together.
+    /// The number of tools that agents have raised, in all of them together.
     raised: AtomicUsize,
-    /// Held from the look at what is known until what changed is known.
+    /// The lock that is held from the look at what is known until what changed is known.
     changing: Mutex<()>,
 }
 
@@ -30,8 +30,8 @@ impl Tools {
         Self { by_org: RwLock::new(by_org), raised, changing: Mutex::default() }
     }
 
-    /// What is known of this tool.
-    pub(crate) fn known(&self, org_id: &str, tool: &str) -> Known {
+    /// Returns what is known of this tool.
+    pub(crate) fn known(&self, org_id: &str, tool: &str) -> ToolFacts {
         read_lock(&self.by_org).get(org_id).map(|manifest| manifest.get(tool)).unwrap_or_default()
     }
 
@@ -43,7 +43,7 @@ impl Tools {
         }
     }
 
-    /// How many tools agents have raised, in all organisations together.
+    /// Returns how many tools agents have raised, in all organisations together.
     pub(crate) fn raised(&self) -> usize {
         self.raised.load(Ordering::Relaxed)
     }

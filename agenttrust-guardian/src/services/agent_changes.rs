@@ -12,9 +12,10 @@ use crate::engine::Engine;
 use crate::registry::{GROUPS, groups_of};
 use crate::store::{AgentChanged, AgentRow};
 
-/// How long an agent's metadata may become, as JSON, in bytes: as long as the body that registers one.
+/// The greatest length of an agent's metadata, as JSON, in bytes: as long as the body that registers one.
 const METADATA_MAX_BYTES: usize = 1 << 20;
-/// How many members of the metadata the audit names, and how much of each name: others may be as long as a body.
+/// The number of members of the metadata that the audit names, and the length of each name: others may be as long as a
+/// body.
 const MEMBERS_TOLD: usize = 50;
 const MEMBER_TOLD_CHARS: usize = 40;
 
@@ -83,7 +84,7 @@ fn check(wanted: &UpdateAgentRequest) -> Result<(), Error> {
     check_names("groups", wanted.groups.as_deref().unwrap_or_default())
 }
 
-/// The agent as it is to be, of how it stands.
+/// Returns the agent as it is to be, of how it stands.
 fn planned(mut row: AgentRow, wanted: UpdateAgentRequest) -> Result<AgentRow, Error> {
     let before = set_of(&row.agent.capabilities)?;
     let agent = &mut row.agent;
@@ -143,7 +144,8 @@ fn set_of<S: AsRef<str>>(names: &[S]) -> Result<CapabilitySet, Error> {
     CapabilitySet::parse(names).map_err(|error| Error::capability("capabilities", &error))
 }
 
-/// Refuses to withdraw what the agent has not, or has all the same: who withdrew it would think it gone.
+/// Refuses to withdraw what the agent does not have, or has all the same: an operator that withdrew it would think it
+/// gone.
 fn withdrawn(id: &str, name: &String, had: &[String], after: &CapabilitySet) -> Result<(), Error> {
     let covers = |wide: &&str| {
         let (wide, name) = (CapabilitySet::parse(&[wide]), CapabilitySet::parse(&[name]));
@@ -162,7 +164,7 @@ fn withdrawn(id: &str, name: &String, had: &[String], after: &CapabilitySet) -> 
     }
 }
 
-/// What the audit says of a change, in one row or two: no row has room for four lists. Of the metadata it names
+/// Returns what the audit says of a change, in one row or two: no row has room for four lists. Of the metadata it names
 /// the members, whose values may be secret.
 fn told(before: &Agent, after: &Agent) -> (Value, Option<Value>) {
     let (mut was, mut is) = (Map::new(), Map::new());

@@ -147,14 +147,14 @@ pub(super) fn check_groups(groups: Option<&Value>) -> Result<(), Error> {
     check_names(FIELD, &names)
 }
 
-/// The agents of the organisation that are within reach.
+/// Returns the agents of the organisation that are within reach.
 pub(crate) fn list(engine: &Engine, reach: Reach<'_>) -> Vec<Agent> {
     let entries = engine.registry.agents.list(&reach.key.org_id);
     let seen = entries.iter().filter(|entry| reach.covers(&entry.agent.id));
     seen.map(|entry| entry.show()).collect()
 }
 
-/// The agent of this id in an organisation.
+/// Returns the agent of this id in an organisation.
 ///
 /// # Errors
 ///
@@ -241,7 +241,7 @@ pub(crate) async fn reactivate(
     engine.reactivate_agent(&key.org_id, id, record).await
 }
 
-/// What is to apply to every session of an agent.
+/// The floor that is to apply to every session of an agent.
 #[derive(Debug)]
 pub(crate) struct NewFloor {
     pub(crate) mode: Option<SessionMode>,
@@ -250,7 +250,7 @@ pub(crate) struct NewFloor {
 }
 
 impl NewFloor {
-    /// The mode and the ceiling that it means.
+    /// Returns the mode and the ceiling that it means.
     fn checked(self) -> Result<(SessionMode, Option<Vec<String>>), Error> {
         if self.mode == Some(SessionMode::Unknown) {
             return Err(unknown_mode());
@@ -327,12 +327,12 @@ pub(crate) async fn set_floor(
     done.map(|()| (mode, shown))
 }
 
-/// The ceiling of a floor, if it has one.
+/// Returns the ceiling of a floor, if it has one.
 fn shown(floor: &Limits) -> Option<Vec<String>> {
     Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty())
 }
 
-/// What this floor takes away of what policies hold for several approvers, where it does.
+/// Returns what this floor takes away of what policies hold for several approvers, where it does.
 fn loosened(engine: &Engine, entry: &AgentEntry, floor: &Limits) -> Option<Loosening> {
     if !floor.is_looser_than(&entry.floor) {
         return None;
@@ -384,7 +384,7 @@ pub(crate) fn restricted_without_ceiling() -> Error {
     Error::invalid("scope_ceiling", "is empty, so restricted would allow nothing; give it scopes")
 }
 
-/// What the audit says of an agent that `key` changed.
+/// Returns what the audit says of an agent that `key` changed.
 pub(crate) fn record(key: &Key, kind: &'static str, agent_id: &str, body: Value) -> Record {
     Record::new(kind, &key.org_id).agent(agent_id).actor(&key.id).body(body)
 }

@@ -19,8 +19,8 @@ use crate::metrics::ApprovalEvent;
 use crate::registry::Broken;
 use crate::store::{ApprovalFilter, Decided, Kinship, Vote};
 
-/// The approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the key
-/// may decide it.
+/// Returns the approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the
+/// key may decide it.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     Ok(approval)
 }
 
-/// What `key` may see of an approval: an input was disclosed to those who decide.
+/// Returns what `key` may see of an approval: an input was disclosed to keys that decide.
 fn seen_by(key: &Key, mut approval: Approval) -> Approval {
     if key.role.may(Permission::DecideApprovals) == Access::No {
         approval.input = None;
@@ -51,7 +51,7 @@ fn seen_by(key: &Key, mut approval: Approval) -> Approval {
     approval
 }
 
-/// The same; a pending one once it changes, or after `wait`. `begin` says whether the caller may wait, and what
+/// Returns the same; a pending one once it changes, or after `wait`. `begin` says whether the caller may wait, and what
 /// it holds meanwhile.
 ///
 /// # Errors
@@ -98,7 +98,7 @@ pub(crate) async fn wait_for<W>(
     Ok(approval)
 }
 
-/// The approvals that `key` may see, the newest first, at most as many as the filter says; of one agent, or of
+/// Returns the approvals that `key` may see, the newest first, at most as many as the filter says; of one agent, or of
 /// all that it may see. With the inputs that it may see and that are not too long for a list.
 ///
 /// # Errors
@@ -132,16 +132,16 @@ pub(crate) async fn list(
 #[derive(Debug)]
 pub(crate) struct Word {
     pub(crate) approve: bool,
-    /// Who the caller says it is.
+    /// The name of the approver, as the caller says it.
     pub(crate) decided_by: Option<String>,
-    /// Why.
+    /// The reason for the decision.
     pub(crate) reason: Option<String>,
 }
 
 /// Counts the word of `key` about an approval.
 ///
 /// This is no [`change`](Engine::change): what is stored decides whether there is anything to record and of which
-/// kind, and those who wait for the approval hear of it before the record is on disk.
+/// kind, and callers that wait for the approval hear of it before the record is on disk.
 ///
 /// # Errors
 ///
@@ -209,9 +209,9 @@ pub(crate) async fn decide(
     Ok(decision)
 }
 
-/// Why a key is the requester's by the agents that the approval is about: bound to the one that asks or to one for which
-/// it does, or of the owner of a key of one for which it does. Who would not approve what its agent asks for does not
-/// approve it either where another agent asks on behalf of its own.
+/// Returns why a key is the requester's by the agents that the approval is about: bound to the one that asks or to one
+/// for which it does, or of the owner of a key of one for which it does. Who would not approve what its agent asks for
+/// does not approve it either where another agent asks on behalf of its own.
 fn kinship_with_agents(engine: &Engine, key: &Key, approval: &Approval) -> Option<Kinship> {
     let mut givers = approval.on_behalf_of.iter().map(|giver| giver.agent_id.as_str());
     if key.is_bound_to(&approval.agent_id) || givers.clone().any(|giver| key.is_bound_to(giver)) {
@@ -223,7 +223,7 @@ fn kinship_with_agents(engine: &Engine, key: &Key, approval: &Approval) -> Optio
 }
 
 impl Word {
-    /// What it says, where that may be said: what is empty is left out.
+    /// Returns what it says, where that may be said: what is empty is left out.
     fn checked(self) -> Result<Self, Error> {
         let decided_by = self.decided_by.filter(|name| !name.is_empty());
         let reason = self.reason.filter(|reason| !reason.trim().is_empty());
@@ -233,7 +233,7 @@ impl Word {
     }
 }
 
-/// What the audit is told of a word about an approval.
+/// Returns the record of a word about an approval, for the audit.
 fn recorded(
     kind: &'static str,
     key: &Key,
@@ -259,7 +259,7 @@ fn recorded(
     Record::new(kind, &key.org_id).agent(&approval.agent_id).actor(&key.id).body(about)
 }
 
-/// The same word from the same key once more changes nothing and is no error: its first answer may
+/// Returns the same word from the same key once more changes nothing and is no error: its first answer may
 /// have been lost on the way.
 fn late(key: &Key, approval: Approval, approve: bool) -> Result<ApprovalDecision, Error> {
     let same = match approval.status {
@@ -312,10 +312,18 @@ async fn need_delegation(engine: &Engine, org_id: &str, approval: &Approval) -> 
     }
 }
 
-/// Says the same as [`own_request`], and of a key that asked because a delegation was made with it, which one.
+/// Says the same as [`own_request`], and of a key that asked because it issued a token or made a delegation, that it
+/// did.
 fn own_request_of(engine: &Engine, key: &Key, approval: &Approval, kinship: Kinship) -> Error {
     let id = &approval.id;
     let session = engine.registry.sessions.get(&key.org_id, &approval.session_id);
+    let issued = session.as_ref().is_some_and(|it| engine.registry.issuers(it).contains(&key.id));
+    if issued && kinship == Kinship::Asked && !key.is_bound_to(&approval.agent_id) {
+        return Error::forbidden(format!(
+            "this key issued the token with which approval {id:?} was asked for, so it cannot decide it; have another \
+             key decide, and agents issue tokens with their own keys"
+        ));
+    }
     let delegation = session.and_then(|session| session.row.delegation_id.clone());
     let chain = delegation.and_then(|delegation_id| {
         engine.registry.chain(&key.org_id, &delegation_id, engine.clock.now()).ok()
@@ -338,13 +346,13 @@ fn own_request(id: &str, kinship: Kinship) -> Error {
              cannot decide it; {OWN_KEY}, or have somebody else's operator key decide"
         ),
         Kinship::Made => format!(
-            "this key comes from one that asked for approval {id:?}, so it cannot decide it; {OWN_KEY}, or \
-             have a key decide that was not made with the one that asked"
+            "this key comes from one that asked for approval {id:?}, or that issued the token or made the delegation \
+             for it, so it cannot decide it; {OWN_KEY}, or have a key decide that was not made with the one that asked"
         ),
         Kinship::Owned => format!(
-            "this key and one that asked for approval {id:?}, or of an agent for which it was asked, are of one \
-             owner, so it cannot decide it; have the key of another owner decide, or {OWN_KEY}, of an owner of \
-             its own"
+            "this key is of one owner with another that asked for approval {id:?}, issued the token for it, or is bound \
+             to its agent or to one for which that acts, so it cannot decide it; have the key of another owner decide, \
+             or {OWN_KEY}, of an owner of its own"
         ),
     })
 }

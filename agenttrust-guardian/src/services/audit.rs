@@ -11,23 +11,23 @@ use crate::domain::{DEFAULT_ORG, Error, Key};
 use crate::engine::Engine;
 use crate::store::Db;
 
-/// How many entries of an export are read at once at most ...
+/// The largest number of entries of an export that are read at once ...
 const AT_ONCE: u32 = 500;
 /// ... and after how many bytes no more of them are handed on: what a reader does not take is held for it.
 const BYTES_AT_ONCE: usize = 256 << 10;
-/// How long an export waits for a place to read from.
+/// The time that an export waits for a place to read from.
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Which entries of a log are wanted.
+/// A query of entries of a log.
 #[derive(Debug)]
-pub(crate) struct Wanted {
-    /// Which log; the one that this Guardian writes, unless another is named.
+pub(crate) struct AuditQuery {
+    /// The log to read; the one that this Guardian writes, unless another is named.
     pub(crate) log: Option<String>,
     /// The number of the entry before the first one.
     pub(crate) after: u64,
-    /// How many at most.
+    /// The largest number of entries.
     pub(crate) limit: u32,
-    /// Only what is about this agent.
+    /// The agent that the entries must be about, if only those are wanted.
     pub(crate) agent_id: Option<String>,
 }
 
@@ -44,8 +44,8 @@ pub(crate) struct Page {
 /// # Errors
 ///
 /// Unavailable where the audit cannot be read.
-pub(crate) async fn list(engine: &Engine, org_id: &str, wanted: Wanted) -> Result<Page, Error> {
-    let Wanted { log, after, limit, agent_id } = wanted;
+pub(crate) async fn list(engine: &Engine, org_id: &str, query: AuditQuery) -> Result<Page, Error> {
+    let AuditQuery { log, after, limit, agent_id } = query;
     let log = log.unwrap_or_else(|| engine.settings.log.clone());
     engine.audit.flush().await;
     let mut entries = page(engine, log, after, limit, agent_id).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn list(engine: &Engine, org_id: &str, wanted: Wanted) -> Resul
     Ok(Page { entries, next_after })
 }
 
-/// One log: on SQLite there is one, on PostgreSQL one a replica.
+/// An audit log, of which SQLite has one and PostgreSQL one a replica.
 #[derive(Debug)]
 pub(crate) struct LogBrief {
     /// Its name; empty on SQLite.
@@ -91,7 +91,7 @@ pub(crate) async fn logs(engine: &Engine, org_id: &str) -> Result<Vec<LogBrief>,
 pub(crate) struct Checkpoints {
     /// The public key by which this Guardian's checkpoints are verified, in hexadecimal.
     pub(crate) key: Option<String>,
-    /// Where the log begins, if its first rows were let go.
+    /// The place where the log begins, if its first rows were let go.
     pub(crate) cut: Option<Checkpoint>,
     /// The newest first.
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -124,10 +124,10 @@ pub(crate) async fn checkpoints(
     Ok(Checkpoints { key, cut, checkpoints, next_before })
 }
 
-/// What was found along every log.
+/// The findings along every log.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    /// How many rows were read, in all logs.
+    /// The number of rows that were read, in all logs.
     pub(crate) rows: u64,
     /// The hash of the last row of the log that this Guardian writes, in hexadecimal.
     pub(crate) head: String,
@@ -148,11 +148,13 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
     })?;
     engine.audit.flush().await;
     let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
-    // The walk goes on when the caller hangs up, and so must its leave.
+    let (log, name) = (engine.audit.clone(), engine.settings.log.clone());
+    // The walk goes on when the caller hangs up, and so must its leave; what it finds is remembered all the same.
     let found = read_log(engine, |db| async move {
-        let found = audit::verify_all(&db, &trust).await;
+        let mut found = audit::verify_all(&db, &trust).await?;
         drop(walk);
-        found
+        log.heed(&name, &mut found).await;
+        Ok(found)
     });
     let logs = found.await?;
     let own = logs.iter().find(|log| log.log == engine.settings.log);
@@ -166,12 +168,12 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
 pub(crate) struct Export {
     engine: Arc<Engine>,
     key: Arc<Key>,
-    /// Only what is about this agent.
+    /// The agent that the entries must be about, if only those are wanted.
     agent_id: Option<String>,
     logs: VecDeque<String>,
     /// The number of the last entry that was read of the first of these logs.
     after: u64,
-    /// How many entries are read at once.
+    /// The number of entries that are read at once.
     at_once: u32,
 }
 
@@ -254,7 +256,7 @@ async fn page(
     .await
 }
 
-/// Reads on the background runtime, to the end even when no one waits for it any more.
+/// Reads on the background runtime, to the end even when no caller waits for it any more.
 async fn read_log<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
 where
     F: FnOnce(Db) -> W,

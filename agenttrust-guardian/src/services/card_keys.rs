@@ -15,7 +15,7 @@ use crate::jose::{Claims, Expected, KeySet, Refusal, Unverified};
 use crate::registry::CardKeyEntry;
 use crate::store::{CARD_KEYS_MOST, CardKeyRow, SecretOf};
 
-/// Makes the first key, where there is none yet.
+/// Makes the first key, where no key was made yet.
 ///
 /// # Errors
 ///
@@ -51,8 +51,8 @@ fn made(key: &Key, kid: &str) -> Record {
     if key.org_id == DEFAULT_ORG { record.actor(&key.id) } else { record }
 }
 
-/// Has cards signed by a new key. Every earlier one signs beside it for `overlap` and no longer. Returns the keys that
-/// there are then.
+/// Makes a new key, by which cards are signed from then on. Every earlier one signs beside it for `overlap` and no
+/// longer. Returns the keys that there are then.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub(crate) async fn rotate(
     Ok(published(engine))
 }
 
-/// The keys by which cards are verified at present, the newest first.
+/// Returns the keys by which cards are verified at present, the newest first.
 pub(crate) fn published(engine: &Engine) -> CardKeys {
     let mut keys = CardKeys::default();
     let live = engine.registry.card_keys.live(engine.clock.now());
@@ -105,12 +105,12 @@ fn shown(row: &CardKeyRow) -> CardKey {
     key
 }
 
-/// The token of a workload that makes these claims, signed by the newest key: who verifies it finds that among those that
-/// are published, until it ends there after a rotation.
+/// Returns the token of a workload that makes these claims, signed by the newest key. Its verifier finds that key
+/// among those that are published, until it ends there after a rotation.
 ///
 /// # Errors
 ///
-/// Unavailable where the newest key does not open, or there is none.
+/// Unavailable where the newest key does not open, or no key was made.
 pub(crate) fn sign_workload(engine: &Engine, claims: &[u8]) -> Result<String, Error> {
     let keys = engine.registry.card_keys.live(engine.clock.now());
     let Some(newest) = keys.first() else {
@@ -121,7 +121,7 @@ pub(crate) fn sign_workload(engine: &Engine, claims: &[u8]) -> Result<String, Er
     Ok(signer(engine, newest)?.sign_workload(claims))
 }
 
-/// What a token says that one of the keys which sign at present has signed.
+/// Returns what a token says that one of the keys which sign at present has signed.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ pub(crate) fn verify(
     }
 }
 
-/// What verifies by this key alone, read once: it is needed for each check with a proof.
+/// Returns what verifies by this key alone, read once: it is needed for each check with a proof.
 fn verifier(entry: &CardKeyEntry) -> &KeySet {
     entry.verifier.get_or_init(|| {
         let mut keys = CardKeys::default();
@@ -149,11 +149,11 @@ fn verifier(entry: &CardKeyEntry) -> &KeySet {
     })
 }
 
-/// What binds a request for access to a denial, signed as [`sign_workload`] signs.
+/// Returns the token that binds a request for access to a denial, signed as [`sign_workload`] signs.
 ///
 /// # Errors
 ///
-/// Unavailable where the newest key does not open, or there is none.
+/// Unavailable where the newest key does not open, or no key was made.
 pub(crate) fn sign_denial(engine: &Engine, claims: &[u8]) -> Result<String, Error> {
     let keys = engine.registry.card_keys.live(engine.clock.now());
     let Some(newest) = keys.first() else {
@@ -162,11 +162,11 @@ pub(crate) fn sign_denial(engine: &Engine, claims: &[u8]) -> Result<String, Erro
     Ok(signer(engine, newest)?.sign_denial(claims))
 }
 
-/// The card, signed by every key that signs at present.
+/// Returns the card, signed by every key that signs at present.
 ///
 /// # Errors
 ///
-/// Unavailable where the newest key does not open, or there is none.
+/// Unavailable where the newest key does not open, or no key was made.
 pub(crate) fn signed(engine: &Engine, card: &AgentCard) -> Result<AgentCard, Error> {
     let mut card = card.clone();
     card.signatures.clear();

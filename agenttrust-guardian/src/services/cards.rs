@@ -19,13 +19,13 @@ use crate::engine::Engine;
 use crate::registry::AgentEntry;
 use crate::store::CardRow;
 
-/// Over how long outcomes make the trust score.
+/// The time over which outcomes make the trust score.
 const SCORED: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// How many skills a card lists.
+/// The number of skills that a card lists.
 const SKILLS_MOST: usize = 100;
-/// How many interfaces an agent has.
+/// The number of interfaces that an agent has.
 const INTERFACES_MOST: usize = 5;
-/// How many media types an agent reads or writes.
+/// The number of media types that an agent reads or writes.
 const MODES_MOST: usize = 20;
 /// The longest media type, in bytes.
 const MODE_MAX_BYTES: usize = 127;
@@ -33,11 +33,12 @@ const MODE_MAX_BYTES: usize = 127;
 const URL_MAX_BYTES: usize = 2_000;
 /// The longest version, in bytes.
 const VERSION_MAX_BYTES: usize = 200;
-/// How often a card is made anew that others keep changing.
+/// The number of times that a card is made again while others keep changing it.
 const TRIES_MOST: usize = 10;
 
-/// Generates the card of an agent, which is published if the one before it is. What `said` says nothing of stays as it
-/// was said before. The Guardian is reached under `base`, which is kept: who reads the card has no say in it.
+/// Generates the card of an agent, which is published if the one before it is. An option that `said` does not have
+/// stays as it was set before. The Guardian is reached under `base`, which is kept: a reader of the card has no say in
+/// it.
 ///
 /// # Errors
 ///
@@ -78,7 +79,7 @@ pub(crate) async fn generate(
     Err(Error::conflict("others keep generating the card of this agent; try again in a moment"))
 }
 
-/// The agent of this id in an organisation, unless it is revoked.
+/// Returns the agent of this id in an organisation, unless it is revoked.
 fn known(engine: &Engine, org_id: &str, agent_id: &str) -> Result<Arc<AgentEntry>, Error> {
     let entry = agents::known(engine, org_id, agent_id)?;
     match entry.agent.status {
@@ -87,7 +88,7 @@ fn known(engine: &Engine, org_id: &str, agent_id: &str) -> Result<Arc<AgentEntry
     }
 }
 
-/// The card of an agent as it is now, not yet signed.
+/// Returns the card of an agent as it is now, not yet signed.
 async fn made(
     engine: &Engine,
     entry: &AgentEntry,
@@ -115,7 +116,7 @@ async fn made(
     })
 }
 
-/// What an agent can do: the tools that are declared and that it may use, else what its capabilities name.
+/// Returns what an agent can do: the tools that are declared and that it may use, else what its capabilities name.
 fn skills(engine: &Engine, entry: &AgentEntry) -> Vec<AgentCardSkill> {
     let AgentEntry { agent, capabilities, .. } = entry;
     let agent_ids = [Arc::from(agent.id.as_str())];
@@ -125,7 +126,7 @@ fn skills(engine: &Engine, entry: &AgentEntry) -> Vec<AgentCardSkill> {
                 && capabilities.covers(tool)
                 && known.scopes().iter().all(|scope| capabilities.covers(scope))
         });
-        let skill = |(tool, known): (&String, &crate::manifest::Known)| {
+        let skill = |(tool, known): (&String, &crate::manifest::ToolFacts)| {
             let effect = known.in_force(tool, &agent_ids).map_or("tool", |effect| effect.as_str());
             skill(tool, format!("Uses the tool {tool}"), effect)
         };
@@ -138,7 +139,7 @@ fn skills(engine: &Engine, entry: &AgentEntry) -> Vec<AgentCardSkill> {
     named.map(|name| skill(name, format!("May use what {name} covers"), "capability")).collect()
 }
 
-/// What was said before, with what is said now in its place. What is said to be empty is said no more.
+/// Returns what was said before, with what is said now in its place. What is said to be empty is said no more.
 fn merged(before: CardOptions, said: &CardOptions) -> CardOptions {
     let text = |before: Option<String>, said: &Option<String>| match said {
         None => before,
@@ -263,7 +264,7 @@ fn check_interfaces(engine: &Engine, interfaces: &[CardInterface]) -> Result<(),
     Ok(())
 }
 
-/// What the audit says of a card. Of an address not the path: it may be as good as a password.
+/// Returns what the audit says of a card. Of an address not the path: it may be as good as a password.
 fn generated(key: &Key, row: &CardRow) -> Record {
     let interfaces = row.options.interfaces.as_deref().unwrap_or_default();
     let origin = |interface: &CardInterface| match Url::parse(&interface.url) {
@@ -284,7 +285,7 @@ fn record(key: &Key, kind: &'static str, agent_id: &str, body: Value) -> Record 
     Record::new(kind, &key.org_id).agent(agent_id).actor(&key.id).body(body)
 }
 
-/// The card of an agent, published or not.
+/// Returns the card of an agent, published or not.
 ///
 /// # Errors
 ///
@@ -293,7 +294,7 @@ pub(crate) fn get(engine: &Engine, org_id: &str, agent_id: &str) -> Result<Agent
     card_keys::signed(engine, &kept(engine, org_id, agent_id)?.card)
 }
 
-/// What was said of the card of an agent, with where the agent itself is reached.
+/// Returns what was said of the card of an agent, with where the agent itself is reached.
 ///
 /// # Errors
 ///
@@ -351,7 +352,7 @@ pub(crate) async fn withdraw(engine: &Engine, key: &Key, agent_id: &str) -> Resu
     engine.change(stored, record).await
 }
 
-/// The published card of an agent, for everybody.
+/// Returns the published card of an agent, for every reader.
 ///
 /// # Errors
 ///
@@ -365,7 +366,7 @@ pub(crate) fn public(engine: &Engine, agent_id: &str) -> Result<AgentCard, Error
     })
 }
 
-/// The agent of a published card, whose name and address everybody may know.
+/// Returns the agent of a published card, whose name and address every reader may know.
 ///
 /// # Errors
 ///

@@ -33,9 +33,9 @@ pub(crate) struct NewDelegation {
 ///
 /// # Errors
 ///
-/// Not found for an agent or a parent that is not there, or that does not work; invalid for a scope that is none, a
-/// cycle, a chain that is too long; forbidden for an agent that is not active, and for more than its giver has; too
-/// many where the giver has given as many as it may.
+/// Not found for an agent or a parent that is not there, or that does not work; invalid for a scope that is not a
+/// capability, a cycle, a chain that is too long; forbidden for an agent that is not active, and for more than its
+/// giver has; too many where the giver has given as many as it may.
 pub(crate) async fn create(
     engine: &Engine,
     key: &Key,
@@ -89,7 +89,7 @@ pub(crate) async fn create(
     Ok(row.show(above, unusable(engine, &row, &Line::default(), now), now))
 }
 
-/// What the new delegation is to be made from: one that its giver was given.
+/// Returns what the new delegation is to be made from: one that its giver was given.
 fn parent(engine: &Engine, giver: &AgentEntry, id: &str, now: Timestamp) -> Result<Chain, Error> {
     let (org_id, giver) = (&giver.agent.org_id, &giver.agent.id);
     let chain = engine.registry.chain(org_id, id, now).map_err(|broken| broken.error(id))?;
@@ -173,7 +173,7 @@ fn need_covered(
     Ok(())
 }
 
-/// When it ends by itself: as asked for, and not after its parent.
+/// Returns when the delegation ends by itself: as asked for, and not after its parent.
 fn expiry(new: &NewDelegation, parent: Option<&Chain>, now: Timestamp) -> Result<Timestamp, Error> {
     if let Some(chain) = parent {
         need_tighter(&chain.last.row.restrictions, &new.restrictions)?;
@@ -189,7 +189,7 @@ fn expiry(new: &NewDelegation, parent: Option<&Chain>, now: Timestamp) -> Result
     Ok(parent.map_or(expires_at, |chain| expires_at.min(chain.last.row.expires_at)))
 }
 
-/// Why a delegation cannot be made whose agents and parent were good a moment ago.
+/// Returns why a delegation cannot be made whose agents and parent were good a moment ago.
 fn over(engine: &Engine, key: &Key, row: &DelegationRow) -> Error {
     let stands = |id: &str| known(engine, &key.org_id, id).and_then(|agent| active(&agent));
     let stand = engine
@@ -219,7 +219,7 @@ fn about(row: &DelegationRow) -> Value {
     })
 }
 
-/// The delegation of this id, if one of its agents is within reach.
+/// Returns the delegation of this id, if one of its agents is within reach.
 ///
 /// # Errors
 ///
@@ -238,7 +238,7 @@ fn is_within(reach: Reach<'_>, row: &DelegationRow) -> bool {
     reach.covers(&row.from_agent_id) || reach.covers(&row.to_agent_id)
 }
 
-/// These delegations as callers see them now: all that they were made from is read at once.
+/// Returns these delegations as callers see them now: all that they were made from is read at once.
 async fn shown(engine: &Engine, rows: Vec<DelegationRow>) -> Result<Vec<Delegation>, Error> {
     let ids = rows.iter().map(|row| row.id.clone()).collect();
     let lines = engine.reading_store.delegation_lines(ids).await?;
@@ -257,7 +257,8 @@ async fn shown(engine: &Engine, rows: Vec<DelegationRow>) -> Result<Vec<Delegati
     Ok(rows.into_iter().map(show).collect())
 }
 
-/// Why a delegation lets no call through at `now`, if it lets none: what its session and its checks would be told.
+/// Returns why a delegation lets no call through at `now`, if it lets none: what its session and its checks would be
+/// told.
 fn unusable(engine: &Engine, row: &DelegationRow, line: &Line, now: Timestamp) -> Option<String> {
     let id = &row.id;
     match row.state(now) {
@@ -284,7 +285,7 @@ fn unusable(engine: &Engine, row: &DelegationRow, line: &Line, now: Timestamp) -
     })
 }
 
-/// The delegations within reach that pass the filter, the newest first; of one agent, or of all.
+/// Returns the delegations within reach that pass the filter, the newest first; of one agent, or of all.
 ///
 /// # Errors
 ///
@@ -333,9 +334,9 @@ fn live(engine: &Engine, reach: Reach<'_>, id: &str) -> Option<Arc<DelegationEnt
 /// A request about a delegation that was refused.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// What it was for.
+    /// The operation that was refused.
     pub(crate) operation: &'static str,
-    /// What was answered, for programs ...
+    /// The refusal, for programs ...
     pub(crate) code: &'static str,
     /// ... and for people.
     pub(crate) message: String,

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::registry::{SessionEntry, TokenEntry};
 use crate::store::{IssuedFilter, OpenedAt};
 
-/// The tokens within reach that pass the filter, the newest first, without what is secret; of one agent, or of
+/// Returns the tokens within reach that pass the filter, the newest first, without what is secret; of one agent, or of
 /// all.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub(crate) async fn tokens(
     Ok(newest(found, &filter, |token| (token.issued_at, &token.token_id)))
 }
 
-/// The issued sessions within reach that pass the filter, the newest first; of one agent, or of all. A gateway
+/// Returns the issued sessions within reach that pass the filter, the newest first; of one agent, or of all. A gateway
 /// reaches those that were opened at it.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ fn opened_at(key: &Key) -> OpenedAt {
     OpenedAt { key_id: key.id.clone(), gateway: key.gateway.clone() }
 }
 
-/// The newest of what was found of each agent, as many as the filter says.
+/// Returns the newest of what was found of each agent, as many as the filter says.
 pub(super) fn newest<T, S>(
     mut found: Vec<T>,
     filter: &IssuedFilter<S>,
@@ -137,7 +137,7 @@ fn session(engine: &Engine, reach: Reach<'_>, id: &str) -> Option<Arc<SessionEnt
     (live && reach.covers(&row.agent_id)).then_some(session)
 }
 
-/// What `look` finds, if need be once memory has followed: another replica may have issued it a moment ago.
+/// Returns what `look` finds, if need be once memory has followed: another replica may have issued it a moment ago.
 pub(super) async fn found<T>(engine: &Engine, look: impl Fn() -> Option<T>) -> Option<T> {
     match look() {
         None => {

@@ -17,7 +17,7 @@ use crate::store::{Gone, KeyRow, Rotation, StoreError};
 /// The longest that two secrets of a key work beside each other, in seconds.
 pub(crate) const OVERLAP_MOST: u64 = 30 * 86_400;
 
-/// How many keys a key may come from. Each of them is remembered with it.
+/// The number of keys that a key may come from. Each of them is remembered with it.
 const MAKERS_MOST: i64 = 64;
 
 /// A key that is to be made.
@@ -27,7 +27,7 @@ pub(crate) struct NewKey {
     pub(crate) role: Role,
     /// The agents that it is bound to.
     pub(crate) agents: Vec<String>,
-    /// What its secret is known by.
+    /// The fingerprint of its secret.
     pub(crate) hash: Fingerprint,
     /// The gateway that a key of role gateway is of.
     pub(crate) gateway: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct NewKey {
     pub(crate) owner: Option<String>,
 }
 
-/// Who makes a key.
+/// The maker of a key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Maker<'a> {
     /// The program, under this name in the audit.
@@ -44,7 +44,7 @@ pub(crate) enum Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Who it is in the audit.
+    /// Returns the name of the maker in the audit.
     fn actor(&self) -> &str {
         match self {
             Self::Program(name) => name,
@@ -52,9 +52,9 @@ impl Maker<'_> {
         }
     }
 
-    /// The owner of a key of `role` for which none is named. A key that decides is its maker's: else its owner
-    /// would have one that is nobody's to approve with. The key of an agent is not, because who makes one may
-    /// decide what the agent asks for.
+    /// Returns the owner of a key of `role` for which none is named. A key that decides is its maker's: else its owner
+    /// would have one more key to approve with that does not count as the owner's. The key of an agent is not, because
+    /// its maker may decide what the agent asks for.
     fn owner_of(self, role: Role) -> Option<String> {
         let decides = role.may(Permission::DecideApprovals) != Access::No;
         match self {
@@ -65,13 +65,13 @@ impl Maker<'_> {
 }
 
 impl NewKey {
-    /// A key of this role, bound to no agent and of no owner.
+    /// Creates a key of this role, bound to no agent and of no owner.
     pub(crate) fn new(org_id: &str, role: Role, hash: Fingerprint) -> Self {
         let org_id = org_id.to_owned();
         Self { org_id, role, agents: Vec::new(), hash, gateway: None, owner: None }
     }
 
-    /// The row of it, made at `now`.
+    /// Returns the row of it, made at `now`.
     pub(crate) fn into_row(self, now: Timestamp) -> KeyRow {
         let Self { org_id, role, agents, hash, gateway, owner } = self;
         KeyRow {
@@ -93,7 +93,7 @@ impl NewKey {
     }
 }
 
-/// What the audit says of a new key.
+/// Returns what the audit says of a new key.
 pub(crate) fn created(row: &KeyRow) -> Record {
     let mut body = json!({ "key_id": row.id, "role": row.role, "agents": row.agents });
     for (name, value) in [("gateway", &row.gateway), ("owner", &row.owner)] {
@@ -109,8 +109,8 @@ pub(crate) fn created(row: &KeyRow) -> Record {
 /// # Errors
 ///
 /// Invalid for agents that a key of this role cannot be bound to, and for a name that cannot be an owner's or a
-/// gateway's, or by which the Guardian itself asks; conflict for a maker that comes from too many keys; unavailable where the database or the audit
-/// cannot be written. A key that could not be recorded does not work.
+/// gateway's, or by which the Guardian itself asks; conflict for a maker that comes from too many keys; unavailable
+/// where the database or the audit cannot be written. A key that could not be recorded does not work.
 pub(crate) async fn create(
     engine: &Engine,
     new: NewKey,
@@ -177,8 +177,8 @@ fn check_agents(engine: &Engine, new: &NewKey) -> Result<(), Error> {
     }
 }
 
-/// Refuses the name of a gateway that is none, and one of a key that is no gateway's; `field` is where it was
-/// given.
+/// Refuses a text that cannot be the name of a gateway, and a gateway for a key of another role; `field` is where it
+/// was given.
 ///
 /// # Errors
 ///
@@ -192,8 +192,8 @@ pub(crate) fn check_gateway(field: &str, role: Role, gateway: Option<&str>) -> R
     check_name(field, gateway)
 }
 
-/// The row of a gateway key by which only the Guardian itself asks, for what the caller's `key` registers. Its secret is
-/// shown to no one.
+/// Returns the row of a gateway key by which only the Guardian itself asks, for what the caller's `key` registers. Its
+/// secret is never shown.
 ///
 /// # Errors
 ///
@@ -206,8 +206,8 @@ pub(crate) fn own_gateway(key: &Key, name: String, now: Timestamp) -> Result<Key
     Ok(gateway)
 }
 
-/// Refuses the name of a gateway by which the Guardian itself asks: whoever has such a key acts in the sessions of those
-/// who come there.
+/// Refuses the name of a gateway by which the Guardian itself asks: a key of that gateway would act in the sessions of
+/// the agents that come there.
 fn need_free(engine: &Engine, org_id: &str, gateway: &str) -> Result<(), Error> {
     if gateway.starts_with(GATEWAY_PREFIX) {
         let of_provider = format!(
@@ -240,7 +240,7 @@ fn need_of_people(engine: &Engine, org_id: &str, id: &str) -> Result<(), Error> 
     )))
 }
 
-/// The keys of an organisation, revoked ones too.
+/// Returns the keys of an organisation, revoked ones too.
 pub(crate) async fn list(engine: &Engine, org_id: &str) -> Result<Vec<KeyRow>, StoreError> {
     let mut keys = engine.reading_store.keys().await?;
     keys.retain(|key| key.org_id == org_id);
@@ -250,7 +250,7 @@ pub(crate) async fn list(engine: &Engine, org_id: &str) -> Result<Vec<KeyRow>, S
 /// The reason for which what was issued with a key goes with it, unless something else is said.
 const COMPROMISED: &str = "compromised";
 
-/// Whether what was issued with a key goes with it: as is said, else as the reason has it.
+/// Returns whether what was issued with a key goes with it: as is said, else as the reason has it.
 pub(crate) fn takes_issued(said: Option<bool>, reason: &str) -> bool {
     said.unwrap_or_else(|| reason.trim().eq_ignore_ascii_case(COMPROMISED))
 }
@@ -260,7 +260,7 @@ pub(crate) fn takes_issued(said: Option<bool>, reason: &str) -> bool {
 pub(crate) struct Ended {
     /// Whether that is stored.
     pub(crate) durable: bool,
-    /// What went with it.
+    /// The tokens, sessions and the like that went with it.
     pub(crate) gone: Gone,
 }
 
@@ -296,7 +296,7 @@ pub(crate) async fn revoke(
     Ok(Ended { durable, gone })
 }
 
-/// What the audit says of a key that is revoked.
+/// Returns what the audit says of a key that is revoked.
 pub(crate) fn revoked(org_id: &str, id: &str, taking: &KeyTaking, gone: Gone) -> Record {
     let mut body = json!({ "key_id": id, "reason": taking.reason });
     if let (Some(body), true) = (body.as_object_mut(), taking.take_issued) {
@@ -311,7 +311,7 @@ pub(crate) fn revoked(org_id: &str, id: &str, taking: &KeyTaking, gone: Gone) ->
 #[derive(Debug)]
 pub(crate) struct NewSecret {
     pub(crate) hash: Fingerprint,
-    /// How many seconds the one before goes on working.
+    /// The number of seconds that the one before goes on working.
     pub(crate) overlap: u64,
 }
 

@@ -1,9 +1,11 @@
-//! What would take away a hold for several approvers: a weaker effect of a tool or one that is held for fewer, a looser
-//! floor of an agent. One person who could do it alone would be all of them, so it is held for as many itself.
+//! The hold of changes that would take away a hold for several approvers: a weaker effect of a tool or one that is
+//! held for fewer, a looser floor of an agent. One person who could do it alone would be all of them, so it is held
+//! for as many itself.
 //!
-//! It waits in an approval as a held call does: whoever decides sees what is to change, and none of the keys of who asks
-//! decides it. The agent of such an approval stands for the operators of the organisation. It is in no memory, so nothing
-//! is checked, issued or revoked for it, and no call of an agent falls under what was approved for a change.
+//! Such a change waits in an approval as a held call does: the approver sees what is to change, and none of the keys
+//! of the requester decides it. The agent of such an approval stands for the operators of the organisation. It is in
+//! no memory, so nothing is checked, issued or revoked for it, and no call of an agent falls under what was approved
+//! for a change.
 
 use std::time::Duration;
 
@@ -17,17 +19,17 @@ use crate::metrics::ApprovalEvent;
 use crate::policy::{DEFAULT_WINDOW, Demanded};
 use crate::store::{Held, NewApproval, Settled};
 
-/// How long what is shown to an approver may be, as JSON, in bytes.
+/// The greatest length of what is shown to an approver, as JSON, in bytes.
 const INPUT_MOST: usize = 64 << 10;
-/// How long the words for it may be, in characters.
+/// The greatest length of the words for it, in characters.
 const SUMMARY_MOST: usize = 200;
 
 /// A change that loosens something, and what it takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Loosening {
-    /// What its approval calls it, where that of a call names a tool.
+    /// The name of the change in its approval, where that of a call names a tool.
     pub(crate) action: &'static str,
-    /// What changes, for the approver. The approval is for this and nothing else.
+    /// The change, for the approver. The approval is for this and nothing else.
     pub(crate) input: Value,
     /// The same in a few words, which go on from "to".
     pub(crate) summary: String,
@@ -36,18 +38,18 @@ pub(crate) struct Loosening {
 }
 
 impl Loosening {
-    /// What tells one change from another.
+    /// Returns what tells one change from another.
     pub(crate) fn digest(&self) -> Fingerprint {
         let Self { action, input, .. } = self;
         Fingerprint::from_text(&format!("agenttrust/loosening/v1\n{action}\n{input}"))
     }
 
-    /// How long an approval of it serves.
+    /// Returns how long an approval of it serves.
     fn window(&self) -> Duration {
         self.demanded.terms.window.map_or(DEFAULT_WINDOW, |window| window.min(DEFAULT_WINDOW))
     }
 
-    /// The words for it, cut to what a list shows.
+    /// Returns the words for it, cut to what a list shows.
     fn words(&self) -> String {
         match self.summary.char_indices().nth(SUMMARY_MOST) {
             None => self.summary.clone(),
@@ -62,15 +64,15 @@ impl Loosening {
 /// The approval that a change uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
-    /// What it was approved for.
+    /// The digest of the change that was approved.
     pub(crate) digest: Fingerprint,
     approval_id: String,
-    /// Under which it is noted that the approval is used.
+    /// The id under which it is noted that the approval is used.
     change_id: String,
 }
 
 impl Granted {
-    /// What the audit says of the change, with the approval that it rests on.
+    /// Returns what the audit says of the change, with the approval that it rests on.
     pub(crate) fn noted(&self, mut record: Record) -> Record {
         if let Some(body) = record.body.as_object_mut() {
             body.insert("approval_id".to_owned(), json!(self.approval_id));
@@ -83,8 +85,8 @@ impl Granted {
 ///
 /// # Errors
 ///
-/// Held, with the approval that has to be decided first; forbidden where it was denied; invalid for more at once than an
-/// approver could be shown; unavailable where the database does not answer.
+/// Held, with the approval that has to be decided first; forbidden where it was denied; invalid for more at once than
+/// an approver could be shown; unavailable where the database does not answer.
 pub(crate) async fn approved(
     engine: &Engine,
     key: &Key,

@@ -16,8 +16,8 @@ use crate::engine::taking::KeyTaking;
 use crate::registry::McpServerEntry;
 use crate::store::{KeyEnd, MCP_SERVERS_MOST, McpServerKept, McpServerRow, SecretOf};
 
-/// Names that the tools of AgentTrust itself begin with: a server of such a name would have tools that are called like
-/// these.
+/// The names that the tools of AgentTrust itself begin with: a server of such a name would have tools that are called
+/// like these.
 const RESERVED: [&str; 4] = ["a2a", "agenttrust", "http", "mcp"];
 /// The longest `Authorization` that is sent to a server, in bytes.
 const AUTHORIZATION_MAX_BYTES: usize = 8_000;
@@ -29,7 +29,7 @@ pub(crate) struct NewMcpServer {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) capabilities: Vec<String>,
-    /// What is sent to it as `Authorization`.
+    /// The value of `Authorization` that is sent to it.
     pub(crate) authorization: Option<Secret>,
 }
 
@@ -138,7 +138,7 @@ fn need_kept(kept: McpServerKept, name: &str) -> Result<(), Error> {
     }
 }
 
-/// What the audit says of a new server. Not the path: it may be as good as a password.
+/// Returns what the audit says of a new server. Not the path: it may be as good as a password.
 fn registered(row: &McpServerRow, target: &Url) -> Record {
     Record::new("mcp_server.registered", &row.org_id).body(json!({
         "server_id": row.id,
@@ -150,12 +150,12 @@ fn registered(row: &McpServerRow, target: &Url) -> Record {
     }))
 }
 
-/// Tells the audit what a caller who may do this was refused, and what it named; waits for nothing.
+/// Records in the audit that a caller with the permission was refused, and what it named; waits for nothing.
 pub(crate) fn refused(engine: &Engine, key: &Key, error: &Error, named: &[(&str, &str)]) {
     engine.refused_request("mcp_server.refused", key, error, named);
 }
 
-/// The server of this id, if it is of this organisation.
+/// Returns the server of this id, if it is of this organisation.
 ///
 /// # Errors
 ///
@@ -165,13 +165,13 @@ pub(crate) fn known(engine: &Engine, org_id: &str, id: &str) -> Result<Arc<McpSe
     found.ok_or_else(|| Error::unknown("MCP server", id))
 }
 
-/// The servers of an organisation, the oldest first; their URLs without path and query, unless `whole` is true.
+/// Returns the servers of an organisation, the oldest first; their URLs without path and query, unless `whole` is true.
 pub(crate) fn list(engine: &Engine, org_id: &str, whole: bool) -> Vec<McpServer> {
     let found = engine.registry.mcp_servers.of_org(org_id);
     found.iter().map(|entry| show(&entry.row, whole)).collect()
 }
 
-/// A server as callers see it; its URL without path and query, unless `whole` is true.
+/// Returns a server as callers see it; its URL without path and query, unless `whole` is true.
 pub(crate) fn show(row: &McpServerRow, whole: bool) -> McpServer {
     let mut shown = McpServer::default();
     shown.id.clone_from(&row.id);
@@ -187,7 +187,7 @@ pub(crate) fn show(row: &McpServerRow, whole: bool) -> McpServer {
     shown
 }
 
-/// A URL without what may be as good as a password.
+/// Returns a URL without what may be as good as a password.
 fn origin(url: &str) -> String {
     // Read as it is called: the parser takes `\` for `/`, and leaves tabs out.
     Url::parse(url)

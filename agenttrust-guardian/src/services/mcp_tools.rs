@@ -12,19 +12,19 @@ use crate::audit::Record;
 use crate::domain::{Error, Key};
 use crate::engine::Engine;
 use crate::manifest::{
-    Extent, ListedTool, News, Observed, PINNED_MAX_BYTES, PinnedTool, effect_hint,
+    Extent, ListedTool, Observed, PINNED_MAX_BYTES, PinnedTool, ToolListChanges, effect_hint,
     observe as observed,
 };
 use crate::registry::McpServerEntry;
 use crate::store::{McpServerRow, McpToolAccepted, McpToolChanges, McpToolRow, StoreError};
 
-/// How many bytes of tools one row of the audit lists: with one more it still fits.
+/// The number of bytes of tools that one row of the audit lists: with one more it still fits.
 const LISTED_BYTES: usize = 32 << 10;
-/// How often what was observed is planned before giving up on being first.
+/// The number of times that what was observed is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
-/// What is known of a server's tools, ordered by name; of those alone that one of `agents` may use, where they are
-/// given, and then without what a tool is changed to.
+/// Returns what is known of a server's tools, ordered by name; of those alone that one of `agents` may use, where they
+/// are given, and then without what a tool is changed to.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(show).collect())
 }
 
-/// A tool as callers see it.
+/// Returns a tool as callers see it.
 fn show(row: McpToolRow) -> McpTool {
     let McpToolRow { tool, changed_definition, .. } = row;
     let mut shown = McpTool::default();
@@ -72,8 +72,8 @@ fn show(row: McpToolRow) -> McpTool {
     shown
 }
 
-/// Pins a tool as its server describes it now, which is the definition of this digest: whoever accepts it has looked
-/// at that one. Its effect is raised where the annotations say more, and never lowered: that is for
+/// Pins a tool as its server describes it now, which is the definition of this digest: the operator that accepts it
+/// has looked at that one. Its effect is raised where the annotations say more, and never lowered: that is for
 /// [`set_effect`](super::tools::set_effect).
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub(crate) async fn accept(
     find().await.map(show)
 }
 
-/// What the effect of a tool is raised to once it is pinned as it is changed to, if that is what was looked at.
+/// Returns what the effect of a tool is raised to once it is pinned as it is changed to, if that is what was looked at.
 fn acceptable(
     server: &McpServerEntry,
     row: &McpToolRow,
@@ -154,14 +154,14 @@ fn another(tool: &str) -> Error {
     ))
 }
 
-/// How a tool that a server lists stands to the one that is pinned.
+/// The standing of a tool that a server lists, compared with the pinned one.
 #[derive(Clone, Debug)]
 pub(crate) enum ToolStanding {
-    /// It is the pinned one.
+    /// The tool that is pinned.
     Known(Arc<PinnedTool>),
-    /// It is another one.
+    /// A tool that is described otherwise than the pinned one.
     Changed,
-    /// None of its name is pinned.
+    /// A tool whose name is not pinned yet.
     New,
 }
 
@@ -252,9 +252,9 @@ fn removed(server: &McpServerEntry) -> Error {
     Error::unknown("MCP server", &server.row.id)
 }
 
-/// What the audit says of what was observed.
-fn records(server: &McpServerEntry, news: News) -> Vec<Record> {
-    let News { appeared, changed, gone } = news;
+/// Returns what the audit says of what was observed.
+fn records(server: &McpServerEntry, news: ToolListChanges) -> Vec<Record> {
+    let ToolListChanges { appeared, changed, gone } = news;
     let kinds =
         [("mcp_tool.appeared", appeared), ("mcp_tool.changed", changed), ("mcp_tool.gone", gone)];
     let mut records = Vec::new();

@@ -26,7 +26,7 @@ fn entry(api: &Api, id: &str) -> Arc<McpServerEntry> {
     api.guardian.engine().registry.mcp_servers.get(id).unwrap()
 }
 
-/// The whole list of a server, seen by one Guardian.
+/// Observes the whole list of a server, by one Guardian.
 async fn seen(api: &Api, server: &Arc<McpServerEntry>, tools: &[Value]) -> Result<(), Error> {
     observe(api.guardian.engine(), server, read_list("files", tools), Extent::All).await
 }
@@ -35,7 +35,7 @@ async fn list(api: &Api, id: &str, tools: &[Value]) {
     seen(api, &entry(api, id), tools).await.unwrap();
 }
 
-/// What may be called, as one letter a tool: yes, changed, unknown.
+/// Returns what may be called, as one letter a tool: yes, changed, unknown.
 fn callable(api: &Api, id: &str, tools: &[&str]) -> String {
     let entry = entry(api, id);
     let letter = |tool: &&str| match entry.callable(tool) {

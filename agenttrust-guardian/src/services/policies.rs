@@ -1,6 +1,7 @@
-//! The policies: what is in force and told of them, and putting others in their place.
+//! The policies: those in force, as an organisation sees them, and putting others in their place.
 
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,35 +13,36 @@ use crate::engine::Engine;
 use crate::engine::policies::{Origin, Report, Trouble};
 use crate::policy::{About, Whom};
 
-/// How many files a set may be sent in.
+/// The number of files that a set may be sent in.
 const FILES_MOST: usize = 256;
 
 /// The policies in force, as they are described.
 #[derive(Debug)]
 pub(crate) struct InForce {
     pub(crate) origin: Origin,
-    /// Of the set: the same policies have the same.
+    /// The digest of the set: the same policies have the same one.
     pub(crate) sha256: String,
     pub(crate) since: Timestamp,
     pub(crate) policies: Vec<Described>,
-    /// What only those are told whose Guardian it is.
-    pub(crate) house: Option<House>,
+    /// The place of the policies, which only the Guardian's own organisation sees.
+    pub(crate) source: Option<PolicySource>,
 }
 
-/// Where the policies come from, and what is wrong there.
+/// The place that the policies come from, and what is wrong there.
 #[derive(Debug)]
-pub(crate) struct House {
+pub(crate) struct PolicySource {
     /// The folder that they are read from.
     pub(crate) folder: Option<PathBuf>,
-    /// Why another set is not in force.
+    /// The reason why a newer set is not in force.
     pub(crate) trouble: Option<Trouble>,
 }
 
-/// One policy, as it is described.
+/// A policy, as it is described.
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) about: About,
-    /// How often a shadow policy would have changed a decision, since the Guardian started, whosever it was.
+    /// The number of decisions that a shadow policy would have changed, since the Guardian started, whosever they
+    /// were.
     pub(crate) would_have_changed: Option<u64>,
 }
 
@@ -49,9 +51,14 @@ pub(crate) struct Described {
 pub(crate) fn in_force(engine: &Engine, org_id: &str) -> InForce {
     let Report { set, origin, since, trouble, changed } = engine.policies.report();
     let is_own = org_id == DEFAULT_ORG;
-    let seen = set
-        .list_with_whom()
-        .filter(|(_, whom)| is_own || whom.is_none_or(|whom| may_be_about(engine, org_id, whom)));
+    // Once for all policies: there may be many of both.
+    let groups = LazyCell::new(|| groups_of(engine, org_id));
+    let may_be_about = |whom: &Whom| match whom {
+        Whom::Agent(id) => engine.registry.agents.get(org_id, id).is_some(),
+        Whom::Group(group) => groups.contains(group),
+        Whom::Organisation(id) => id == org_id,
+    };
+    let seen = set.list_with_whom().filter(|(_, whom)| is_own || whom.is_none_or(may_be_about));
     let described = |(about, _): (&About, _)| Described {
         about: about.clone(),
         would_have_changed: changed.get(&about.id).copied(),
@@ -62,18 +69,14 @@ pub(crate) fn in_force(engine: &Engine, org_id: &str) -> InForce {
         sha256: set.sha256().to_owned(),
         since,
         policies: seen.map(described).collect(),
-        house: is_own.then_some(House { folder, trouble }),
+        source: is_own.then_some(PolicySource { folder, trouble }),
     }
 }
 
-/// Whether this is, or holds, an agent of the organisation.
-fn may_be_about(engine: &Engine, org_id: &str, whom: &Whom) -> bool {
-    let agents = &engine.registry.agents;
-    match whom {
-        Whom::Agent(id) => agents.get(org_id, id).is_some(),
-        Whom::Group(group) => agents.list(org_id).iter().any(|agent| agent.groups.contains(group)),
-        Whom::Organisation(id) => id == org_id,
-    }
+/// Returns the groups that the agents of an organisation are in.
+fn groups_of(engine: &Engine, org_id: &str) -> HashSet<String> {
+    let agents = engine.registry.agents.list(org_id);
+    agents.iter().flat_map(|agent| agent.groups.iter().cloned()).collect()
 }
 
 /// Puts other policies in force, given as the names and texts of their files; returns what is in force then.

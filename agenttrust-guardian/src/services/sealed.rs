@@ -1,5 +1,4 @@
-//! Secrets that are kept to be sent again: opened for who sends them, and sealed by the key of today when the Guardian
-//! starts.
+//! Secrets that are kept to be sent again: opened to be sent, and sealed by the key of today when the Guardian starts.
 
 use serde_json::json;
 
@@ -8,10 +7,10 @@ use crate::domain::{DEFAULT_ORG, Error, GuardianError, Sealer, Secret};
 use crate::engine::Engine;
 use crate::store::{KeptSecret, SecretOf};
 
-/// How many things whose secret does not open are named.
+/// The number of things that are named whose secret does not open.
 const NAMED_MOST: usize = 5;
 
-/// The secret that is kept as `text` for this one. Sealed or, from before secrets were sealed, in clear.
+/// Returns the secret that is kept as `text` for this one. Sealed or, from before secrets were sealed, in clear.
 ///
 /// # Errors
 ///
@@ -77,7 +76,7 @@ pub(crate) async fn seal_kept(engine: &Engine) -> Result<(), GuardianError> {
     recorded.map(drop).map_err(|error| GuardianError::Unavailable(error.to_string()))
 }
 
-/// What takes the place of a secret; `None` where it may stay.
+/// Returns what takes the place of a secret; `None` where it may stay.
 fn sealed_anew(sealer: &Sealer, of: SecretOf, kept: &KeptSecret) -> Result<Option<String>, Error> {
     let is_sealed = Sealer::is_sealed(&kept.text);
     if is_sealed && sealer.is_current(&kept.text) || !is_sealed && !sealer.has_key() {

@@ -57,7 +57,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
     start_session(engine, key, row).await
 }
 
-/// The token of an agent with this text, wherever it stands.
+/// Returns the token of an agent with this text, wherever it stands.
 ///
 /// # Errors
 ///
@@ -73,8 +73,8 @@ pub(crate) fn token(engine: &Engine, key: &Key, token: &str) -> Result<Arc<Token
 ///
 /// # Errors
 ///
-/// Unauthenticated for a token that does not work or is for others, forbidden for an agent that is not active, too many where it
-/// has as many sessions as it may have.
+/// Unauthenticated for a token that does not work or is for others, forbidden for an agent that is not active, too
+/// many where it has as many sessions as it may have.
 pub(crate) async fn begin_from_token(
     engine: &Engine,
     key: &Key,
@@ -239,7 +239,7 @@ pub(crate) async fn get(
     Ok(shown)
 }
 
-/// The session with all that was counted in it up to now.
+/// Returns the session with all that was counted in it up to now.
 pub(super) async fn shown(engine: &Engine, session: &SessionEntry) -> Result<Session, Error> {
     // Decisions that were answered may be on their way to the disk.
     engine.audit.flush().await;
@@ -248,13 +248,13 @@ pub(super) async fn shown(engine: &Engine, session: &SessionEntry) -> Result<Ses
     Ok(session.show(&counts))
 }
 
-/// The session of this id, if it is open now.
+/// Returns the session of this id, if it is open now.
 pub(crate) fn open_session(engine: &Engine, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
     let now = engine.clock.now();
     engine.registry.sessions.get(org_id, id).filter(|session| engine.registry.is_open(session, now))
 }
 
-/// The mode and ceiling of a new session: what was asked for, if that only tightens the floor.
+/// Returns the mode and ceiling of a new session: what was asked for, if that only tightens the floor.
 fn tightened(
     agent: &AgentEntry,
     mode: Option<SessionMode>,
@@ -325,7 +325,7 @@ pub(super) async fn start_session(
     Ok(entry.show(&Counts::none(row.created_at)))
 }
 
-/// Why a session cannot begin whose agent or token was good a moment ago.
+/// Returns why a session cannot begin whose agent or token was good a moment ago.
 fn over(engine: &Engine, key: &Key, row: &SessionRow) -> Error {
     let stands = || known(engine, &key.org_id, &row.agent_id).and_then(|agent| active(&agent));
     match engine.need_key(key).and_then(|()| stands()) {

@@ -1,8 +1,8 @@
 //! Tasks that one agent asks of another: sent, read, cancelled, listed and followed.
 //!
-//! A message is kept before anything is done about it, asked about, and handed on at most once: to the interfaces that the
-//! target's operator named, else into the target's inbox. What is held for an approval goes on by itself once that is
-//! decided, at whichever replica is there by then.
+//! A message is kept before anything is done about it, asked about, and handed on at most once: to the interfaces that
+//! the target's operator named, else into the target's inbox. What is held for an approval goes on by itself once that
+//! is decided, at whichever replica is there by then.
 
 mod adopt;
 mod asked;
@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast::Receiver;
 
 pub(crate) use self::caller::Caller;
-use self::following::Known;
+use self::following::LastSeen;
 use self::reading::Woken;
 use crate::domain::Trace;
 use crate::domain::task::{Message, Shown, Spelled, Task, TaskError, TaskState};
@@ -45,31 +45,31 @@ pub(crate) struct Asked {
     pub(crate) target_agent_id: String,
     /// The message; its ids of tasks and contexts are ours.
     pub(crate) message: Message,
-    /// What is said of the request, and not in the message.
+    /// The metadata of the request, apart from that of the message.
     pub(crate) metadata: Map<String, Value>,
-    /// How the numbers in both are written, by which one message is told from another.
+    /// The notation of the numbers in both, by which one message is told from another.
     pub(crate) spelled: Spelled,
-    /// The media types that its sender takes; all of them where there is none.
+    /// The media types that its sender takes; all of them where the list is empty.
     pub(crate) accepted_output_modes: Vec<String>,
     /// Whether what the target tells is wanted piece by piece, which [`follow`] hears.
     pub(crate) streams: bool,
     /// The trace that its sender is in.
     pub(crate) trace: Option<Trace>,
-    /// How long to wait until the task has ended or waits for something; zero not to wait.
+    /// The time to wait until the task has ended or waits for something; zero not to wait.
     pub(crate) wait: Duration,
 }
 
-/// Which tasks are listed.
+/// The choice of tasks to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskFilter {
     pub(crate) target_agent_id: Option<String>,
     pub(crate) context_id: Option<String>,
     pub(crate) state: Option<TaskState>,
-    /// Only those whose status is of this time or later.
+    /// The time since which a task's status must be, if only such tasks are wanted.
     pub(crate) since: Option<Timestamp>,
-    /// Where an earlier page ended.
+    /// The place where an earlier page ended.
     pub(crate) cursor: Option<String>,
-    /// How many at most; 1 to 100.
+    /// The largest number of tasks; 1 to 100.
     pub(crate) limit: usize,
 }
 
@@ -77,13 +77,13 @@ pub(crate) struct TaskFilter {
 #[derive(Clone, Debug)]
 pub(crate) struct TaskPage {
     pub(crate) tasks: Vec<Task>,
-    /// Where the next page begins; absent at the end.
+    /// The place where the next page begins; absent at the end.
     pub(crate) next: Option<String>,
-    /// How many there are on all pages.
+    /// The number of tasks on all pages.
     pub(crate) total: u64,
 }
 
-/// What is checked where a message is sent to this agent.
+/// Returns what is checked where a message is sent to this agent.
 fn action(target_agent_id: &str) -> String {
     format!("a2a/{target_agent_id}")
 }
@@ -108,8 +108,8 @@ pub(crate) async fn send(
     sending::send(engine, caller, asked).await
 }
 
-/// The task of this id, as it stands now; of this target, where one is given. One that goes on at its target is asked
-/// after there, unless that was done a moment ago.
+/// Returns the task of this id, as it stands now; of this target, where one is given. One that goes on at its target is
+/// asked after there, unless that was done a moment ago.
 ///
 /// # Errors
 ///
@@ -137,11 +137,11 @@ pub(crate) async fn cancel(
     cancelling::cancel(engine, caller, target, id).await
 }
 
-/// The tasks that the caller may see, the one that changed last first. Targets are not asked.
+/// Returns the tasks that the caller may see, the one that changed last first. Targets are not asked.
 ///
 /// # Errors
 ///
-/// Invalid for a cursor that is none.
+/// Invalid for a text that is not a cursor.
 pub(crate) async fn list(
     engine: &Engine,
     caller: &Caller,
@@ -161,10 +161,10 @@ pub(crate) struct Following {
     context_id: String,
     /// The task as it stood when it began to be followed, until it is told.
     first: Option<Arc<Shown>>,
-    /// Its row, as all hold it who follow it.
+    /// Its row, which all of its followers share.
     latest: Arc<LatestRow>,
-    known: Known,
-    /// What its target tells, where it is heard at this replica.
+    known: LastSeen,
+    /// The news of its target, where it is heard at this replica.
     pieces: Option<Receiver<Piece>>,
     /// Whether all of it is to be looked at.
     is_behind: bool,
@@ -175,23 +175,23 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    /// The task as it stood when it began to be followed; once.
+    /// Returns the task as it stood when it began to be followed; once.
     pub(crate) fn first(&mut self) -> Option<Arc<Shown>> {
         self.first.take()
     }
 
-    /// How it stands as it was told so far.
+    /// Returns how it stands as it was told so far.
     pub(crate) fn state(&self) -> TaskState {
         self.known.state()
     }
 
-    /// The ids of the task and of its context.
+    /// Returns the ids of the task and of its context.
     pub(crate) fn about(&self) -> (&str, &str) {
         (&self.id, &self.context_id)
     }
 
-    /// What happens next to it; `None` once it has ended or its target waits for something, and when the Guardian stops.
-    /// While an approval is waited for it goes on.
+    /// Returns what happens next to it; `None` once it has ended or its target waits for something, and when the
+    /// Guardian stops. While an approval is waited for it goes on.
     ///
     /// # Cancel safety
     ///
@@ -200,7 +200,7 @@ impl Following {
         following::next(self).await
     }
 
-    /// Whether the Guardian stops.
+    /// Returns whether the Guardian stops.
     fn is_stopped(&self) -> bool {
         *self.engine.closing().borrow()
     }

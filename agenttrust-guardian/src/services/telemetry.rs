@@ -12,10 +12,10 @@ use crate::engine::check_ids::Issued;
 use crate::store::{EventRow, Stage};
 use crate::telemetry::NotKept;
 
-/// One event of a report.
+/// An event of a report.
 #[derive(Debug)]
 pub(crate) struct Event {
-    /// Which part of a call it is about, if it is about one.
+    /// The stage of a call that it is about, if it is about one.
     pub(crate) stage: Option<Stage>,
     pub(crate) event_type: String,
     pub(crate) tool: String,

@@ -22,7 +22,7 @@ pub(crate) struct NewToken {
     pub(crate) agent_id: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) audience: Vec<String>,
-    /// How long it lives, in seconds.
+    /// The time that the token lives, in seconds.
     pub(crate) ttl: u64,
     pub(crate) session_id: Option<String>,
     pub(crate) kind: TokenKind,
@@ -110,7 +110,7 @@ fn need_room(engine: &Engine, agent_id: &str, now: Timestamp) -> Result<(), Erro
     )))
 }
 
-/// What the secret of a token of this kind begins with.
+/// Returns what the secret of a token of this kind begins with.
 fn prefix(kind: TokenKind) -> &'static str {
     match kind {
         TokenKind::Federation => "fed_",
@@ -179,23 +179,23 @@ fn need_delegated(
     Ok(())
 }
 
-/// What a token is worth.
+/// A token that works, and the scopes that it carries now.
 #[derive(Debug)]
-pub(crate) struct Worth {
+pub(crate) struct IntrospectedToken {
     pub(crate) token: Arc<TokenEntry>,
-    /// Those of its scopes that it carries in full now.
+    /// The scopes of the token that it carries in full now.
     pub(crate) scopes: Vec<String>,
 }
 
-/// What this token is worth for a target and with these scopes; else why it is worth nothing. One that the key
-/// does not reach is one that does not work.
-pub(crate) fn worth(
+/// Introspects a token for a target and with these scopes; else returns why it does not work. A token that the key does
+/// not reach is one that does not work.
+pub(crate) fn introspect(
     engine: &Engine,
     reach: Reach<'_>,
     token: &str,
     target: Option<&str>,
     required: &[String],
-) -> Result<Worth, String> {
+) -> Result<IntrospectedToken, String> {
     let found = live(engine, reach.key, TokenKind::Agent, token)
         .filter(|found| reach.covers(&found.agent.agent.id))
         .ok_or_else(|| "the token does not work".to_owned())?;
@@ -207,15 +207,20 @@ pub(crate) fn worth(
     }
     match found.refusal(target, required) {
         Some(why) => Err(why),
-        None => Ok(Worth { scopes: found.scopes(), token: found.token }),
+        None => Ok(IntrospectedToken { scopes: found.scopes(), token: found.token }),
     }
 }
 
-/// What this federation token is worth, wherever it is used; `None` where it does not work, or the key does not reach it.
-pub(crate) fn federated(engine: &Engine, reach: Reach<'_>, token: &str) -> Option<Worth> {
+/// Introspects a federation token, wherever it is used; returns `None` where it does not work, or the key does not
+/// reach it.
+pub(crate) fn federated(
+    engine: &Engine,
+    reach: Reach<'_>,
+    token: &str,
+) -> Option<IntrospectedToken> {
     let found = live(engine, reach.key, TokenKind::Federation, token)
         .filter(|found| reach.covers(&found.agent.agent.id))?;
-    Some(Worth { scopes: found.scopes(), token: found.token })
+    Some(IntrospectedToken { scopes: found.scopes(), token: found.token })
 }
 
 /// Revokes a token of this kind and the sessions made from it; returns whether that is stored.
@@ -256,12 +261,12 @@ struct Working {
 }
 
 impl Working {
-    /// What of its agent's capabilities it may reach, where the agent has gained some since it was issued.
+    /// Returns what of its agent's capabilities it may reach, where the agent has gained some since it was issued.
     fn limit(&self) -> Option<&CapabilitySet> {
         self.agent.versions.limit(self.token.row.agent_version)
     }
 
-    /// Whether it carries this scope now: the agent may have lost it since it was issued, or its floor.
+    /// Returns whether it carries this scope now: the agent may have lost it since it was issued, or its floor.
     fn covers(&self, scope: &str) -> bool {
         self.token.scopes.covers(scope)
             && match &self.chain {
@@ -275,7 +280,7 @@ impl Working {
             && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
     }
 
-    /// Those of its scopes that it carries in full now.
+    /// Returns those of its scopes that it carries in full now.
     fn scopes(&self) -> Vec<String> {
         let in_full = |scope: &&String| {
             CapabilitySet::parse(std::slice::from_ref(*scope)).is_ok_and(|scope| {
@@ -296,7 +301,7 @@ impl Working {
         self.token.row.scopes.iter().filter(in_full).cloned().collect()
     }
 
-    /// Why it does not do for this target and these scopes.
+    /// Returns why it does not do for this target and these scopes.
     fn refusal(&self, target: Option<&str>, required: &[String]) -> Option<String> {
         if let Some(target) = target
             && !self.token.is_for(target)
@@ -308,7 +313,7 @@ impl Working {
     }
 }
 
-/// The token of this kind with this text, if it works now.
+/// Returns the token of this kind with this text, if it works now.
 fn live(engine: &Engine, key: &Key, kind: TokenKind, token: &str) -> Option<Working> {
     let hash = Fingerprint::from_text(token);
     let token = engine.registry.tokens.get(&key.org_id, kind, &hash)?;
@@ -326,7 +331,8 @@ fn live(engine: &Engine, key: &Key, kind: TokenKind, token: &str) -> Option<Work
     works.then_some(Working { token, agent, session, chain })
 }
 
-/// A token asked for inside an issued session, which is returned, reaches no further than it.
+/// Returns the issued session that a token is asked for in, if there is one, and refuses scopes that reach further
+/// than the session.
 fn within_session(
     engine: &Engine,
     key: &Key,

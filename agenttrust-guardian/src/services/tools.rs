@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::audit::Record;
 use crate::domain::{Error, Key};
 use crate::engine::{Engine, Planned};
-use crate::manifest::{Change, Full, Known, Manifest, Said, Sent};
+use crate::manifest::{Full, Manifest, Said, Sent, ToolChange, ToolFacts};
 use crate::policy::{Demanded, Hold};
 use crate::registry::AgentEntry;
 use crate::services::loosening::{self, Loosening};
 use crate::store::StoreError;
 
-/// How many bytes of changes one row of the audit lists: with one more change it still fits.
+/// The number of bytes of changes that one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
 
 /// Declares tools, wholly or not at all; returns what is known of each of them now.
@@ -29,7 +29,7 @@ pub(crate) async fn declare(
     engine: &Arc<Engine>,
     key: &Key,
     sent: Vec<Sent>,
-) -> Result<Vec<(String, Known)>, Error> {
+) -> Result<Vec<(String, ToolFacts)>, Error> {
     let names: Vec<String> = sent.iter().map(|sent| sent.tool.clone()).collect();
     let (by, named) = (key.clone(), names.len());
     change(engine, key, move |manifest| planned(manifest.declare(sent.clone()), &by, named))
@@ -86,13 +86,13 @@ pub(crate) async fn raise(
 
 /// Lists everything that is declared in the organisation, ordered by name; of what agents raised, that of the one
 /// that the caller speaks for, if it says so.
-pub(crate) fn list(engine: &Engine, org_id: &str, named: Option<&str>) -> Vec<(String, Known)> {
-    let all: Vec<(String, Known)> = engine.registry.tools.with_manifest(org_id, |manifest| {
+pub(crate) fn list(engine: &Engine, org_id: &str, named: Option<&str>) -> Vec<(String, ToolFacts)> {
+    let all: Vec<(String, ToolFacts)> = engine.registry.tools.with_manifest(org_id, |manifest| {
         manifest.iter().map(|(tool, known)| (tool.clone(), known.clone())).collect()
     });
     let told = all.into_iter().map(|(tool, known)| {
         let raised = named.map_or_else(|| known.raised.clone(), |agent| known.raised.only(agent));
-        (tool, Known { raised, ..known })
+        (tool, ToolFacts { raised, ..known })
     });
     told.filter(|(_, known)| known.is_listed()).collect()
 }
@@ -176,8 +176,8 @@ pub(crate) async fn unset_effect(
 
 /// Changes what is known of the tools of the organisation of `key` as `plan` says.
 ///
-/// Not by `Engine::change`: what is stored and recorded is planned from what is known by then, and anew when
-/// another replica comes first.
+/// Not by `Engine::change`: what is stored and recorded is planned from what is known by then, and again when another
+/// replica comes first.
 ///
 /// # Errors
 ///
@@ -230,9 +230,9 @@ async fn change_if_approved(
     done
 }
 
-/// What these changes take away of what policies hold for several approvers, where they do: by a weaker effect, or by
-/// any other that fewer approvers hold. From that one it would be one person who lowers it further.
-fn lowering(engine: &Engine, org: &str, changes: &[Change]) -> Option<Loosening> {
+/// Returns what these changes take away of what policies hold for several approvers, where they do: by a weaker effect,
+/// or by any other that fewer approvers hold. From that one it would be one person who lowers it further.
+fn lowering(engine: &Engine, org: &str, changes: &[ToolChange]) -> Option<Loosening> {
     let policies = engine.policies.load();
     let mut taken: Option<Demanded> = None;
     let (mut tools, mut first) = (Vec::new(), None);
@@ -268,20 +268,24 @@ fn lowering(engine: &Engine, org: &str, changes: &[Change]) -> Option<Loosening>
     })
 }
 
-/// Those of `agents` that are active.
+/// Returns those of `agents` that are active.
 fn active(engine: &Engine, org_id: &str, agents: &[&str]) -> Vec<Arc<AgentEntry>> {
     let known = agents.iter().filter_map(|id| engine.registry.agents.get(org_id, id));
     known.filter(|entry| entry.agent.status == AgentStatus::Active).collect()
 }
 
-/// The ids of those agents that may use a tool.
+/// Returns the ids of those agents that may use a tool.
 fn who_may_use(agents: &[Arc<AgentEntry>], tool: &str) -> Vec<Arc<str>> {
     let may = agents.iter().filter(|entry| entry.capabilities.covers(tool));
     may.map(|entry| Arc::from(entry.agent.id.as_str())).collect()
 }
 
-/// The changes with what the audit says of them: nothing where there are none.
-fn planned(changes: Result<Vec<Change>, Full>, key: &Key, named: usize) -> Result<Planned, Error> {
+/// Returns the changes with what the audit says of them: nothing where there are none.
+fn planned(
+    changes: Result<Vec<ToolChange>, Full>,
+    key: &Key,
+    named: usize,
+) -> Result<Planned, Error> {
     let changes = changes.map_err(|full| Error::conflict(full.to_string()))?;
     let described = changes.iter().filter(|change| change.describes_anew()).count();
     let declared = |changed| {
@@ -309,8 +313,8 @@ fn planned(changes: Result<Vec<Change>, Full>, key: &Key, named: usize) -> Resul
     Ok(Planned { changes, records })
 }
 
-/// What a check could notice of a change, or that a tool is declared for the first time.
-fn told(change: &Change) -> Option<Value> {
+/// Returns what a check could notice of a change, or that a tool is declared for the first time.
+fn told(change: &ToolChange) -> Option<Value> {
     let (before, after) = change.declared();
     let mut told = Map::new();
     let raised = change.before.raised.changes(&change.after.raised);

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::outbound::new_secret;
 use crate::store::{DeliveryRow, SecretOf, StoreError, WEBHOOKS_MOST, WebhookRow};
 
-/// Registers a webhook at `url` that is told of these events, and returns it with its secret, which is shown this once.
+/// Registers a webhook at `url` for these events, and returns it with its secret, which is shown this once.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ fn read_events(words: &[String]) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
-/// The webhooks of the organisation; without their paths, unless `whole` is true.
+/// Returns the webhooks of the organisation; without their paths, unless `whole` is true.
 ///
 /// # Errors
 ///
@@ -91,7 +91,8 @@ pub(crate) async fn list(
     Ok(rows)
 }
 
-/// A URL without what may be as good as a password: who knows the path of an incoming hook may post there.
+/// Returns a URL without what may be as good as a password: a program that knows the path of an incoming hook may post
+/// there.
 fn origin(url: &str) -> String {
     // Read as it is called: the parser takes `\` for `/`, and leaves tabs out.
     Url::parse(url)
@@ -115,7 +116,7 @@ pub(crate) async fn remove(engine: &Engine, key: &Key, id: &str) -> Result<(), E
     engine.change(removed, record).await
 }
 
-/// A span of the deliveries of a webhook, the newest first; and whether there are more.
+/// Returns a span of the deliveries of a webhook, the newest first; and whether there are more.
 ///
 /// # Errors
 ///

@@ -3,13 +3,13 @@
 /// The released schema that events are written in.
 pub(super) const SCHEMA: &str = "1.8.0";
 
-/// What an activity of no word in the schema is counted as.
+/// The number of an activity that has no word in the schema.
 pub(super) const OTHER: u8 = 99;
 
 /// A class of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// What has no class of its own.
+    /// The class of events that have no class of their own.
     BaseEvent,
     EventLogActivity,
     DetectionFinding,
@@ -21,7 +21,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// Its number in the schema.
+    /// Returns its number in the schema.
     pub(super) const fn uid(self) -> u32 {
         match self {
             Self::BaseEvent => 0,
@@ -48,7 +48,7 @@ impl Class {
         }
     }
 
-    /// The number and the name of its category.
+    /// Returns the number and the name of its category.
     pub(super) const fn category(self) -> (u32, &'static str) {
         match self {
             Self::BaseEvent => (0, "Uncategorized"),
@@ -61,7 +61,7 @@ impl Class {
         }
     }
 
-    /// The number of an activity, by the word that the schema has for it; [`OTHER`] where it has none.
+    /// Returns the number of an activity, by the word that the schema has for it; [`OTHER`] where it has none.
     pub(super) fn activity(self, word: &str) -> u8 {
         let known: &[(u8, &str)] = match self {
             Self::BaseEvent => &[],
@@ -86,7 +86,7 @@ impl Class {
     }
 }
 
-/// How grave an event is.
+/// The severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
     Informational,
@@ -96,7 +96,7 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    /// Its number in the schema.
+    /// Returns its number in the schema.
     pub(super) const fn id(self) -> u8 {
         match self {
             Self::Informational => 1,

@@ -10,7 +10,7 @@ use super::told::Told;
 use crate::audit::Entry;
 use crate::domain::EventFormat;
 
-/// How many digits of a row's hash are in its id.
+/// The number of digits of a row's hash in its id.
 const ID_DIGITS: usize = 32;
 
 /// An event as it is sent.
@@ -18,17 +18,17 @@ const ID_DIGITS: usize = 32;
 pub(crate) struct SiemEvent {
     /// The same however often it is sent: `evt_` and the first 32 digits of the row's hash.
     pub(crate) id: String,
-    /// When the row was written.
+    /// The time when the row was written.
     pub(crate) at: Timestamp,
-    /// What happened, in the audit's word.
+    /// The kind of the event, in the audit's word.
     pub(crate) kind: String,
-    /// How grave it is, as OCSF counts: 1 informational, 2 low, 3 medium, 4 high.
+    /// The severity of the event, as OCSF counts: 1 informational, 2 low, 3 medium, 4 high.
     pub(crate) severity: u8,
-    /// One JSON object, without a line break.
+    /// The event as one JSON object, without a line break.
     pub(crate) json: String,
 }
 
-/// Why a row cannot be sent.
+/// The reason why a row cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unencodable {
     /// Its time cannot be read.
@@ -43,13 +43,13 @@ pub(crate) enum Unencodable {
          no such row"
     )]
     Body { log: String, seq: u64 },
-    /// It has no id, because its hash cannot be read.
+    /// A row without an id, because its hash cannot be read.
     #[error(
         "the hash of row {seq} of the audit log {log:?} is not 64 hexadecimal digits; verify the audit, for the \
          Guardian writes no such row"
     )]
     Hash { log: String, seq: u64 },
-    /// It does not become JSON.
+    /// A row that cannot be written as JSON.
     #[error("row {seq} of the audit log {log:?} cannot be written as JSON: {error}")]
     Json { log: String, seq: u64, error: String },
 }

@@ -7,19 +7,19 @@ use crate::audit::Entry;
 
 /// The kind whose rows can be wanted by how they came out.
 const DECISION: &str = "decision";
-/// How a decision comes out: the word of a filter, and the word of the body.
+/// The decisions that a filter can choose: the word of a filter, and the word of the body.
 const DECIDED: [(&str, &str); 3] =
     [("decision.allowed", "allow"), ("decision.denied", "deny"), ("decision.held", "hold")];
-/// What a word ends with that names a family.
+/// The end of a word that names a family.
 const FAMILY: &str = ".*";
-/// How many words are named where one is not known.
+/// The number of words that are named where one is not known.
 const NAMED_MOST: usize = 3;
 
 /// The rows that a destination wants; all of them, where it names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     kinds: BTreeSet<&'static str>,
-    /// How a decision is to have come out, in the words of its body.
+    /// The decisions that are chosen, in the words of their bodies.
     decided: BTreeSet<&'static str>,
 }
 
@@ -89,7 +89,7 @@ fn is_family(word: &str) -> bool {
     family.is_some_and(|family| KINDS.iter().any(|kind| family_of(kind) == family))
 }
 
-/// What may have been meant.
+/// Returns what may have been meant.
 fn near(word: &str) -> String {
     let family = family_of(word);
     let of_family = KINDS.iter().filter(|kind| family_of(kind) == family);

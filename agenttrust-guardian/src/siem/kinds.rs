@@ -1,8 +1,9 @@
 //! Every kind of row that the audit holds, and as what each is sent.
 //!
-//! This is the documented table of the mapping to OCSF. A row says, in this order: its kind · the class · the activity,
-//! in the schema's word or in one of ours, which is then counted as 99 · how grave it is · what was done about it · what
-//! it is about: the type of that, and the member of the body that names it · what happened, as a reader is told.
+//! This is the documented table of the mapping to OCSF. A row says, in this order: its kind · the class · the
+//! activity, in the schema's word or in one of ours, which is then counted as 99 · how grave it is · what was done
+//! about it · what it is about: the type of that, and the member of the body that names it · what happened, as a
+//! reader is told.
 //!
 //! How a `decision` came out is in its body, and so are the activity, the gravity and the outcome of its event: see
 //! [`calls`](super::calls).
@@ -17,7 +18,7 @@ use super::outcome::Outcome::{
     Unauthorized,
 };
 
-/// As what a kind of row is sent.
+/// The form in which rows of a kind are sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KindRow {
     pub(super) kind: &'static str,
@@ -29,7 +30,7 @@ pub(super) struct KindRow {
     pub(super) of: &'static str,
     /// ... and the member of the body that names it.
     pub(super) named_by: &'static str,
-    /// What happened, as a reader is told.
+    /// The sentence that tells a reader what happened.
     pub(super) says: &'static str,
 }
 
@@ -38,7 +39,7 @@ macro_rules! kinds {
         $kind:literal: $class:ident $activity:literal $severity:ident $outcome:ident
         ($of:literal $named_by:literal) $says:literal;
     )*) => {
-        /// Every kind that the audit writes.
+        /// The kinds that the audit writes, all of them.
         pub(crate) const KINDS: &[&str] = &[$($kind),*];
 
         const ROWS: &[KindRow] = &[$(KindRow {
@@ -137,7 +138,8 @@ kinds! {
 }
 
 impl KindRow {
-    /// As what a row of this kind is sent. One that another version wrote is sent all the same, as what it is.
+    /// Returns the form in which rows of this kind are sent. A kind of another version is sent too, as something
+    /// without a word here.
     pub(super) fn of(kind: &str) -> Self {
         const OTHER: KindRow = KindRow {
             kind: "",

@@ -1,5 +1,5 @@
-//! What leaves the house of the audit: which kinds of rows there are, which of them a destination wants, and the form
-//! in which a row is sent. Nothing here reads or sends: a row goes in, an event comes out, the same each time.
+//! What leaves the Guardian of its audit: which kinds of rows there are, which of them a destination wants, and the
+//! form in which a row is sent. Nothing here reads or sends: a row goes in, an event comes out, the same each time.
 
 mod classes;
 mod event;

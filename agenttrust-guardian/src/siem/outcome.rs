@@ -7,12 +7,12 @@ use super::classes::{Class, OTHER};
 /// A number of the schema, and its word.
 type Word = (u8, &'static str);
 
-/// What was done about it.
+/// The outcome of an event: what was done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was done, and nothing had to be let through.
+    /// An action that was done, and needed no permission.
     Done,
-    /// It could not be done as it was asked.
+    /// A request that could not be done as it was asked.
     Refused,
     /// A call may run.
     Allowed,
@@ -28,16 +28,17 @@ pub(super) enum Outcome {
     Revoked,
     /// A caller did not prove who it is.
     Unauthorized,
-    /// It was written down.
+    /// An event that was only written down.
     Logged,
-    /// It was written down that it came to nothing.
+    /// A failure that was written down.
     Failed,
-    /// It is for people to look at.
+    /// An event for people to look at.
     Alert,
 }
 
 impl Outcome {
-    /// The action and the disposition. Nothing was let through or kept off where there is none.
+    /// Returns the action and the disposition; `None` for an event in which no permission was given
+    /// or refused.
     const fn control(self) -> Option<(Word, Word)> {
         Some(match self {
             Self::Done | Self::Refused => return None,
@@ -54,12 +55,12 @@ impl Outcome {
         })
     }
 
-    /// Whether its event says what was let through or kept off.
+    /// Returns whether its event says what was let through or kept off.
     pub(super) const fn is_control(self) -> bool {
         self.control().is_some()
     }
 
-    /// How it came out.
+    /// Returns how it came out.
     const fn status(self, class: Class) -> Word {
         match self {
             // A finding has a life of its own.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kinds::KINDS;
 use crate::audit::Entry;
 
-/// A row of this kind.
+/// Returns a row of this kind.
 pub(super) fn row(kind: &str, body: Value) -> Entry {
     Entry {
         log: "one".to_owned(),
@@ -21,7 +21,7 @@ pub(super) fn row(kind: &str, body: Value) -> Entry {
     }
 }
 
-/// A decision that came out like this.
+/// Returns a decision that came out like this.
 pub(super) fn decision(decision: &str, effect: &str, (tool, source): (&str, &str)) -> Entry {
     row(
         "decision",
@@ -47,7 +47,7 @@ pub(super) fn decision(decision: &str, effect: &str, (tool, source): (&str, &str
     )
 }
 
-/// A row of every kind, and of some more than one.
+/// Returns a row of every kind, and of some more than one.
 pub(super) fn rows() -> Vec<Entry> {
     let mut rows: Vec<Entry> = KINDS
         .iter()
@@ -94,7 +94,7 @@ fn body(kind: &str) -> Value {
         "decision" | "outcome" | "mcp" | "task" | "approval" | "change" => of_calls(family, kind),
         "session" | "agent" | "key" | "workload" | "token" | "delegation" | "federation"
         | "proof" | "card" | "card_key" => of_agents(family, kind),
-        _ => of_house(family, kind),
+        _ => of_guardian(family, kind),
     }
 }
 
@@ -165,7 +165,7 @@ fn of_agents(family: &str, kind: &str) -> Value {
     }
 }
 
-fn of_house(family: &str, kind: &str) -> Value {
+fn of_guardian(family: &str, kind: &str) -> Value {
     match (family, kind) {
         ("mcp_server", _) => json!({
             "server_id": "mcp_1", "name": "files", "origin": "https://files.example",

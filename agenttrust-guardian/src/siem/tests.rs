@@ -20,7 +20,7 @@ fn event(entry: &Entry) -> Value {
 /// The members of a class or an object, by our table: of each its type and whether it is required, or of a profile.
 type Members = BTreeMap<String, (String, Vec<String>)>;
 
-/// Our table, which is written by hand.
+/// Returns our table, which is written by hand.
 fn table() -> BTreeMap<String, Members> {
     let mut owners = BTreeMap::<String, Members>::new();
     let mut owner = String::new();
@@ -232,7 +232,7 @@ fn event_is_the_same_each_time_and_has_a_name_that_stays() {
     assert_eq!(Value::Object(shown), serde_json::to_value(&entry).unwrap());
 }
 
-/// The hash of a row, made from the layout that the audit documents and from its event alone.
+/// Returns the hash of a row, made from the layout that the audit documents and from its event alone.
 fn hash_of(event: &Value) -> String {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let (metadata, unmapped) = (&event["metadata"], &event["unmapped"]);

@@ -6,8 +6,8 @@ use agenttrust::Timestamp;
 use super::db::query;
 use super::{Store, StoreError};
 
-/// How many requests of one API key are found again by their `Idempotency-Key`: a caller that makes up one after the other
-/// must not fill the table.
+/// The number of requests of one API key that are found again by their `Idempotency-Key`: a caller that makes up one
+/// after the other must not fill the table.
 const FOUND_MOST: i64 = 1_000;
 
 const FIND: &str =
@@ -20,7 +20,7 @@ const FORGET_OLDEST: &str = "DELETE FROM access_requests WHERE key_id = $1 AND i
                              (SELECT idempotency_key FROM access_requests WHERE key_id = $1 \
                              ORDER BY created_at DESC, idempotency_key LIMIT 100 OFFSET $2)";
 
-/// One request as it is kept.
+/// A request for access as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessRequestRow {
     pub(crate) key_id: String,
@@ -31,7 +31,7 @@ pub(crate) struct AccessRequestRow {
     pub(crate) created_at: Timestamp,
 }
 
-/// What is known of a request under its key.
+/// The state of a request, found by its key.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessRequestFound {
     pub(crate) body: String,
@@ -39,7 +39,7 @@ pub(crate) struct AccessRequestFound {
 }
 
 impl Store {
-    /// The request that was made with this key under this `Idempotency-Key`.
+    /// Returns the request that was made with this key under this `Idempotency-Key`.
     pub(crate) async fn access_request(
         &self,
         key_id: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 use agenttrust::model::{Agent, AgentStatus, SessionMode};
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::issued;
 use super::row::from_row;
@@ -44,7 +44,7 @@ const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 W
                          AND CASE WHEN $4 THEN floor_mode = $5 AND COALESCE(floor_ceiling, '') = $6 \
                          ELSE floor_ceiling IS NULL END";
 
-/// One agent as it is kept.
+/// An agent as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentRow {
     pub(crate) agent: Agent,
@@ -102,18 +102,18 @@ impl TryFrom<Raw> for AgentRow {
     }
 }
 
-/// What came of a change of an agent.
+/// The result of a change of an agent.
 #[derive(Debug)]
 pub(crate) enum AgentChanged {
-    /// It is as it was planned.
+    /// The agent is as it was planned.
     Done { before: Box<AgentRow>, after: Box<AgentRow> },
-    /// It is revoked, or is not there.
+    /// The agent is revoked, or is not there.
     Revoked,
-    /// It was not to be changed so.
+    /// The agent may not be changed so.
     Refused(Error),
 }
 
-/// What is to apply to every session of an agent.
+/// The floor that applies to every session of an agent.
 #[derive(Debug)]
 pub(crate) struct Floor {
     pub(crate) mode: SessionMode,
@@ -145,13 +145,13 @@ impl Store {
                 .bind(now.unix_micros())
                 .execute(&mut transaction)
                 .await?;
-            note(&mut transaction, Kind::Agent, &agent.org_id, &agent.id, now).await?;
+            append_change(&mut transaction, Kind::Agent, &agent.org_id, &agent.id, now).await?;
             transaction.commit().await
         })
         .await
     }
 
-    /// Every agent, oldest first.
+    /// Returns every agent, oldest first.
     pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -160,7 +160,7 @@ impl Store {
         .await
     }
 
-    /// The agent with this id.
+    /// Returns the agent with this id.
     pub(crate) async fn agent(&self, id: String) -> Result<Option<AgentRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -201,7 +201,7 @@ impl Store {
             if done == 0 {
                 return Ok(AgentChanged::Revoked);
             }
-            note(&mut transaction, Kind::Agent, &agent.org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Agent, &agent.org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(AgentChanged::Done { before: Box::new(before), after: Box::new(after) })
         })
@@ -224,7 +224,7 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -249,7 +249,7 @@ impl Store {
             }
             issued::take_delegations_of_agent(&mut transaction, &id, now).await?;
             query(FORGET_RAISED).bind(&id).execute(&mut transaction).await?;
-            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await
         })
         .await
@@ -293,7 +293,7 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })

@@ -27,12 +27,12 @@ const PRUNE: &str = "DELETE FROM budgets WHERE (policy, agent_id, session_id) IN
                      (SELECT policy, agent_id, session_id FROM budgets WHERE opened_at < $1 \
                      ORDER BY opened_at LIMIT $2) AND opened_at < $1";
 
-/// Stands in the place of a policy where a delegation is what limits, whose id stands in the place of an agent's.
+/// The name in the place of a policy where a delegation is what limits, whose id stands in the place of an agent's.
 pub(super) const OF_DELEGATIONS: &str = "(delegation)";
-/// How long a delegation's budget is one: no delegation lives so long.
+/// The window of a delegation's budget, longer than any delegation lives.
 const LONGER_THAN_ANY: Duration = Duration::from_secs(31 * 24 * 3_600);
 
-/// One budget that a call counts towards.
+/// A budget that a call counts towards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Charge {
     pub(crate) policy: String,
@@ -44,7 +44,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// A call that counts towards what a delegation lets through in all.
+    /// Creates a call that counts towards what a delegation lets through in all.
     pub(crate) fn of_delegation(id: &str, most: u32) -> Self {
         Self {
             policy: OF_DELEGATIONS.to_owned(),
@@ -55,7 +55,7 @@ impl Charge {
         }
     }
 
-    /// The delegation that it counts towards; `None` where it counts towards a limit of a policy.
+    /// Returns the delegation that it counts towards; `None` where it counts towards a limit of a policy.
     pub(crate) fn delegation(&self) -> Option<&str> {
         (self.policy == OF_DELEGATIONS).then_some(self.agent_id.as_str())
     }
@@ -65,7 +65,7 @@ impl Charge {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spent {
     pub(crate) charge: Charge,
-    /// How long until its window is over.
+    /// The time until its window is over.
     pub(crate) opens_in: Duration,
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn take(
     Ok(None)
 }
 
-/// The first of these that has no room at `now`; counts nothing.
+/// Returns the first of these that has no room at `now`; counts nothing.
 pub(super) async fn spent(
     mut on: Target<'_>,
     charges: impl Iterator<Item = Charge>,
@@ -127,7 +127,7 @@ pub(super) async fn spent(
 }
 
 impl Store {
-    /// Counts a call at `now` towards all of these, if each has room for it; else the one that has none.
+    /// Counts a call at `now` towards all of these, if each has room for it; else returns the one that has no room.
     pub(crate) async fn take(
         &self,
         charges: Vec<Charge>,

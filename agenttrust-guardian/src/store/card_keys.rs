@@ -2,16 +2,16 @@
 
 use agenttrust::Timestamp;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros};
 use crate::domain::DEFAULT_ORG;
 
-/// How many keys sign at once at most.
+/// The largest number of keys that sign at once.
 pub(crate) const CARD_KEYS_MOST: i64 = 5;
 
-/// Whoever changes the keys holds this lock.
+/// The lock that each change of the keys holds.
 const LOCK: &str = "card_keys";
 
 const LIST: &str = "SELECT id, public_key, secret, created_at, ends_at FROM card_keys \
@@ -25,17 +25,17 @@ const DELETE_ENDED: &str = "DELETE FROM card_keys WHERE ends_at <= $1";
 const PRUNE: &str = "DELETE FROM card_keys WHERE id IN \
                      (SELECT id FROM card_keys WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
 
-/// One key.
+/// A key that signs cards.
 #[derive(Clone)]
 pub(crate) struct CardKeyRow {
-    /// What signatures name it by.
+    /// The id by which signatures name it.
     pub(crate) id: String,
     /// The public half, in base64url.
     pub(crate) public_key: String,
     /// The private half, sealed.
     pub(crate) secret: String,
     pub(crate) created_at: Timestamp,
-    /// Until when it signs; absent for the newest.
+    /// The time until which it signs; absent for the newest.
     pub(crate) ends_at: Option<Timestamp>,
 }
 
@@ -70,7 +70,7 @@ impl TryFrom<Raw> for CardKeyRow {
 }
 
 impl Store {
-    /// The keys, the newest first.
+    /// Returns the keys, the newest first.
     pub(crate) async fn card_keys(&self) -> Result<Vec<CardKeyRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -136,5 +136,5 @@ async fn insert(transaction: &mut Transaction, row: &CardKeyRow) -> Result<(), s
         .bind(row.created_at.unix_micros())
         .execute(&mut *transaction)
         .await?;
-    note(transaction, Kind::CardKey, DEFAULT_ORG, &row.id, row.created_at).await
+    append_change(transaction, Kind::CardKey, DEFAULT_ORG, &row.id, row.created_at).await
 }

@@ -3,7 +3,7 @@
 use agenttrust::Timestamp;
 use agenttrust::model::{AgentCard, CardOptions};
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
@@ -35,16 +35,16 @@ const OUTCOMES: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN success THE
 pub(crate) struct CardRow {
     pub(crate) agent_id: String,
     pub(crate) org_id: String,
-    /// What was said of the card, and where the agent itself is reached.
+    /// The facts that the card was made from, and the address of the agent itself.
     pub(crate) options: CardOptions,
     /// The card, without signatures.
     pub(crate) card: AgentCard,
     pub(crate) generated_at: Timestamp,
-    /// Since when everybody may read it.
+    /// The time since when the card is public.
     pub(crate) published_at: Option<Timestamp>,
 }
 
-/// How the calls of an agent ended.
+/// The number of calls of an agent by their outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     pub(crate) all: i64,
@@ -79,7 +79,7 @@ impl TryFrom<Raw> for CardRow {
 }
 
 impl Store {
-    /// Every card.
+    /// Returns every card.
     pub(crate) async fn cards(&self) -> Result<Vec<CardRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -88,7 +88,7 @@ impl Store {
         .await
     }
 
-    /// The card of this agent.
+    /// Returns the card of this agent.
     pub(crate) async fn card(&self, agent_id: String) -> Result<Option<CardRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(OF_AGENT).bind(agent_id).fetch_optional(&db).await?;
@@ -120,8 +120,14 @@ impl Store {
                 .bind(row.generated_at.unix_micros())
                 .execute(&mut transaction)
                 .await?;
-            note(&mut transaction, Kind::Card, &row.org_id, &row.agent_id, row.generated_at)
-                .await?;
+            append_change(
+                &mut transaction,
+                Kind::Card,
+                &row.org_id,
+                &row.agent_id,
+                row.generated_at,
+            )
+            .await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -142,14 +148,14 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Card, &org_id, &agent_id, now).await?;
+            append_change(&mut transaction, Kind::Card, &org_id, &agent_id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// Publishes the card of this agent no more; `false` where it has none.
+    /// Withdraws the card of this agent from the public; `false` where it has no card.
     pub(crate) async fn withdraw_card(
         &self,
         org_id: String,
@@ -163,14 +169,14 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Card, &org_id, &agent_id, now).await?;
+            append_change(&mut transaction, Kind::Card, &org_id, &agent_id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// How the calls of this agent ended, as reports that are believed say, since then.
+    /// Returns how the calls of this agent ended, as reports that are believed say, since then.
     pub(crate) async fn outcomes_since(
         &self,
         agent_id: String,

@@ -1,9 +1,9 @@
-//! What changed, in the order in which it was committed: how a Guardian's memory follows its database,
-//! and how several Guardians on one database follow each other.
+//! The table of changes in the order in which they were committed. By it a Guardian's memory follows its database, and
+//! several Guardians on one database follow each other.
 //!
-//! Every transaction that changes what memory holds ends with one row here. Its number is drawn
-//! from a row of `settings` that stays locked until the transaction ends, so numbers become visible
-//! in their order and without a gap: whoever has seen number 7 will never be shown a late number 6.
+//! Every transaction that changes what memory holds ends with one row here. Its number is drawn from a row of
+//! `settings` that stays locked until the transaction ends, so numbers become visible in their order and without a
+//! gap: a reader that has seen number 7 will never be shown a late number 6.
 
 use std::io;
 use std::time::Duration;
@@ -28,10 +28,10 @@ const PRUNE: &str = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes W
                      AND seq < (SELECT value FROM settings WHERE name = 'changes') \
                      ORDER BY seq LIMIT $2)";
 
-/// How long nothing may be heard before it is tried whether anything would be.
+/// The silence after which it is tried whether notifications still arrive.
 const TRIED_AFTER: Duration = Duration::from_secs(2);
 
-/// What a change is of. Its particulars are read from the table that it was made in.
+/// The kind of row that a change is of. Its particulars are read from the table that it was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Agent,
@@ -85,7 +85,7 @@ impl Kind {
     }
 }
 
-/// One change.
+/// A change as it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Changed {
     pub(crate) seq: i64,
@@ -105,9 +105,9 @@ from_row! {
     }
 }
 
-/// Says what this transaction changed. The last thing that it does: from here on others who change
-/// something wait for it.
-pub(super) async fn note(
+/// Appends what this transaction changed to the change feed. It is the last statement of the transaction: from here on
+/// every other transaction that changes something waits for it.
+pub(super) async fn append_change(
     transaction: &mut Transaction,
     kind: Kind,
     org_id: &str,
@@ -127,14 +127,14 @@ pub(super) async fn note(
 }
 
 impl Store {
-    /// The number of the newest change.
+    /// Returns the number of the newest change.
     pub(crate) async fn newest_change(&self) -> Result<i64, StoreError> {
         let newest: (i64,) =
             self.run(|db| async move { query(NEWEST).fetch_one(&db).await }).await?;
         Ok(newest.0)
     }
 
-    /// When the last change was made that is not forgotten yet.
+    /// Returns when the last change was made that is not forgotten yet.
     pub(crate) async fn last_change_made(&self) -> Result<Option<Timestamp>, StoreError> {
         self.run(|db| async move {
             let (made_at,): (Option<i64>,) = query(LAST_MADE).fetch_one(&db).await?;
@@ -143,7 +143,7 @@ impl Store {
         .await
     }
 
-    /// Up to 1,000 changes after number `seen`, in their order.
+    /// Returns up to 1,000 changes after number `seen`, in their order.
     pub(crate) async fn changes_since(&self, seen: i64) -> Result<Vec<Changed>, StoreError> {
         self.run(move |db| async move {
             let rows: Vec<Raw> = query(SINCE).bind(seen).fetch_all(&db).await?;
@@ -161,7 +161,7 @@ impl Store {
     }
 }
 
-/// Hears that something was changed, by whichever replica.
+/// A connection that hears that something was changed, by whichever replica.
 #[derive(Debug)]
 pub(crate) struct Listener {
     heard: PgListener,
@@ -189,7 +189,7 @@ impl Listener {
 }
 
 impl Store {
-    /// Listens for changes; `None` on SQLite, which tells of none.
+    /// Listens for changes; `None` on SQLite, which sends no notifications.
     pub(crate) async fn listen(&self) -> Result<Option<Listener>, StoreError> {
         let Db::Postgres(by) = self.db() else { return Ok(None) };
         let heard = by.listen(CHANNEL).await?;

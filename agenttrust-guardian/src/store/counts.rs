@@ -29,7 +29,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Those of a session in which nothing was checked yet.
+    /// Returns those of a session in which nothing was checked yet.
     pub(crate) const fn none(begun: Timestamp) -> Self {
         Self { total: 0, reads: 0, denied: 0, last_activity_at: begun }
     }
@@ -63,7 +63,7 @@ pub(crate) async fn add(
 }
 
 impl Store {
-    /// What the decisions of this session, which began at `begun`, add up to.
+    /// Returns what the decisions of this session, which began at `begun`, add up to.
     pub(crate) async fn session_counts(
         &self,
         session_id: String,

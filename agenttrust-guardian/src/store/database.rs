@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::domain::GuardianError;
 use crate::domain::file::is_open_to_others;
 
-/// Which database.
+/// The database to open.
 #[derive(Clone)]
 pub(crate) enum Database {
     /// SQLite in memory: gone with the Guardian.
@@ -28,17 +28,17 @@ impl Database {
         super::database_url::read(url)
     }
 
-    /// Whether another process can write to it as well.
+    /// Returns whether another process can write to it as well.
     pub(crate) fn is_shared(&self) -> bool {
         !matches!(self, Self::Memory)
     }
 
-    /// Whether other Guardians may be at work on it.
+    /// Returns whether other Guardians may be at work on it.
     pub(crate) fn has_replicas(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Whether only the owner of this process reaches what is in it: it is in memory, or a file of mode 600.
+    /// Returns whether only the owner of this process reaches what is in it: it is in memory, or a file of mode 600.
     pub(crate) fn is_private(&self) -> bool {
         match self {
             Self::Memory => true,
@@ -47,7 +47,7 @@ impl Database {
         }
     }
 
-    /// A file beside the SQLite file, by whichever link that was named; else there is none.
+    /// Returns a file beside the SQLite file, by whichever link that was named; `None` for any other database.
     pub(crate) fn beside(&self, ending: &str) -> Option<PathBuf> {
         let Self::File(path) = self else { return None };
         let mut path = path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string();
@@ -55,7 +55,7 @@ impl Database {
         Some(path.into())
     }
 
-    /// The SQLite file, which must be there.
+    /// Returns the SQLite file, which must be there.
     #[cfg(feature = "cli")]
     pub(super) fn existing(&self) -> Result<&Path, GuardianError> {
         match self {
@@ -71,12 +71,12 @@ impl Database {
     }
 }
 
-/// Where nothing tells who else may read it, it is not.
+/// Returns `false`: without permissions, the system does not say who else may read the file.
 fn is_owners_alone(path: &std::path::Path) -> bool {
     cfg!(unix) && path.metadata().is_ok_and(|found| !is_open_to_others(&found))
 }
 
-/// As a URL, without password.
+/// Writes the URL, without password.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

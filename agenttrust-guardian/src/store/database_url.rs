@@ -13,7 +13,8 @@ use super::database::Database;
 use crate::domain::GuardianError;
 use crate::domain::spelling::nearest;
 
-/// What the driver takes in the query of a URL; it would log any other with its value, and go on without it.
+/// The parameters that the driver takes in the query of a URL; it would log any other with its value, and go on
+/// without it.
 const PARAMETERS: [&str; 16] = [
     "application_name",
     "dbname",
@@ -32,9 +33,9 @@ const PARAMETERS: [&str; 16] = [
     "sslrootcert",
     "user",
 ];
-/// And these, which are not worth guessing.
+/// The parameters that are not worth guessing.
 const MORE_PARAMETERS: [&str; 2] = ["ssl-mode", "statement-cache-capacity"];
-/// What libpq takes and the driver does not: no secret begins so.
+/// The parameters that libpq takes and the driver does not: no secret begins so.
 const OF_LIBPQ: [&str; 18] = [
     "channel_binding",
     "client_encoding",
@@ -55,10 +56,10 @@ const OF_LIBPQ: [&str; 18] = [
     "target_session_attrs",
     "tcp_user_timeout",
 ];
-/// Said of a list of hosts, of which the driver would take all for one name.
+/// The message about a list of hosts, of which the driver would take all for one name.
 const SEVERAL_HOSTS: &str =
     "it names several hosts, and one is taken: the one that leads to the server that takes writes";
-/// How the URLs of databases begin that lost their colon.
+/// The begins of database URLs that lost their colon.
 const SCHEMES: [&str; 8] =
     ["postgresql", "postgres", "pgsql", "psql", "mysql", "mariadb", "https", "http"];
 
@@ -85,7 +86,7 @@ pub(super) fn read(text: &str) -> Result<Database, GuardianError> {
     }
 }
 
-/// Why this is not taken for the path of a file; none where it is one.
+/// Returns the reason why this is not taken for the path of a file; `None` where it is one.
 fn no_path(text: &str) -> Option<&'static str> {
     if text.contains('?') {
         return Some("a path with options, and none are supported (remove them)");

@@ -31,14 +31,14 @@ pub(crate) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
-/// Where a statement runs: on any connection by itself, or inside a transaction.
+/// The place where a statement runs: on any connection by itself, or inside a transaction.
 pub(crate) enum Target<'t> {
     Alone(&'t Db),
     Inside(&'t mut Transaction),
 }
 
 impl Target<'_> {
-    /// The same once more, for the next statement.
+    /// Returns the same once more, for the next statement.
     pub(crate) fn again(&mut self) -> Target<'_> {
         match self {
             Self::Alone(db) => Target::Alone(db),
@@ -59,7 +59,7 @@ impl<'t> From<&'t mut Transaction> for Target<'t> {
     }
 }
 
-/// What a row of either is read into.
+/// A type that a row of either database is read into.
 pub(crate) trait Read:
     for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
 {
@@ -89,7 +89,7 @@ pub(crate) struct Statement {
     values: Vec<Value>,
 }
 
-/// A statement without values yet.
+/// Returns a statement without values yet.
 pub(crate) fn query(sql: &'static str) -> Statement {
     Statement { sql, values: Vec::new() }
 }
@@ -135,7 +135,7 @@ macro_rules! run {
     }};
 }
 
-/// How many rows a statement changed.
+/// The number of rows that a statement changed.
 struct Changed(u64);
 
 impl From<sqlx::sqlite::SqliteQueryResult> for Changed {
@@ -162,7 +162,7 @@ impl Statement {
         run!(self, on, sqlx::query, execute, |done| Changed::from(done).0)
     }
 
-    /// Every row.
+    /// Returns every row.
     pub(crate) async fn fetch_all<'t, T: Read>(
         self,
         on: impl Into<Target<'t>>,
@@ -170,7 +170,7 @@ impl Statement {
         run!(self, on, sqlx::query_as, fetch_all)
     }
 
-    /// The row, if there is one.
+    /// Returns the row, if there is one.
     pub(crate) async fn fetch_optional<'t, T: Read>(
         self,
         on: impl Into<Target<'t>>,
@@ -178,7 +178,7 @@ impl Statement {
         run!(self, on, sqlx::query_as, fetch_optional)
     }
 
-    /// The one row.
+    /// Returns the one row.
     pub(crate) async fn fetch_one<'t, T: Read>(
         self,
         on: impl Into<Target<'t>>,
@@ -188,7 +188,7 @@ impl Statement {
 }
 
 impl Db {
-    /// A transaction that writes. On SQLite it says so at once: one that starts by reading could not be
+    /// Returns a transaction that writes. On SQLite it says so at once: one that starts by reading could not be
     /// upgraded once another writer is ahead of it.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         match self {
@@ -225,7 +225,7 @@ impl Transaction {
         }
     }
 
-    /// Wakes the other replicas once this is committed. SQLite has none.
+    /// Wakes the other replicas once this is committed; on SQLite there are no others.
     pub(crate) async fn notify(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(_) => Ok(()),

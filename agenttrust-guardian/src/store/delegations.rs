@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState};
 
 use super::budgets::OF_DELEGATIONS;
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::{Db, query};
 use super::issued;
 use super::issued_lists::IssuedFilter;
@@ -58,7 +58,7 @@ const LINES_ON_POSTGRES: &str = lines!("SELECT jsonb_array_elements_text($1::jso
 const PRUNE: &str = "DELETE FROM delegations WHERE id IN (SELECT id FROM delegations \
     WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
 
-/// One delegation as it is kept.
+/// A delegation as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct DelegationRow {
     pub(crate) id: String,
@@ -72,29 +72,29 @@ pub(crate) struct DelegationRow {
     pub(crate) restrictions: DelegationRestrictions,
     /// The key that it was made with.
     pub(crate) created_by: String,
-    /// Which of its sets of capabilities the giver had when it gave.
+    /// The version of the giver's capabilities when it gave.
     pub(crate) agent_version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
 }
 
-/// What a delegation was made from.
+/// The origin of a delegation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     /// The ids of all of it, the first one first, and of the delegation itself.
     ids: Vec<String>,
-    /// How many calls each of these let through that limits them.
+    /// The number of calls that each of the limiting delegations let through.
     used: Vec<i64>,
 }
 
 impl Line {
-    /// The ids of what it was made from, the first one first.
+    /// Returns the ids of what it was made from, the first one first.
     pub(crate) fn above(&self) -> &[String] {
         self.ids.split_last().map_or(&[], |(_, above)| above)
     }
 
-    /// How many calls the one of this id let through.
+    /// Returns how many calls the one of this id let through.
     pub(crate) fn used(&self, id: &str) -> i64 {
         let mut both = self.ids.iter().zip(&self.used);
         both.find(|(link, _)| *link == id).map_or(0, |(_, used)| *used)
@@ -142,7 +142,7 @@ impl TryFrom<Raw> for DelegationRow {
 }
 
 impl DelegationRow {
-    /// How it stands at `now`.
+    /// Returns how it stands at `now`.
     pub(crate) fn state(&self, now: Timestamp) -> DelegationState {
         match self.revoked_at {
             Some(_) => DelegationState::Revoked,
@@ -151,7 +151,8 @@ impl DelegationRow {
         }
     }
 
-    /// As callers see it at `now`; `above` are the ids of what it was made from, `unusable` why it lets no call through.
+    /// Returns the delegation as callers see it at `now`; `above` are the ids of what it was made from, `unusable` why
+    /// it lets no call through.
     pub(crate) fn show(
         &self,
         above: Vec<String>,
@@ -218,14 +219,15 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Delegation, &row.org_id, &row.id, row.created_at).await?;
+            append_change(&mut transaction, Kind::Delegation, &row.org_id, &row.id, row.created_at)
+                .await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// The delegation with this id.
+    /// Returns the delegation with this id.
     pub(crate) async fn delegation(&self, id: String) -> Result<Option<DelegationRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -234,7 +236,7 @@ impl Store {
         .await
     }
 
-    /// What these delegations were made from, by their ids.
+    /// Returns what these delegations were made from, by their ids.
     pub(crate) async fn delegation_lines(
         &self,
         ids: Vec<String>,
@@ -257,7 +259,7 @@ impl Store {
         .await
     }
 
-    /// The delegations that work at `now`.
+    /// Returns the delegations that work at `now`.
     pub(crate) async fn live_delegations(
         &self,
         now: Timestamp,
@@ -269,7 +271,7 @@ impl Store {
         .await
     }
 
-    /// The delegations of this organisation that pass the filter, as they stand at `now`, newest first.
+    /// Returns the delegations of this organisation that pass the filter, as they stand at `now`, newest first.
     pub(crate) async fn delegations(
         &self,
         org_id: String,
@@ -294,7 +296,7 @@ impl Store {
             let mut transaction = db.begin().await?;
             transaction.lock(&row.root_id).await?;
             issued::take_delegation(&mut transaction, &row.id, now).await?;
-            note(&mut transaction, Kind::Delegation, &row.org_id, &row.id, now).await?;
+            append_change(&mut transaction, Kind::Delegation, &row.org_id, &row.id, now).await?;
             transaction.commit().await
         })
         .await

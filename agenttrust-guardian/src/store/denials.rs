@@ -12,16 +12,16 @@ const KEEP: &str = "INSERT INTO denials (agent_id, latest, kept_at, told) VALUES
 const PRUNE: &str = "DELETE FROM denials WHERE agent_id IN \
                      (SELECT agent_id FROM denials WHERE kept_at < $1 ORDER BY kept_at LIMIT $2)";
 
-/// What is known of an agent's denials.
+/// The state of an agent's denials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Denials {
-    /// When the latest were, and of which tool; oldest first.
+    /// The times of the latest denials, each with its tool; oldest first.
     pub(crate) latest: Vec<(Timestamp, String)>,
-    /// Whether the burst that they belong to was told of.
+    /// Whether the burst of these denials was reported.
     pub(crate) told: bool,
 }
 
-/// What is known of this agent's denials. Nobody else changes it until the transaction ends.
+/// Returns what is known of this agent's denials. No other transaction changes it until this one ends.
 pub(crate) async fn find(
     transaction: &mut Transaction,
     agent_id: &str,

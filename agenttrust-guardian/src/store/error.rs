@@ -1,19 +1,19 @@
 //! What can go wrong with the database.
 
-use super::PATIENCE;
+use super::DATABASE_TIMEOUT;
 use crate::domain::task::TaskError;
 use crate::domain::{Error, GuardianError};
 
-/// Why the database did not do what it was asked.
+/// The reason why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    /// It said so.
+    /// An error that the database returned.
     #[error("the database did not answer: {0}")]
     Database(#[from] sqlx::Error),
-    /// It said nothing, for longer than anybody waits. What was asked may have been done.
-    #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
+    /// The lack of an answer, for longer than a caller waits. What was asked may have been done.
+    #[error("the database said nothing for {} seconds", DATABASE_TIMEOUT.as_secs())]
     Silent,
-    /// What changed there could not be taken over.
+    /// A change in the database that could not be taken over.
     #[error("{0}")]
     NotFollowed(String),
     /// The task that was asking died.

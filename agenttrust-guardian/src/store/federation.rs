@@ -3,14 +3,14 @@
 use agenttrust::Timestamp;
 use agenttrust::model::{FederationRule, TrustLevel};
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::issued::{self, Gone};
 use super::keys::{self, KeyEnd, KeyRow};
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};
 
-/// How many federation providers an organisation may have.
+/// The largest number of federation providers of an organisation.
 pub(crate) const FEDERATION_PROVIDERS_MOST: i64 = 50;
 
 macro_rules! select {
@@ -38,19 +38,19 @@ const UPDATE: &str = "UPDATE federation_providers SET name = $3, trust_level = $
 const RENAME_GATEWAY: &str = "UPDATE keys SET gateway = $2 WHERE id = $1 AND gateway <> $2";
 const DELETE: &str = "DELETE FROM federation_providers WHERE id = $1 AND org_id = $2";
 
-/// One federation provider.
+/// A federation provider as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderRow {
     pub(crate) id: String,
     pub(crate) org_id: String,
-    /// What the `iss` of its tokens is, byte for byte.
+    /// The `iss` of its tokens, byte for byte.
     pub(crate) issuer: String,
     pub(crate) jwks_uri: String,
     pub(crate) authorization_endpoint: Option<String>,
     pub(crate) token_endpoint: Option<String>,
-    /// What may be changed of it.
+    /// The settings of it that may be changed.
     pub(crate) vouching: Vouching,
-    /// Counted up by every change that takes something away from its tokens.
+    /// The number that every change that takes something away from its tokens counts up.
     pub(crate) version: i64,
     /// Its gateway key.
     pub(crate) key_id: String,
@@ -60,20 +60,20 @@ pub(crate) struct ProviderRow {
     pub(crate) updated_at: Timestamp,
 }
 
-/// What a provider is called, and for what its word is taken.
+/// The name of a provider, and what its word is taken for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Vouching {
     pub(crate) name: String,
     pub(crate) trust_level: TrustLevel,
-    /// What the `aud` of its tokens must name; none is the Guardian's public URL.
+    /// The audiences that the `aud` of its tokens must name; without any, the Guardian's public URL.
     pub(crate) audiences: Vec<String>,
     /// The first that fits counts.
     pub(crate) rules: Vec<FederationRule>,
 }
 
 impl Vouching {
-    /// Whether a token may do less by this than by what was `before`. Rules behind all others take nothing away, nor do
-    /// further audiences or more trust.
+    /// Returns whether a token may do less by this than by what was `before`. Rules behind all others take nothing
+    /// away, nor do further audiences or more trust.
     pub(crate) fn takes_from(&self, before: &Self) -> bool {
         let trust = |level: TrustLevel| match level {
             TrustLevel::High => 2,
@@ -92,21 +92,21 @@ impl Vouching {
     }
 }
 
-/// What became of a provider that was to be kept or changed.
+/// The result of keeping or changing a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProviderKept {
     Kept,
-    /// There is one of this issuer: its id.
+    /// The issuer has a provider already: its id.
     Issuing(String),
-    /// There is one of this name: its id.
+    /// The name is taken by a provider: its id.
     Named(String),
     /// Its organisation has as many as it may have.
     Full,
     /// The key that registers it was revoked meanwhile.
     KeyRevoked,
-    /// There is no such provider any more.
+    /// The provider is not there any more.
     Gone,
-    /// Others changed it meanwhile.
+    /// The provider was changed by others meanwhile.
     Changed,
 }
 
@@ -182,16 +182,18 @@ impl Store {
             }
             keys::insert(&mut transaction, &key).await?;
             insert(&mut transaction, &row).await?;
-            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
+            append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at)
+                .await?;
             let (org_id, id) = (&row.org_id, &row.id);
-            note(&mut transaction, Kind::FederationProvider, org_id, id, row.created_at).await?;
+            append_change(&mut transaction, Kind::FederationProvider, org_id, id, row.created_at)
+                .await?;
             transaction.commit().await?;
             Ok(ProviderKept::Kept)
         })
         .await
     }
 
-    /// Every federation provider, oldest first.
+    /// Returns every federation provider, oldest first.
     pub(crate) async fn providers(&self) -> Result<Vec<ProviderRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -200,7 +202,7 @@ impl Store {
         .await
     }
 
-    /// The federation provider with this id.
+    /// Returns the federation provider with this id.
     pub(crate) async fn provider(&self, id: String) -> Result<Option<ProviderRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -257,9 +259,9 @@ impl Store {
                 issued::take_provider(&mut transaction, &row.id, now).await?;
             }
             if renamed > 0 {
-                note(&mut transaction, Kind::Key, org_id, &row.key_id, now).await?;
+                append_change(&mut transaction, Kind::Key, org_id, &row.key_id, now).await?;
             }
-            note(&mut transaction, Kind::FederationProvider, org_id, &row.id, now).await?;
+            append_change(&mut transaction, Kind::FederationProvider, org_id, &row.id, now).await?;
             transaction.commit().await?;
             Ok(ProviderKept::Kept)
         })
@@ -285,9 +287,10 @@ impl Store {
             issued::take_provider(&mut transaction, &id, key.now).await?;
             let revoked = keys::revoke(&mut transaction, &key).await?;
             if revoked.is_some() {
-                note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.now).await?;
+                append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.now).await?;
             }
-            note(&mut transaction, Kind::FederationProvider, &key.org_id, &id, key.now).await?;
+            append_change(&mut transaction, Kind::FederationProvider, &key.org_id, &id, key.now)
+                .await?;
             transaction.commit().await?;
             Ok(Some(revoked))
         })
@@ -295,7 +298,7 @@ impl Store {
     }
 }
 
-/// What is in the way of a provider of this issuer and name, if anything is.
+/// Returns what is in the way of a provider of this issuer and name, if anything is.
 async fn in_the_way(
     transaction: &mut Transaction,
     row: &ProviderRow,

@@ -6,7 +6,7 @@ use agenttrust::Timestamp;
 use super::Transaction;
 use super::db::query;
 
-/// Says `$end` of the sessions in `gone`: those of `$roots`, and all that were made from them.
+/// The statement that sets `$end` of the sessions in `gone`: those of `$roots`, and all that were made from them.
 macro_rules! made_from {
     ($roots:literal, $end:literal) => {
         concat!(
@@ -39,8 +39,8 @@ macro_rules! revoke_tokens_in {
     };
 }
 
-/// Says `$end` of the delegations in `below`, those for which `$roots` holds and all that were made from them, and
-/// of the sessions in `gone`, theirs and all that were made from these.
+/// The statement that sets `$end` of the delegations in `below`, those for which `$roots` holds and all that were made
+/// from them, and of the sessions in `gone`, theirs and all that were made from these.
 macro_rules! delegated {
     ($roots:literal, $end:literal) => {
         concat!(
@@ -56,7 +56,7 @@ macro_rules! delegated {
     };
 }
 
-/// What takes delegations back, with all that was made from them.
+/// The statements that take delegations back, with all that was made from them.
 macro_rules! take_delegations {
     ($roots:literal) => {
         [
@@ -104,7 +104,7 @@ const SESSIONS_OF_KEY: &str = end_sessions!(
      JOIN sessions ON sessions.token_id = tokens.id WHERE tokens.issued_by = $1"
 );
 
-/// How much was taken back that worked until then.
+/// The numbers of what was taken back and worked until then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) tokens: u64,

@@ -37,16 +37,16 @@ const SESSIONS: &str = "SELECT * FROM (SELECT s.id, s.org_id, s.agent_id, s.sour
     AND ($9 IS NULL OR opened_by = $9 OR gateway = $10) \
     ORDER BY created_at DESC, id DESC LIMIT $8";
 
-/// Which tokens, sessions or delegations to list.
+/// The tokens, sessions or delegations to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IssuedFilter<S> {
     pub(crate) agent_id: Option<String>,
-    /// Issued, opened or made with this key.
+    /// The key with which it was issued, opened or made.
     pub(crate) key_id: Option<String>,
     pub(crate) state: Option<S>,
-    /// Behind this place in the list.
+    /// The place in the list behind which to begin.
     pub(crate) after: Option<Place>,
-    /// At most so many.
+    /// The largest number to list.
     pub(crate) limit: i64,
 }
 
@@ -183,7 +183,7 @@ impl TryFrom<RawSession> for Session {
 }
 
 impl Store {
-    /// The tokens of this organisation that pass the filter, as they stand at `now`, newest first.
+    /// Returns the tokens of this organisation that pass the filter, as they stand at `now`, newest first.
     pub(crate) async fn tokens(
         &self,
         org_id: String,
@@ -198,7 +198,7 @@ impl Store {
         .await
     }
 
-    /// The issued sessions of this organisation that pass the filter, as they stand at `now`, newest first;
+    /// Returns the issued sessions of this organisation that pass the filter, as they stand at `now`, newest first;
     /// only those that were opened at one gateway, where one is named.
     pub(crate) async fn sessions(
         &self,

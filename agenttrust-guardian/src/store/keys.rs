@@ -2,7 +2,7 @@
 
 use agenttrust::Timestamp;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::issued::{self, Gone};
 use super::row::from_row;
@@ -40,10 +40,10 @@ const REVOKED: &str = "SELECT COUNT(*) FROM keys WHERE id = $1 AND revoked_at IS
 const USED: &str = "UPDATE keys SET last_used_at = $2 \
                     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 
-/// How many keys one transaction keeps the last use of.
+/// The number of keys whose last use one transaction keeps.
 const USED_AT_ONCE: usize = 200;
 
-/// One API key as it is kept.
+/// An API key as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
@@ -56,7 +56,7 @@ pub(crate) struct KeyRow {
     /// The secret before this one, and how long it works.
     pub(crate) old: Option<(Fingerprint, Timestamp)>,
     pub(crate) rotated_at: Option<Timestamp>,
-    /// Up to a minute behind.
+    /// The time of its last use, up to a minute behind.
     pub(crate) last_used_at: Option<Timestamp>,
     /// The gateway that it is of; keys of one name are one gateway.
     pub(crate) gateway: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) struct Rotation {
     pub(crate) id: String,
     pub(crate) org_id: String,
     pub(crate) hash: Fingerprint,
-    /// How long the secret before works.
+    /// The time until which the secret before works.
     pub(crate) old_until: Timestamp,
     pub(crate) now: Timestamp,
 }
@@ -149,7 +149,8 @@ impl Store {
         self.run(|db| async move {
             let mut transaction = db.begin().await?;
             insert(&mut transaction, &key).await?;
-            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
+            append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at)
+                .await?;
             transaction.commit().await
         })
         .await
@@ -168,14 +169,15 @@ impl Store {
                 return KeyRow::try_from(row).map(Some);
             }
             insert(&mut transaction, &key).await?;
-            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
+            append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at)
+                .await?;
             transaction.commit().await?;
             Ok(None)
         })
         .await
     }
 
-    /// How many keys this one comes from: its maker, the maker of that, and so on.
+    /// Returns how many keys this one comes from: its maker, the maker of that, and so on.
     pub(crate) async fn count_makers(&self, id: String) -> Result<i64, StoreError> {
         self.run(move |db| async move {
             let (makers,): (i64,) = query(COUNT_MAKERS).bind(id).fetch_one(&db).await?;
@@ -184,7 +186,7 @@ impl Store {
         .await
     }
 
-    /// Every key, revoked ones too, oldest first.
+    /// Returns every key, revoked ones too, oldest first.
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -193,7 +195,7 @@ impl Store {
         .await
     }
 
-    /// The key with this id.
+    /// Returns the key with this id.
     pub(crate) async fn key(&self, id: String) -> Result<Option<KeyRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -202,7 +204,7 @@ impl Store {
         .await
     }
 
-    /// The key with this fingerprint.
+    /// Returns the key with this fingerprint.
     pub(crate) async fn key_by_hash(
         &self,
         hash: Fingerprint,
@@ -220,7 +222,7 @@ impl Store {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             let Some(gone) = revoke(&mut transaction, &end).await? else { return Ok(None) };
-            note(&mut transaction, Kind::Key, &end.org_id, &end.id, end.now).await?;
+            append_change(&mut transaction, Kind::Key, &end.org_id, &end.id, end.now).await?;
             transaction.commit().await?;
             Ok(Some(gone))
         })
@@ -243,7 +245,7 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Key, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -287,7 +289,7 @@ pub(super) async fn insert(transaction: &mut Transaction, key: &KeyRow) -> Resul
     Ok(())
 }
 
-/// Whether this key was revoked.
+/// Returns whether this key was revoked.
 pub(super) async fn is_revoked(
     transaction: &mut Transaction,
     id: &str,

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Holds a database file for one Guardian, until it is released or dropped, or its process ends.
+/// The lock that holds a database file for one Guardian, until it is released or dropped, or its process ends.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
@@ -41,7 +41,7 @@ impl Lock {
     }
 }
 
-/// By whichever link the database was named, the lock is the same.
+/// Returns the path of the lock, which is the same by whichever link the database was named.
 fn beside(database: &Path) -> PathBuf {
     let mut path = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
     path.push(".lock");

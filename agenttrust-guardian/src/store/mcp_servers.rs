@@ -4,14 +4,14 @@ use std::fmt;
 
 use agenttrust::Timestamp;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::issued::Gone;
 use super::keys::{self, KeyEnd, KeyRow};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
 
-/// How many MCP servers an organisation may have.
+/// The largest number of MCP servers of an organisation.
 pub(crate) const MCP_SERVERS_MOST: i64 = 100;
 
 macro_rules! select {
@@ -33,24 +33,24 @@ const BY_ID: &str = select!("WHERE id = $1");
 const DELETE: &str = "DELETE FROM mcp_servers WHERE id = $1 AND org_id = $2";
 const DELETE_TOOLS: &str = "DELETE FROM mcp_tools WHERE server_id = $1";
 
-/// One MCP server.
+/// An MCP server as it is kept.
 #[derive(Clone)]
 pub(crate) struct McpServerRow {
     pub(crate) id: String,
     pub(crate) org_id: String,
-    /// What its tools are called by, as in `name/tool`.
+    /// The name that its tools are called by, as in `name/tool`.
     pub(crate) name: String,
     pub(crate) url: String,
-    /// What it offers, as its registrant says; for people.
+    /// The capabilities that it offers, as its registrant says; for people.
     pub(crate) capabilities: Vec<String>,
-    /// What is sent to it as `Authorization`, sealed.
+    /// The value that is sent to it as `Authorization`, sealed.
     pub(crate) authorization: Option<String>,
     /// Its gateway key.
     pub(crate) key_id: String,
     /// The key that registered it.
     pub(crate) created_by: String,
     pub(crate) created_at: Timestamp,
-    /// When its tools were last found to be other ones than before; absent until they were listed.
+    /// The time when its tools were last found to have changed; absent until they were listed.
     pub(crate) tools_seen_at: Option<Timestamp>,
 }
 
@@ -64,11 +64,11 @@ impl fmt::Debug for McpServerRow {
     }
 }
 
-/// What became of a server that was to be kept.
+/// The result of keeping a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum McpServerKept {
     Kept,
-    /// There is one of this name: its id.
+    /// The name is taken by a server: its id.
     Named(String),
     /// Its organisation has as many as it may have.
     Full,
@@ -152,15 +152,17 @@ impl Store {
                 .bind(row.created_at.unix_micros())
                 .execute(&mut transaction)
                 .await?;
-            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
-            note(&mut transaction, Kind::McpServer, &row.org_id, &row.id, row.created_at).await?;
+            append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at)
+                .await?;
+            append_change(&mut transaction, Kind::McpServer, &row.org_id, &row.id, row.created_at)
+                .await?;
             transaction.commit().await?;
             Ok(McpServerKept::Kept)
         })
         .await
     }
 
-    /// Every MCP server, oldest first.
+    /// Returns every MCP server, oldest first.
     pub(crate) async fn mcp_servers(&self) -> Result<Vec<McpServerRow>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
@@ -169,7 +171,7 @@ impl Store {
         .await
     }
 
-    /// The MCP server with this id.
+    /// Returns the MCP server with this id.
     pub(crate) async fn mcp_server(&self, id: String) -> Result<Option<McpServerRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -196,9 +198,9 @@ impl Store {
             let (org_id, now) = (key.org_id.clone(), key.now);
             let revoked = keys::revoke(&mut transaction, &key).await?;
             if revoked.is_some() {
-                note(&mut transaction, Kind::Key, &org_id, &key.id, now).await?;
+                append_change(&mut transaction, Kind::Key, &org_id, &key.id, now).await?;
             }
-            note(&mut transaction, Kind::McpServer, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::McpServer, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(Some(revoked))
         })

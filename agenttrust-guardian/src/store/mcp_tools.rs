@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agenttrust::{Effect, Timestamp};
 use serde_json::Value;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, unreadable};
@@ -40,12 +40,12 @@ const ACCEPT: &str = "UPDATE mcp_tools SET digest = changed_digest, definition =
                       WHERE server_id = $1 AND name = $2 AND changed_digest = $3 \
                       AND changed_definition IS NOT NULL";
 
-/// One tool of one server.
+/// A tool of an MCP server.
 #[derive(Clone, Debug)]
 pub(crate) struct McpToolRow {
     pub(crate) server_id: String,
     pub(crate) tool: KeptTool,
-    /// What the server lists under its name instead: only in what [`Store::shown_mcp_tools`] returns.
+    /// The definition that the server lists under its name instead: only in what [`Store::shown_mcp_tools`] returns.
     pub(crate) changed_definition: Option<Value>,
 }
 
@@ -125,7 +125,7 @@ impl TryFrom<Raw> for McpToolRow {
 }
 
 impl Store {
-    /// The tools of every server, or of this one.
+    /// Returns the tools of every server, or of this one.
     pub(crate) async fn mcp_tools(
         &self,
         server_id: Option<String>,
@@ -137,7 +137,7 @@ impl Store {
         .await
     }
 
-    /// The tools of this server with what they are changed to, ordered by name.
+    /// Returns the tools of this server with what they are changed to, ordered by name.
     pub(crate) async fn shown_mcp_tools(
         &self,
         server_id: String,
@@ -174,7 +174,7 @@ impl Store {
                 mark(&mut transaction, &server_id, tool).await?;
             }
             query(SEEN).bind(&server_id).bind(now.unix_micros()).execute(&mut transaction).await?;
-            note(&mut transaction, Kind::McpServer, &org_id, &server_id, now).await?;
+            append_change(&mut transaction, Kind::McpServer, &org_id, &server_id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -203,7 +203,7 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::McpServer, &org_id, &server_id, now).await?;
+            append_change(&mut transaction, Kind::McpServer, &org_id, &server_id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })

@@ -38,6 +38,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0025_siem"
     "0026_access_requests"
     "0027_audit_log_ids"
+    "0028_audit_added"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -64,6 +65,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0022_siem"
     "0023_access_requests"
     "0024_audit_log_ids"
+    "0025_audit_added"
 );
 
 pub(super) fn for_sqlite() -> Migrator {
@@ -74,7 +76,7 @@ pub(super) fn for_postgres() -> Migrator {
     migrator(FOR_POSTGRES)
 }
 
-/// Numbers and describes them as `sqlx::migrate!` did, which databases remember.
+/// Returns numbers and describes them as `sqlx::migrate!` did, which databases remember.
 fn migrator(files: &'static [(&str, &str)]) -> Migrator {
     let migrations = (1..).zip(files).map(|(version, (file, sql))| {
         let description = file.get("0001_".len()..).unwrap_or(file).replace('_', " ");

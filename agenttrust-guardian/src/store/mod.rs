@@ -96,11 +96,11 @@ pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::{ToolChanges, ToolRow};
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};
 
-/// How long the database may take for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the database may take for anything.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many old rows go at once: few enough for everybody who writes meanwhile, and for the time that a
-/// statement has.
+/// The number of old rows that go at once: few enough for all that write meanwhile, and for the time that a statement
+/// has.
 pub(crate) const PRUNED_AT_ONCE: i64 = 500;
 
 /// A place in a list that is ordered by when things were made: where one is, or was before it was forgotten.
@@ -116,11 +116,11 @@ pub(crate) struct Store {
     db: Db,
     /// Whether the vote of a key that asked counts.
     own_votes: bool,
-    /// How much of it may be at work at once; `None` where its connections are the limit.
+    /// The number of its statements that may be at work at once; `None` where its connections are the limit.
     places: Option<Arc<Semaphore>>,
-    /// Keeps a second Guardian off a database file.
+    /// The lock that keeps a second Guardian off a database file.
     lock: Option<Arc<lock::Lock>>,
-    /// What moves pages of the write-ahead log into a database file.
+    /// The mover of pages from the write-ahead log into a database file.
     mover: Option<Arc<wal::Mover>>,
 }
 
@@ -130,24 +130,24 @@ impl Store {
         Self { own_votes: count, ..self }
     }
 
-    /// The same database, of which at most `most` things are asked at once: the rest waits here, and not
+    /// Returns the same database, of which at most `most` things are asked at once: the rest waits here, and not
     /// for a connection that a decision needs more.
     pub(crate) fn with_places(&self, most: usize) -> Self {
         Self { places: Some(Arc::new(Semaphore::new(most))), ..self.clone() }
     }
 
-    /// A place to ask from, for those who use [`db`](Self::db): given back when it is dropped.
+    /// Returns a place to ask from, for callers of [`db`](Self::db): given back when it is dropped.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // Nothing closes these places, so there is one sooner or later.
         Arc::clone(self.places.as_ref()?).acquire_owned().await.ok()
     }
 
-    /// The database, for those who keep tables of their own in it.
+    /// Returns the database, for rooms that keep tables of their own in it.
     pub(crate) fn db(&self) -> Db {
         self.db.clone()
     }
 
-    /// Whether the database answers.
+    /// Returns whether the database answers.
     pub(crate) async fn is_alive(&self) -> bool {
         const PING: &str = "SELECT 1";
         self.run(|db| async move { query(PING).execute(&db).await.map(drop) }).await.is_ok()
@@ -185,7 +185,8 @@ impl Store {
             };
             work.await
         };
-        match background::spawn(async { tokio::time::timeout(PATIENCE, work).await }).await {
+        match background::spawn(async { tokio::time::timeout(DATABASE_TIMEOUT, work).await }).await
+        {
             Ok(Ok(done)) => done.map_err(StoreError::Database),
             Ok(Err(_)) => {
                 // No statement may take that long, so it is the wire that says nothing.
@@ -214,7 +215,7 @@ fn from_micros(column: &str, micros: i64) -> Result<Timestamp, sqlx::Error> {
         .ok_or_else(|| unreadable(column, format!("{micros} is no point in time")))
 }
 
-/// The error for a column that this version cannot have written.
+/// Returns the error for a column that this version cannot have written.
 fn unreadable(
     column: &str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

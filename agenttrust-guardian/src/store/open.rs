@@ -20,7 +20,7 @@ use super::wal::Mover;
 use super::{Store, migrations, place, pooler, refusal};
 use crate::domain::GuardianError;
 
-/// How long a statement waits for another writer.
+/// The time that a statement waits for another writer.
 const BUSY: Duration = Duration::from_secs(5);
 /// Connections to a database file: one writes, the others read meanwhile.
 const TO_FILE: u32 = 4;
@@ -31,13 +31,16 @@ const CONTROL_WAITS: Duration = Duration::from_secs(2);
 /// Connections beside those for reading.
 const FOR_READING: u32 = 2;
 
+/// The end of the name of a file's write-ahead log.
+#[cfg(feature = "cli")]
+const WRITE_AHEAD_LOG: &str = "-wal";
 /// Whether it holds an audit log.
 #[cfg(feature = "cli")]
 const AUDIT_THERE: &str = "SELECT log FROM audit LIMIT 1";
 /// Whether a file has tables, and no record of ours.
 const FOREIGN: &str = "SELECT COUNT(*) > COALESCE(SUM(name = '_sqlx_migrations'), 0) * COUNT(*) \
                        FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-/// Moves all of the write-ahead log into the database file and cuts it off.
+/// The statement that moves all of the write-ahead log into the database file and cuts it off.
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 impl Store {
@@ -75,26 +78,18 @@ impl Store {
     #[cfg(feature = "cli")]
     pub(crate) async fn open_to_read(database: &Database) -> Result<Self, GuardianError> {
         let db = match database {
-            Database::Memory | Database::File(_) => {
-                let options = SqliteConnectOptions::new()
-                    .filename(database.existing()?)
-                    .read_only(true)
-                    .busy_timeout(BUSY);
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
-                    .await?
-            }
+            Database::Memory | Database::File(_) => looking(database, false).await?,
             Database::Postgres(options) => {
                 keeps_servers(database, options).await?;
                 to_primary(database, options, Purpose::Looking).await?
             }
         };
-        let store = Self { db, own_votes: false, places: None, lock: None, mover: None };
-        let there = store
-            .run(|db| async move { query(AUDIT_THERE).fetch_optional::<(String,)>(&db).await })
-            .await;
-        match there {
-            Ok(_) => Ok(store),
+        match Self::with_audit(db).await {
+            Ok(store) => Ok(store),
+            Err(StoreError::Database(error)) if refusal::wants_to_write(&error) => {
+                let db = unchanging(database, &error).await?;
+                Self::with_audit(db).await.map_err(|error| database.refused(error.to_string()))
+            }
             Err(StoreError::Database(sqlx::Error::Database(error))) => {
                 Err(database.refused(format!(
                     "it holds no audit log of this version ({error}); name the database that \
@@ -105,9 +100,18 @@ impl Store {
         }
     }
 
-    /// The same by connections of their own, for what must wait for nothing else: following what was
-    /// changed, storing what was taken back, and asking how the database is. They give up early, so that
-    /// none of these waits long for another. In memory there is one connection for all.
+    /// Looks whether a database holds an audit log.
+    #[cfg(feature = "cli")]
+    async fn with_audit(db: Db) -> Result<Self, StoreError> {
+        let store = Self { db, own_votes: false, places: None, lock: None, mover: None };
+        let there = |db: Db| async move { query(AUDIT_THERE).fetch_optional(&db).await };
+        let _: Option<(String,)> = store.run(there).await?;
+        Ok(store)
+    }
+
+    /// Opens connections of their own for what must wait for nothing else: following what was changed, storing what
+    /// was taken back, and asking how the database is. They give up early, so that none of these waits long for
+    /// another. In memory there is one connection for all.
     pub(crate) async fn control(&self, database: &Database) -> Result<Self, GuardianError> {
         let db = match (database, &self.db) {
             (Database::File(_), Db::Sqlite(pool)) => {
@@ -124,9 +128,8 @@ impl Store {
         Ok(Self { db, own_votes: self.own_votes, places: None, lock: None, mover: None })
     }
 
-    /// The same by connections of their own that only read, for lists, exports and verification: however
-    /// many people look, no decision waits for them. Of the one connection in memory they take
-    /// their turns.
+    /// Opens connections of their own that only read, for lists, exports and verification: however many of these run,
+    /// no decision waits for them. In memory they take turns on the one connection.
     pub(crate) async fn reading(&self, database: &Database) -> Result<Self, GuardianError> {
         let db = match (database, &self.db) {
             (Database::File(path), _) => {
@@ -144,8 +147,8 @@ impl Store {
         Ok(Self { db, own_votes: self.own_votes, places: None, lock: None, mover: None })
     }
 
-    /// A connection of its own for the writer of the audit, so that it and those who read or decide never
-    /// wait for each other's. In its pauses the write-ahead log of a file is kept short.
+    /// Returns a connection of its own for the writer of the audit, so that neither it nor reads and decisions wait
+    /// for a connection of the other. In its pauses the write-ahead log of a file is kept short.
     pub(crate) async fn audit_writer(&self, database: &Database) -> Result<Db, GuardianError> {
         let writer = self.writer(database).await?;
         if let (Database::File(path), Some(mover), Db::Sqlite(pool)) =
@@ -156,7 +159,7 @@ impl Store {
         Ok(writer)
     }
 
-    /// The same for the writer of reports.
+    /// Returns the same for the writer of reports.
     pub(crate) async fn writer(&self, database: &Database) -> Result<Db, GuardianError> {
         match (database, &self.db) {
             (Database::File(_), Db::Sqlite(pool)) => {
@@ -172,8 +175,8 @@ impl Store {
         }
     }
 
-    /// Empties the write-ahead log that a killed Guardian left behind: what was dropped since may be in it. Somebody
-    /// who reads the file meanwhile keeps it as it is.
+    /// Empties the write-ahead log that a killed Guardian left behind: it may hold what was dropped since. While
+    /// another program reads the file, the log stays as it is.
     async fn begin_log_anew(&self) {
         let emptied = self.run(|db| async move {
             match &db {
@@ -250,6 +253,33 @@ impl Store {
     }
 }
 
+/// Connects to a database file that is there, to look at it. One that is `unchanging` is read without the files that
+/// SQLite makes beside it for writers at the same time.
+#[cfg(feature = "cli")]
+async fn looking(database: &Database, unchanging: bool) -> Result<Db, GuardianError> {
+    let options = SqliteConnectOptions::new()
+        .filename(database.existing()?)
+        .read_only(true)
+        .immutable(unchanging)
+        .busy_timeout(BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+    connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await
+}
+
+/// Connects to a database file in a folder that cannot be written, as that of a back-up. As long as a Guardian runs on it,
+/// or where it was killed, a write-ahead log is beside it, without which the end would be missing.
+#[cfg(feature = "cli")]
+async fn unchanging(database: &Database, error: &sqlx::Error) -> Result<Db, GuardianError> {
+    match database.beside(WRITE_AHEAD_LOG).filter(|path| path.exists()) {
+        None => looking(database, true).await,
+        Some(path) => Err(database.refused(format!(
+            "it cannot be read where nothing can be written beside it ({error}), since newer rows are in {}; copy both into a \
+             folder that can be written, and name the copy",
+            path.display()
+        ))),
+    }
+}
+
 /// Connects on the background runtime, which outlives the caller's.
 async fn connected(
     database: &Database,
@@ -287,8 +317,8 @@ async fn keeps_servers(
     }
 }
 
-/// A full or failing disk ends a transaction by itself, and the connection then takes every later one for
-/// a part of it. Such a connection is not used again.
+/// Returns options by which a connection is not used again after a full or failing disk. Such a disk ends a
+/// transaction by itself, and the connection then takes every later transaction for a part of it.
 fn to_file(most: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(most)

@@ -38,21 +38,21 @@ const PRUNE: &str = "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM 
 pub(crate) struct Leased {
     pub(crate) id: String,
     pub(crate) body: String,
-    /// This one included.
+    /// The number of attempts, this one included.
     pub(crate) attempts: i64,
     pub(crate) created_at: Timestamp,
 }
 
-/// How a delivery ended.
+/// The end of a delivery.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// The receiver took it.
     Delivered { status: u16 },
-    /// It is not tried again; the receiver's last answer, if it gave one, and what was wrong.
+    /// The delivery is not tried again; with the receiver's last answer, if it gave one, and what was wrong.
     GivenUp { status: Option<u16>, error: String },
 }
 
-/// One delivery, as it is shown.
+/// A delivery, as it is shown.
 #[derive(Clone, Debug)]
 pub(crate) struct DeliveryRow {
     pub(crate) id: String,
@@ -98,8 +98,8 @@ impl TryFrom<Raw> for DeliveryRow {
     }
 }
 
-/// Writes down that `event` is to be told to every webhook that listens for it. Part of the
-/// transaction that makes it so.
+/// Stores a message about `event` for every webhook that listens for it. It is part of the transaction that makes the
+/// event true.
 pub(super) async fn enqueue(
     transaction: &mut Transaction,
     event: Event,
@@ -125,7 +125,7 @@ pub(super) async fn enqueue(
 }
 
 impl Store {
-    /// The webhooks that something is due to, the longest overdue first.
+    /// Returns the webhooks that something is due to, the longest overdue first.
     pub(crate) async fn webhooks_with_due(
         &self,
         now: Timestamp,
@@ -137,7 +137,7 @@ impl Store {
         .await
     }
 
-    /// The oldest delivery that is due to this webhook: the caller's alone until `until`.
+    /// Returns the oldest delivery that is due to this webhook: the caller's alone until `until`.
     pub(crate) async fn lease(
         &self,
         webhook_id: String,
@@ -204,7 +204,7 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` deliveries to this webhook that are older than the one of id `before`, newest first.
+    /// Returns up to `limit` deliveries to this webhook that are older than the one of id `before`, newest first.
     pub(crate) async fn deliveries(
         &self,
         webhook_id: String,

@@ -43,7 +43,7 @@ fn is_there(folder: &Path) -> bool {
     folder.as_os_str().is_empty() || folder.exists()
 }
 
-/// A path as a shell takes it.
+/// Returns a path as a shell takes it.
 fn as_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |at: char| at.is_alphanumeric() || "/._-".contains(at);

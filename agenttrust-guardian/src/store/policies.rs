@@ -2,7 +2,7 @@
 
 use agenttrust::Timestamp;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::{Store, StoreError};
 
@@ -10,11 +10,11 @@ const LIST: &str = "SELECT name, text FROM policy_files";
 const CLEAR: &str = "DELETE FROM policy_files";
 const INSERT: &str = "INSERT INTO policy_files (name, text) VALUES ($1, $2)";
 
-/// What everybody who changes policies waits for.
+/// The lock that each change of policies waits for.
 const LOCK: &str = "policies";
 
 impl Store {
-    /// The files that were sent last, by name; none when none ever were.
+    /// Returns the files that were sent last, by name; no files when none ever were.
     pub(crate) async fn policy_files(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.run(|db| async move {
             let mut files: Vec<(String, String)> = query(LIST).fetch_all(&db).await?;
@@ -40,7 +40,7 @@ impl Store {
             for (name, text) in files {
                 query(INSERT).bind(name).bind(text).execute(&mut transaction).await?;
             }
-            note(&mut transaction, Kind::Policies, &org_id, &by, now).await?;
+            append_change(&mut transaction, Kind::Policies, &org_id, &by, now).await?;
             transaction.commit().await
         })
         .await
@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
-            note(&mut transaction, Kind::Policies, &org_id, &by, now).await?;
+            append_change(&mut transaction, Kind::Policies, &org_id, &by, now).await?;
             transaction.commit().await
         })
         .await

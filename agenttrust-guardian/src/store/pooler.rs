@@ -6,19 +6,19 @@ use sqlx::{Executor, Row};
 
 use super::primary::{ACQUIRE, bare};
 
-/// Said of a pooler that changes it.
+/// The message about a pooler that changes it.
 pub(super) const CHANGES_SERVERS: &str = "PgBouncer in transaction mode (or another pooler that changes the server behind a \
                                           connection) is in front of it; use the pooler's session mode, or connect to \
                                           PostgreSQL directly";
 
-/// Which process of the server is behind a connection. Sent as text: a statement that is prepared takes two steps, between
-/// which it might change.
+/// The statement that asks which process of the server is behind a connection. It is sent as text: a statement that is
+/// prepared takes two steps, between which the process might change.
 const PROCESS: &str = "SELECT pg_backend_pid()";
-/// Others may use the pooler meanwhile, so that one look could miss it.
+/// The number of looks. Others may use the pooler meanwhile, so that one look could miss it.
 const LOOKS: usize = 3;
 
-/// Whether the server behind a connection changes while it lasts. Two connections are made for it and nothing is set on
-/// them: with such a pooler, another program would have it next.
+/// Returns whether the server behind a connection changes while it lasts. Two connections are made for it and nothing
+/// is set on them: with such a pooler, another program would have it next.
 pub(super) async fn changes_servers(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE);
     let pool = pool.connect_with(bare(options)).await?;
@@ -34,8 +34,9 @@ pub(super) async fn changes_servers(options: &PgConnectOptions) -> Result<bool, 
     changes
 }
 
-/// A pooler hands out either the process that was given back last or the one that waits longest: the first is seen by two
-/// connections that have the same, the second by one that has not what it had. A transaction keeps one from the other.
+/// Returns whether the process behind one of two connections changes. A pooler hands out either the process that was
+/// given back last or the one that waits longest: the first is seen by two connections that have the same process, the
+/// second by a connection that lost its process. A transaction keeps one from the other.
 async fn changes_once(
     one: &mut PgConnection,
     other: &mut PgConnection,

@@ -13,49 +13,50 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Acquire, Executor, Postgres, Transaction};
 
-/// How long a request waits for a free connection.
+/// The time that a request waits for a free connection.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
-/// How long a connection may take to show that it will do: shorter than a check has.
+/// The time in which a connection has to show that it will do: shorter than a check has.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// How long all connections may be in use at once: a server that answers ends every statement before.
+/// The time for which all connections may be in use at once: a server that answers ends every statement before.
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(10);
-/// How long those that are let go may finish what they are about.
+/// The time in which connections that are let go may finish what they are about.
 const FINISH_WITHIN: Duration = Duration::from_secs(20);
 
-/// Said of a server that answers and is of no use.
+/// The message about a server that answers and is of no use.
 const TAKES_NO_WRITES: &str = "the server takes no writes: it is a standby, or is set to read-only transactions; have its \
                                name or address lead to the primary";
 const SAYS_NOTHING: &str = "the server took the connection and says nothing";
 
 /// Whether the transactions of a connection may not write, as on a standby.
 const WRITES_NOT: &str = "SELECT current_setting('transaction_read_only')::bool";
-/// The same for connections that are told not to write.
+/// The same statement for connections that are set not to write.
 const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 /// The same where any server will do that answers.
 const ANSWERS_NOT: &str = "SELECT false";
 
-/// Ends every statement, wait for a lock and idle transaction before its caller gives up; and an answered decision must
-/// survive a crash of the server, whatever its default: one that waits for more than that is left as it is. Said by
-/// statements, as a pooler refuses what it does not know when a connection begins.
+/// The statements that a connection begins with. They end every statement, wait for a lock and idle transaction before
+/// its caller gives up. An answered decision must survive a crash of the server, whatever its default: one that waits
+/// for more than that is left as it is. Notices are left out: at each start the server would say that a table is there
+/// already. Said by statements, as a pooler refuses what it does not know when a connection begins.
 const CAREFUL: &str = "SET statement_timeout = '8s'; SET lock_timeout = '8s'; \
-                       SET idle_in_transaction_session_timeout = '15s'; \
+                       SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'; \
                        SELECT set_config('synchronous_commit', 'on', false) \
                        WHERE current_setting('synchronous_commit') = 'off'";
 const IMPATIENT: &str = "SET lock_timeout = '2s'";
 const READS: &str = "SET default_transaction_read_only = on";
 
-/// What connections are for.
+/// The purpose of connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     /// Decisions and changes.
     Deciding,
-    /// Following, taking back and health: they give up early on a lock, so that none waits long for another.
+    /// Sync, taking back and health: these give up early on a lock, so that none waits long for another.
     Control,
     /// Lists, exports and verification.
     Reading,
-    /// One who writes by itself.
+    /// The connection of a writer that writes by itself.
     Writing,
-    /// Reading from outside a Guardian: a standby will do.
+    /// Commands that read from outside a Guardian: a standby will do.
     #[cfg_attr(
         not(any(feature = "cli", test)),
         expect(dead_code, reason = "the program alone looks from outside")
@@ -74,7 +75,7 @@ impl Purpose {
         }
     }
 
-    /// What a new connection is told.
+    /// Returns the statements that a new connection begins with.
     fn told(self) -> &'static [&'static str] {
         match self {
             Self::Deciding | Self::Writing => &[CAREFUL],
@@ -100,12 +101,12 @@ pub(crate) struct Primary {
     made: Arc<RwLock<Made>>,
 }
 
-/// Those that were made since the last trouble.
+/// The connections that were made since the last trouble.
 #[derive(Clone, Debug)]
 struct Made {
     pool: PgPool,
     troubles: u64,
-    /// When one of them was last seen to do.
+    /// The time when one of them was last seen to do.
     seen_well: Arc<Mutex<Instant>>,
 }
 
@@ -161,7 +162,7 @@ impl Primary {
         Ok(primary)
     }
 
-    /// A connection that will do.
+    /// Returns a connection that will do.
     ///
     /// # Errors
     ///
@@ -181,8 +182,8 @@ impl Primary {
         self.tried(&made, untried).await
     }
 
-    /// One of those that were made. Where all are in use for longer than a server that answers lets them be, they hang,
-    /// and are let go.
+    /// Returns one of those that were made. Where all are in use for longer than a server that answers lets them be,
+    /// they hang, and are let go.
     async fn take(&self, made: &Made) -> Result<Untried, sqlx::Error> {
         let taken = made.pool.acquire().await;
         if let Err(sqlx::Error::PoolTimedOut) = taken
@@ -204,7 +205,7 @@ impl Primary {
         untried.0.take().ok_or(sqlx::Error::PoolClosed)
     }
 
-    /// All of them, for what makes do with one that is tried no more.
+    /// Returns all of them, for what makes do with one that is tried no more.
     pub(super) fn pool(&self) -> PgPool {
         self.made().pool
     }
@@ -255,8 +256,8 @@ impl Primary {
         self.made.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Those that come after `made`. Of many who had trouble with the same ones, the first lets them go; of those that
-    /// were closed there are no more.
+    /// Returns those that come after `made`. Of many who had trouble with the same ones, the first lets them go; of
+    /// those that were closed there are no more.
     fn renewed(&self, made: &Made) -> Made {
         let mut now = self.made.write().unwrap_or_else(PoisonError::into_inner);
         if now.troubles == made.troubles && !now.pool.is_closed() {
@@ -282,7 +283,8 @@ impl Primary {
     }
 }
 
-/// Without what a pooler refuses when a connection begins and nothing here needs.
+/// Returns the options without settings that a pooler refuses at the begin of a connection, and that nothing here
+/// needs.
 pub(super) fn bare(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().extra_float_digits(None)
 }
@@ -296,7 +298,7 @@ mod tests {
 
     use super::*;
 
-    /// What all callers of a busy moment have of a request's time.
+    /// The part of a request's time that all callers of a busy moment have.
     const GIVES_UP: Duration = Duration::from_millis(50);
 
     const SETTINGS: &str = "SELECT concat_ws(' ', current_setting('statement_timeout'), \
@@ -354,7 +356,7 @@ mod tests {
         primary.close().await;
     }
 
-    /// Connections by a wire that falls silent, all of them in use.
+    /// Returns connections by a wire that falls silent, all of them in use.
     async fn all_in_use(
         proxy: &Proxy,
         database: &Fresh,

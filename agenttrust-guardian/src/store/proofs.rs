@@ -25,7 +25,7 @@ impl Store {
         .await
     }
 
-    /// Forgets proofs that nobody would take any more at `before`, one step; returns how many.
+    /// Forgets proofs that are too old to be taken at `before`, one step; returns how many.
     pub(crate) async fn prune_proofs(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
             query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await

@@ -1,9 +1,9 @@
-//! Why a database is not taken, in the words of whoever has to do something about it.
+//! The reasons why a database is not taken, in the words of the operator who has to act on them.
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
-/// The low byte of SQLite's codes that somebody can do something about.
+/// The low byte of those SQLite codes that an operator can do something about.
 const READ_ONLY: i32 = 8;
 const IO: i32 = 10;
 const CORRUPT: i32 = 11;
@@ -11,10 +11,22 @@ const FULL: i32 = 13;
 const CANNOT_OPEN: i32 = 14;
 const NO_DATABASE: i32 = 26;
 
-/// What PostgreSQL says of a table that is there already.
+/// The code by which PostgreSQL says that a table is there already.
 const TABLE_THERE: &str = "42P07";
 
-/// What to do about a database that cannot be opened.
+/// Returns the low byte of the code by which SQLite says what is wrong.
+fn code_of(error: &sqlx::Error) -> Option<i32> {
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    Some(sqlx::error::DatabaseError::code(error)?.parse::<i32>().ok()? & 0xff)
+}
+
+/// Returns whether a file was not read because nothing can be written beside it.
+#[cfg(feature = "cli")]
+pub(super) fn wants_to_write(error: &sqlx::Error) -> bool {
+    matches!(code_of(error), Some(READ_ONLY | CANNOT_OPEN))
+}
+
+/// Returns what to do about a database that cannot be opened.
 pub(super) fn reason_for(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => return NO_ANSWER.to_owned(),
@@ -25,11 +37,7 @@ pub(super) fn reason_for(error: &sqlx::Error) -> String {
     if code.as_deref() == Some(TABLE_THERE) {
         return FOREIGN.to_owned();
     }
-    let sqlite =
-        error.as_database_error().and_then(|error| error.try_downcast_ref::<SqliteError>());
-    let code =
-        sqlite.and_then(|error| sqlx::error::DatabaseError::code(error)?.parse::<i32>().ok());
-    match code.map(|code| code & 0xff) {
+    match code_of(error) {
         Some(NO_DATABASE) => {
             "it is no SQLite database; name another file, or one that is not there yet".to_owned()
         }
@@ -43,7 +51,7 @@ pub(super) fn reason_for(error: &sqlx::Error) -> String {
     }
 }
 
-/// What to do about a database whose tables cannot be brought up to date.
+/// Returns what to do about a database whose tables cannot be brought up to date.
 pub(super) fn of_tables(error: &MigrateError) -> String {
     match error {
         MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
@@ -61,10 +69,10 @@ pub(super) fn of_tables(error: &MigrateError) -> String {
     }
 }
 
-/// Said of a server that cannot be reached, and of one that has no connection left.
+/// The message about a server that cannot be reached, and about one that has no connection left.
 const NO_ANSWER: &str = "no server took a connection in five seconds; see that it runs at this host and port, and has \
                          connections left";
 
-/// Said of a database that has tables, and none of ours.
+/// The message about a database that has tables, and none of ours.
 pub(super) const FOREIGN: &str =
     "it holds the tables of another program, which are left as they are: use another database";

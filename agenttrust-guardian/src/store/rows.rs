@@ -15,36 +15,36 @@ use sqlx::{AssertSqlSafe, Postgres, Row, Sqlite};
 use super::db::{Value, with_values};
 use super::{Db, Transaction};
 
-/// How many parameters one statement of SQLite takes.
+/// The number of parameters that one statement of SQLite takes.
 const PARAMETERS: usize = 32_766;
-/// How many bytes of values one statement of PostgreSQL takes: a record of TLS has 16,384.
+/// The bytes of values that one statement of PostgreSQL takes: a record of TLS has 16,384.
 const RECORD: usize = 14_000;
 
 /// A table, and those of its columns that rows are given for.
 #[derive(Debug)]
 pub(crate) struct Insert {
     pub(crate) into: &'static str,
-    /// Those whose value is the same in all rows of a statement.
+    /// The columns whose value is the same in all rows of a statement.
     pub(crate) alike: &'static [(&'static str, Kind)],
     /// The others. The first of them is no hash and never `NULL`.
     pub(crate) columns: &'static [(&'static str, Kind)],
-    /// Which rows are left out by [`Rows::execute_new`]: those that this unique index holds already.
+    /// The unique index by which [`Rows::execute_new`] leaves out rows: those that it holds already.
     pub(crate) unless_in: &'static str,
 }
 
 type Query<DB> = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
 
-/// What a column holds.
+/// The kind of value that a column holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Text,
     Int,
     Bool,
-    /// 32 bytes.
+    /// A hash of 32 bytes.
     Hash,
 }
 
-/// How many bytes a hash has.
+/// The number of bytes of a hash.
 const HASH: usize = 32;
 
 /// Rows on their way into a table.
@@ -53,12 +53,12 @@ pub(crate) struct Rows {
     insert: &'static Insert,
     /// A value for each of [`Insert::alike`].
     alike: Vec<Value>,
-    /// Row after row.
+    /// The values, row after row.
     values: Vec<Value>,
 }
 
 impl Rows {
-    /// No rows yet, with room for `rows`, and what is the same in all of them.
+    /// Returns an empty set with room for `rows`, and with what is the same in all rows.
     pub(crate) fn with_capacity<const N: usize>(
         insert: &'static Insert,
         alike: [Value; N],
@@ -150,7 +150,7 @@ impl Rows {
         Ok(inserted)
     }
 
-    /// As many statements as it takes, each ending in `tail`.
+    /// Returns as many statements as it takes, each ending in `tail`.
     fn for_sqlite(self, tail: &str) -> Vec<Query<Sqlite>> {
         let columns = self.insert.columns.len();
         // A row less than fits: the hashes of a column and what `tail` asks for take parameters too.
@@ -197,7 +197,7 @@ fn bind(
     query
 }
 
-/// As many statements as it takes, each ending in `tail`.
+/// Returns as many statements as it takes, each ending in `tail`.
 fn for_postgres(
     insert: &Insert,
     alike: &[Value],
@@ -225,7 +225,7 @@ fn for_postgres(
     queries
 }
 
-/// What a value takes on its way to PostgreSQL, in bytes.
+/// Returns what a value takes on its way to PostgreSQL, in bytes.
 fn size(value: &Value) -> usize {
     const LENGTH: usize = 4;
     LENGTH
@@ -293,7 +293,7 @@ impl Insert {
         columns.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
-    /// How many of the columns hold hashes.
+    /// Returns how many of the columns hold hashes.
     fn hashes(&self) -> usize {
         self.columns.iter().filter(|(_, kind)| matches!(kind, Kind::Hash)).count()
     }
@@ -372,7 +372,7 @@ mod tests {
         unless_in: "",
     };
 
-    /// A hash that tells which number it is of.
+    /// Returns a hash that tells which number it is of.
     fn hash(first: u8, n: i64) -> [u8; HASH] {
         let mut hash = [first; HASH];
         hash[24..].copy_from_slice(&n.to_be_bytes());

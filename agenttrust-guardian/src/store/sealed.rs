@@ -3,7 +3,7 @@
 use super::db::query;
 use super::{Store, StoreError};
 
-/// How many secrets are looked at at once.
+/// The number of secrets that are looked at at once.
 const PAGE: i64 = 500;
 
 /// A kind of thing that has a secret.
@@ -16,7 +16,7 @@ pub(crate) enum SecretOf {
     SiemDestination,
 }
 
-/// A secret that is kept, and for whom.
+/// A secret that is kept, and its owner.
 #[derive(Clone)]
 pub(crate) struct KeptSecret {
     pub(crate) id: String,
@@ -34,7 +34,7 @@ impl SecretOf {
     pub(crate) const ALL: [Self; 5] =
         [Self::Webhook, Self::McpServer, Self::CardKey, Self::TaskPush, Self::SiemDestination];
 
-    /// What the secret of this one is sealed for.
+    /// Returns what the secret of this one is sealed for.
     pub(crate) fn about(self, id: &str) -> String {
         match self {
             Self::Webhook => format!("webhook:{id}"),
@@ -80,7 +80,8 @@ impl SecretOf {
 }
 
 impl Store {
-    /// Some of the secrets that are kept, by their ids, from the first one after `after` on; none at the end.
+    /// Returns some of the secrets that are kept, by their ids, from the first one after `after` on; no secrets at the
+    /// end.
     pub(crate) async fn kept_secrets(
         &self,
         of: SecretOf,

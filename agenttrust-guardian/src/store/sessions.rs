@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 use agenttrust::model::{SessionMode, SessionSource, TrustLevel};
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::delegations;
 use super::issued;
@@ -46,7 +46,7 @@ const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELE
 const PRUNE: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
 
-/// One session as it is kept.
+/// A session as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionRow {
     pub(crate) id: String,
@@ -64,11 +64,11 @@ pub(crate) struct SessionRow {
     pub(crate) opened_by: Option<String>,
     /// The gateway that this key is of.
     pub(crate) gateway: Option<String>,
-    /// Which of its sets of capabilities the agent had when it began; of one from a token, when that was issued.
+    /// The version of the agent's capabilities when the session began; of one from a token, when that was issued.
     pub(crate) agent_version: i64,
     /// The delegation that it was opened from.
     pub(crate) delegation_id: Option<String>,
-    /// Who vouched for whom it was opened for.
+    /// The provider that vouched for the user of the session.
     pub(crate) federated: Option<Federated>,
     /// The workload token that it was opened from.
     pub(crate) workload: Option<BoundWorkload>,
@@ -85,21 +85,26 @@ pub(crate) struct BoundWorkload {
     pub(crate) issued_by: String,
 }
 
-/// Who vouched for whom a session was opened for.
+/// The provider that vouched for the user for whom a session was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Federated {
     pub(crate) provider_id: String,
-    /// Which of its versions this goes by.
+    /// The version of the provider that this goes by.
     pub(crate) provider_version: i64,
     pub(crate) issuer: String,
-    /// How far the provider was trusted then.
+    /// The trust level of the provider at that time.
     pub(crate) trust_level: TrustLevel,
     /// The fingerprint of the token that was shown, in hexadecimal.
     pub(crate) token_hash: String,
 }
 
 impl SessionRow {
-    /// The id of the token or the delegation that it was made from; of a token of others or of a workload, its
+    /// Returns whether it was made from a token, of ours or of another issuer.
+    pub(crate) fn is_of_token(&self) -> bool {
+        matches!(self.source, SessionSource::Api | SessionSource::Federation)
+    }
+
+    /// Returns the id of the token or the delegation that it was made from; of a token of others or of a workload, its
     /// fingerprint.
     pub(crate) fn origin(&self) -> Option<&str> {
         let foreign = self.federated.as_ref().map(|federated| federated.token_hash.as_str());
@@ -236,14 +241,14 @@ impl Store {
                 return Ok(false);
             }
             let (org_id, id) = (&session.org_id, &session.id);
-            note(&mut transaction, Kind::Session, org_id, id, session.created_at).await?;
+            append_change(&mut transaction, Kind::Session, org_id, id, session.created_at).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// The session with this id.
+    /// Returns the session with this id.
     pub(crate) async fn session(&self, id: String) -> Result<Option<SessionRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -262,13 +267,14 @@ impl Store {
             let mut transaction = db.begin().await?;
             transaction.lock(&session.agent_id).await?;
             issued::take_session(&mut transaction, &session.id, now).await?;
-            note(&mut transaction, Kind::Session, &session.org_id, &session.id, now).await?;
+            append_change(&mut transaction, Kind::Session, &session.org_id, &session.id, now)
+                .await?;
             transaction.commit().await
         })
         .await
     }
 
-    /// The sessions that are open at `now`.
+    /// Returns the sessions that are open at `now`.
     pub(crate) async fn live_sessions(
         &self,
         now: Timestamp,

@@ -1,5 +1,5 @@
-//! The table of those who are to be told of a task: what was told last is known by when the task had changed then, so
-//! that no change is forgotten and none needs a row of its own.
+//! The table of push addresses: where changes of tasks are sent. The last change that was sent is known by when the
+//! task had changed then, so that no change is forgotten and none needs a row of its own.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use super::row::from_row;
 use super::tasks::{RawTask, task_columns};
 use super::{Store, StoreError, TaskRow, from_micros};
 
-/// How many are told of one task at most, for one owner.
+/// The largest number of push addresses of one task, for one owner.
 pub(crate) const TASK_PUSHES_MOST: i64 = 10;
-/// How many are looked at at once.
+/// The number of push addresses that are looked at at once.
 const AT_ONCE: i64 = 64;
 
 macro_rules! columns {
@@ -50,15 +50,15 @@ const PUT_OFF: &str =
 const END: &str = "UPDATE task_pushes SET is_over = 1 WHERE id = $1 AND attempts = $2";
 const REMOVE: &str = "DELETE FROM task_pushes WHERE id = $1";
 
-/// One who is to be told of a task.
+/// A push address: where changes of a task are sent.
 #[derive(Clone)]
 pub(crate) struct TaskPushRow {
     pub(crate) id: String,
     pub(crate) task_id: String,
     pub(crate) owner: String,
-    /// As its owner names it.
+    /// The name that its owner gives it.
     pub(crate) name: String,
-    /// Of A2A, in whose words it is told.
+    /// The version of A2A in whose words changes are sent.
     pub(crate) version: String,
     pub(crate) url: String,
     pub(crate) scheme: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) struct TaskPushRow {
     /// The session in which it was asked for.
     pub(crate) session_id: Option<String>,
     pub(crate) created_at: Timestamp,
-    /// As of when it was told last.
+    /// The time of the task as it was sent last.
     pub(crate) told_at: Timestamp,
 }
 
@@ -79,14 +79,14 @@ impl fmt::Debug for TaskPushRow {
     }
 }
 
-/// What is to be told, and is this replica's to tell, for a while.
+/// A change that is to be sent, and is this replica's to send, for a while.
 #[derive(Clone, Debug)]
 pub(crate) struct LeasedPush {
     pub(crate) push: TaskPushRow,
     pub(crate) task: TaskRow,
-    /// This one included.
+    /// The number of attempts, this one included.
     pub(crate) attempts: i64,
-    /// When it was tried first.
+    /// The time when it was tried first.
     pub(crate) begun_at: Timestamp,
 }
 
@@ -129,8 +129,8 @@ impl TryFrom<Raw> for TaskPushRow {
 }
 
 impl Store {
-    /// Keeps who is to be told of changes after its `told_at`, in the place of one of the same name; `false` where as many
-    /// are told as may be.
+    /// Keeps a push address for changes after its `told_at`, in the place of one of the same name; `false` where the
+    /// task has as many as it may have.
     pub(crate) async fn put_task_push(&self, row: TaskPushRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
@@ -162,7 +162,7 @@ impl Store {
         .await
     }
 
-    /// Those that this owner has told of a task, the oldest first.
+    /// Returns the push addresses of this owner for a task, the oldest first.
     pub(crate) async fn task_pushes(
         &self,
         task_id: String,
@@ -188,7 +188,7 @@ impl Store {
         .await
     }
 
-    /// Some of those that something is to be told to at `now`, the longest overdue first.
+    /// Returns some of the push addresses that something is to be sent to at `now`, the longest overdue first.
     pub(crate) async fn task_pushes_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
         self.run(move |db| async move {
             let due: Vec<(String,)> =
@@ -220,7 +220,7 @@ impl Store {
         .await
     }
 
-    /// It was told; nothing more is where its task has ended.
+    /// Records that a change was pushed; nothing more is pushed where the task has ended.
     pub(crate) async fn task_push_told(&self, leased: &LeasedPush) -> Result<(), StoreError> {
         let told = query(TOLD)
             .bind(&leased.push.id)

@@ -25,7 +25,7 @@ use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unr
 use crate::domain::Trace;
 use crate::domain::task::{Message, Phase, Task, TaskState};
 
-/// How many tasks of one source, and for one target, may be under way at once ...
+/// The number of tasks of one source, and for one target, that may be under way at once ...
 pub(crate) const TASKS_UNDER_WAY_MOST: i64 = 1_000;
 /// ... and how many of one source for one target: the rest is kept for others.
 pub(crate) const TASKS_UNDER_WAY_BETWEEN_MOST: i64 = TASKS_UNDER_WAY_MOST / 4;
@@ -46,7 +46,7 @@ macro_rules! message_columns {
 use message_columns;
 pub(super) use task_columns;
 
-/// Where a target is reached, and how it names the task.
+/// The address of a target, and its name for the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Upstream {
     pub(crate) url: String,
@@ -61,7 +61,7 @@ pub(crate) struct Upstream {
     pub(crate) took: Option<String>,
 }
 
-/// One task as it is kept.
+/// A task as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskRow {
     pub(crate) id: String,
@@ -74,22 +74,22 @@ pub(crate) struct TaskRow {
     /// The task as its caller sees it.
     pub(crate) task: Task,
     pub(crate) upstream: Option<Upstream>,
-    /// When the target was last asked after it.
+    /// The time when the target was last asked about it.
     pub(crate) asked_at: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) changed_at: Timestamp,
-    /// What its target sees of it; `None` while none of its messages has reached that.
+    /// The state of the task as its target sees it; `None` while none of its messages has reached the target.
     pub(crate) seen: Option<Seen>,
 }
 
 impl TaskRow {
-    /// How it stands.
+    /// Returns how it stands.
     pub(crate) fn state(&self) -> TaskState {
         self.task.status.state
     }
 }
 
-/// What was sent.
+/// The content that was sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Body {
     pub(crate) message: Message,
@@ -105,14 +105,14 @@ pub(crate) struct Body {
     pub(crate) trace: Option<Trace>,
 }
 
-/// One message as it is kept.
+/// A message as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskMessageRow {
     pub(crate) id: String,
     pub(crate) task_id: String,
     pub(crate) org_id: String,
     pub(crate) source: String,
-    /// As its sender names it.
+    /// The id that its sender gives it.
     pub(crate) message_id: String,
     pub(crate) target_agent_id: String,
     pub(crate) digest: String,
@@ -126,12 +126,12 @@ pub(crate) struct TaskMessageRow {
     pub(crate) claimed_until: Timestamp,
     pub(crate) next_at: Timestamp,
     pub(crate) attempts: i64,
-    /// How the task stood before it; absent where it began the task.
+    /// The state of the task before the message; absent where it began the task.
     pub(crate) state_before: Option<TaskState>,
     pub(crate) created_at: Timestamp,
-    /// When what goes on with it now was begun: it was sent, or sent again.
+    /// The time when the message was sent, or sent again.
     pub(crate) begun_at: Timestamp,
-    /// The approval that it has used, and goes by.
+    /// The approval that it has used, and that it runs under.
     pub(crate) approved_by: Option<String>,
 }
 

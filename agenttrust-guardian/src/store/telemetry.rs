@@ -39,7 +39,7 @@ const IS_BELIEVED: &str = "SELECT received_at FROM telemetry WHERE id = $1 AND v
 const PRUNE: &str = "DELETE FROM telemetry WHERE id IN \
                      (SELECT id FROM telemetry WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 
-/// Which part of a call a report is about. Each part of a check is believed once.
+/// The part of a call that a report is about. Each part of a check is believed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {
     /// The call began.
@@ -57,7 +57,7 @@ impl Stage {
     }
 }
 
-/// One report.
+/// A report as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
     pub(crate) id: Arc<str>,
@@ -79,7 +79,7 @@ pub(crate) struct EventRow {
 }
 
 impl EventRow {
-    /// How many bytes its texts have.
+    /// Returns how many bytes its texts have.
     pub(crate) fn bytes(&self) -> usize {
         let texts = [
             &self.id,
@@ -129,8 +129,8 @@ pub(crate) struct Kept<'a> {
     pub(crate) believed: bool,
 }
 
-/// Keeps these events, all of them or none; returns those that were kept. Of what is verified, that is
-/// believed which was not reported before. What is not, and beyond its agent's quota, is left out.
+/// Keeps these events, all of them or none; returns those that were kept. A verified event is believed if its call was
+/// not reported before. An unverified one beyond its agent's quota is left out.
 ///
 /// While it is not known whether they are kept, `in_doubt` holds those that would be believed.
 pub(crate) async fn keep_events<'a>(
@@ -180,7 +180,7 @@ pub(crate) async fn believed_events(
     Ok(believed)
 }
 
-/// Those of them that are within their agents' quota of what is kept.
+/// Returns those of them that are within their agents' quota of what is kept.
 async fn within<'a>(
     transaction: &mut Transaction,
     mut events: Vec<&'a EventRow>,

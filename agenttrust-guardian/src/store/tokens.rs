@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 use agenttrust::model::TokenKind;
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::issued;
 use super::row::from_row;
@@ -26,7 +26,7 @@ const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, sessio
 const PRUNE: &str = "DELETE FROM tokens WHERE id IN \
                      (SELECT id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
-/// One token as it is kept.
+/// A token as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenRow {
     pub(crate) id: String,
@@ -39,9 +39,9 @@ pub(crate) struct TokenRow {
     pub(crate) session_id: Option<String>,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked: bool,
-    /// The key that it was issued with; `None` of one from before that was kept.
+    /// The key that it was issued with; `None` of a token from before that was kept.
     pub(crate) issued_by: Option<String>,
-    /// Which of its sets of capabilities the agent had then.
+    /// The version of the agent's capabilities when the token was issued.
     pub(crate) agent_version: i64,
     pub(crate) kind: TokenKind,
 }
@@ -116,14 +116,15 @@ impl Store {
             if done == 0 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Token, &token.org_id, &token.id, issued_at).await?;
+            append_change(&mut transaction, Kind::Token, &token.org_id, &token.id, issued_at)
+                .await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// The tokens that work at `now`.
+    /// Returns the tokens that work at `now`.
     pub(crate) async fn live_tokens(&self, now: Timestamp) -> Result<Vec<TokenRow>, StoreError> {
         self.run(move |db| async move {
             let rows: Vec<Raw> = query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
@@ -132,7 +133,7 @@ impl Store {
         .await
     }
 
-    /// The token with this id.
+    /// Returns the token with this id.
     pub(crate) async fn token(&self, id: String) -> Result<Option<TokenRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -151,7 +152,7 @@ impl Store {
             let mut transaction = db.begin().await?;
             transaction.lock(&token.agent_id).await?;
             issued::take_token(&mut transaction, &token.id, now).await?;
-            note(&mut transaction, Kind::Token, &token.org_id, &token.id, now).await?;
+            append_change(&mut transaction, Kind::Token, &token.org_id, &token.id, now).await?;
             transaction.commit().await
         })
         .await

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use agenttrust::{Effect, Timestamp};
 
-use super::changes::{Kind, note};
+use super::changes::{Kind, append_change};
 use super::db::query;
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, to_json, unreadable};
-use crate::manifest::{Change, Declared, Json, Known};
+use crate::manifest::{Declared, Json, ToolChange, ToolFacts};
 
 const UNSEEN: &str =
     "SELECT COUNT(*) FROM changes WHERE seq > $1 AND org_id = $2 AND kind = 'tools'";
@@ -51,12 +51,12 @@ from_row! {
     }
 }
 
-/// One word about a tool of an organisation: the others are empty.
+/// A statement about a tool of an organisation: the columns of others are empty.
 #[derive(Debug)]
 pub(crate) struct ToolRow {
     pub(crate) org_id: String,
     pub(crate) tool: String,
-    pub(crate) known: Known,
+    pub(crate) known: ToolFacts,
 }
 
 impl TryFrom<Raw> for ToolRow {
@@ -71,7 +71,7 @@ impl TryFrom<Raw> for ToolRow {
             arguments: json("arguments", raw.arguments)?,
             places: json("places", raw.places)?,
         };
-        let known = Known { declared: Some(Arc::new(declared)), ..Known::default() };
+        let known = ToolFacts { declared: Some(Arc::new(declared)), ..ToolFacts::default() };
         Ok(Self { org_id: raw.org_id, tool: raw.tool, known })
     }
 }
@@ -83,12 +83,12 @@ pub(crate) struct ToolChanges {
     pub(crate) key_id: String,
     /// The number of the last change that was seen when they were planned.
     pub(crate) seen: i64,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<ToolChange>,
 }
 
 impl Store {
-    /// Keeps changes of what is known of tools, all of them or none; `false` when something was changed
-    /// that whoever planned these had not seen.
+    /// Keeps changes of what is known of tools, all of them or none; `false` when something was changed that their
+    /// planner had not seen.
     pub(crate) async fn change_tools(
         &self,
         planned: ToolChanges,
@@ -103,7 +103,7 @@ impl Store {
             if unseen > 0 {
                 return Ok(false);
             }
-            for Change { tool, before, after } in &changes {
+            for ToolChange { tool, before, after } in &changes {
                 let mut row = Row {
                     transaction: &mut transaction,
                     org_id: &org_id,
@@ -121,19 +121,19 @@ impl Store {
                     row.declared(after.declared.as_deref()).await?;
                 }
             }
-            note(&mut transaction, Kind::Tools, &org_id, "", now).await?;
+            append_change(&mut transaction, Kind::Tools, &org_id, "", now).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// Everything that is known of tools.
+    /// Returns everything that is known of tools.
     pub(crate) async fn tools(&self) -> Result<Vec<ToolRow>, StoreError> {
         self.tools_where(None).await
     }
 
-    /// Everything that is known of this organisation's tools.
+    /// Returns everything that is known of this organisation's tools.
     pub(crate) async fn tools_of(&self, org_id: String) -> Result<Vec<ToolRow>, StoreError> {
         self.tools_where(Some(org_id)).await
     }
@@ -148,13 +148,13 @@ impl Store {
             let set: Vec<(String, String, String)> =
                 query(EFFECTS_SET).bind(&org_id).fetch_all(&db).await?;
             for (org_id, tool, word) in set {
-                let known = Known { set: Some(effect(&word)?), ..Known::default() };
+                let known = ToolFacts { set: Some(effect(&word)?), ..ToolFacts::default() };
                 rows.push(ToolRow { org_id, tool, known });
             }
             let raised: Vec<(String, String, String, String)> =
                 query(RAISED).bind(&org_id).fetch_all(&db).await?;
             for (org_id, agent, tool, word) in raised {
-                let mut known = Known::default();
+                let mut known = ToolFacts::default();
                 known.raised.raise(agent.into(), effect(&word)?);
                 rows.push(ToolRow { org_id, tool, known });
             }
@@ -169,7 +169,7 @@ struct Row<'a> {
     transaction: &'a mut Transaction,
     org_id: &'a str,
     tool: &'a str,
-    /// Which key changes it, and when.
+    /// The key that changes it, and the time.
     key_id: &'a str,
     now: Timestamp,
 }
@@ -188,7 +188,7 @@ impl Row<'_> {
             .map(drop)
     }
 
-    /// What an agent raised it to.
+    /// Records the effect to which an agent raised the tool's.
     async fn raised(&mut self, agent: &str, effect: Option<Effect>) -> Result<(), sqlx::Error> {
         let statement = query(if effect.is_some() { RAISE } else { LOWER })
             .bind(self.org_id)

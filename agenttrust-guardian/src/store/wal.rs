@@ -1,9 +1,9 @@
-//! Moving what SQLite wrote ahead into the database file, beside those who decide and not in their way.
+//! The move of what SQLite wrote ahead into the database file, beside decisions and not in their way.
 //!
-//! SQLite does it by itself in whichever commit makes the write-ahead log a thousand pages long, and that
-//! commit then takes ten times as long as the others. Here a connection of its own moves pages while others
-//! go on writing. Under a load that never pauses the log would only grow: once it is long, the writer of the
-//! audit pauses until the few pages that are left are moved, and its next transaction begins the log anew.
+//! SQLite does it by itself in whichever commit makes the write-ahead log a thousand pages long, and that commit then
+//! takes ten times as long as the others. Here a connection of its own moves pages while others go on writing. Under a
+//! load that never pauses the log would only grow: once it is long, the writer of the audit pauses until the few pages
+//! that are left are moved, and its next transaction begins the log from the start.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
@@ -13,21 +13,21 @@ use agenttrust::background;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Executor, Row};
 
-/// How often it is looked whether there is something to move, while nothing is written ...
+/// The time between two looks whether there is something to move, while nothing is written ...
 const IDLE: Duration = Duration::from_millis(200);
 /// ... and while something is: few pages at a time, because commits wait meanwhile for the same disk.
 const BUSY: Duration = Duration::from_millis(20);
-/// From how many bytes on pages are moved beside the writers ...
+/// The number of bytes from which on pages are moved beside the writers ...
 const MOVE_FROM: u64 = 256 << 10;
-/// ... and from how many pages on the log begins anew: 64 MiB.
+/// The number of pages from which on the log begins again at its start: 64 MiB.
 const RESTART_FROM: i64 = 16_384;
 
-/// How often pages are moved before the writer has to pause for the last ones.
+/// The number of passes that move pages before the writer has to pause for the last ones.
 const PASSES: usize = 3;
 
 const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
-/// What moves pages: a connection of its own, and that of the audit's writer.
+/// The mover of pages: a connection of its own, and that of the audit's writer.
 #[derive(Debug)]
 pub(super) struct Mover {
     pool: SqlitePool,

@@ -9,7 +9,7 @@ use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
 use crate::domain::Event;
 
-/// How many webhooks an organisation may have.
+/// The largest number of webhooks of an organisation.
 pub(crate) const WEBHOOKS_MOST: i64 = 20;
 
 macro_rules! columns {
@@ -29,7 +29,7 @@ const DELETE_DELIVERIES: &str = "DELETE FROM webhook_deliveries WHERE webhook_id
 const DISABLE: &str = "UPDATE webhooks SET disabled_at = $2, disabled_for = $3 \
                        WHERE id = $1 AND disabled_at IS NULL";
 
-/// One webhook.
+/// A webhook as it is kept.
 #[derive(Clone)]
 pub(crate) struct WebhookRow {
     pub(crate) id: String,
@@ -111,7 +111,7 @@ impl Store {
         .await
     }
 
-    /// This webhook.
+    /// Returns this webhook.
     pub(crate) async fn webhook(&self, id: String) -> Result<Option<WebhookRow>, StoreError> {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
@@ -120,7 +120,7 @@ impl Store {
         .await
     }
 
-    /// The webhooks of this organisation, oldest first.
+    /// Returns the webhooks of this organisation, oldest first.
     pub(crate) async fn webhooks(&self, org_id: String) -> Result<Vec<WebhookRow>, StoreError> {
         self.run(move |db| async move {
             let rows: Vec<Raw> = query(LIST).bind(org_id).fetch_all(&db).await?;
@@ -129,7 +129,8 @@ impl Store {
         .await
     }
 
-    /// Removes a webhook, and with it what it was not told yet; `false` when there is none.
+    /// Removes a webhook, and with it the events that were not sent to it yet; `false` when there
+    /// is no such webhook.
     pub(crate) async fn delete_webhook(
         &self,
         id: String,

@@ -20,9 +20,9 @@ use crate::domain::Quota;
 use crate::metrics::Reported;
 use crate::store::{Db, EventRow};
 
-/// How long who reports waits for its events to be kept.
+/// The time that a report waits for its events to be kept.
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
-/// How long what is left is written when the Guardian closes.
+/// The time for which what is left is written when the Guardian closes.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way to the one writer. What was handed over is written also when its caller is gone.
@@ -33,10 +33,10 @@ pub(crate) struct Telemetry {
     reported: Reported,
 }
 
-/// Why events are not known to be kept.
+/// The reason why events are not known to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotKept {
-    /// More wait than there is room for, of all agents or of this one.
+    /// The queue has no room for more, of all agents or of this one.
     Full,
     /// The database took too long, or refused.
     Late,
@@ -84,7 +84,7 @@ impl Telemetry {
         Ok(count)
     }
 
-    /// How many events wait to be written.
+    /// Returns how many events wait to be written.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.waiting()
     }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::store::EventRow;
 
-/// How many rows may wait, ...
+/// The number of rows that may wait, ...
 const ROWS_MOST: usize = 20_000;
 /// ... and how many bytes, ...
 const BYTES_MOST: usize = 16 << 20;
@@ -16,7 +16,7 @@ const BYTES_MOST: usize = 16 << 20;
 const VERIFIED_ALONE: usize = 4;
 /// ... and one agent no more than a fifth.
 const OF_AGENT: usize = 5;
-/// What a row takes beside its texts.
+/// The bytes of a row beside its texts.
 const ROW_BYTES: usize = 256;
 
 /// Events of one agent, verified or not, and who waits for them to be kept.
@@ -25,7 +25,7 @@ pub(super) struct Batch {
     pub(super) agent_id: String,
     pub(super) events: Vec<EventRow>,
     bytes: usize,
-    /// Told how many were kept, or `None` when none were.
+    /// The channel for the number that was kept, or `None` when none was.
     kept: oneshot::Sender<Option<u64>>,
 }
 
@@ -47,7 +47,7 @@ impl Batch {
         self.events.first().is_some_and(|event| event.verified)
     }
 
-    /// Whether its caller is gone.
+    /// Returns whether its caller is gone.
     pub(super) fn is_given_up(&self) -> bool {
         self.kept.is_closed()
     }
@@ -82,7 +82,7 @@ struct Lanes {
     closed: bool,
 }
 
-/// How much waits.
+/// The rows and bytes that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Room {
     rows: usize,
@@ -105,7 +105,7 @@ impl Room {
         }
     }
 
-    /// Whether it is within so many parts of `of` parts of everything.
+    /// Returns whether it is within so many parts of `of` parts of everything.
     fn is_within(self, parts: usize, of: usize) -> bool {
         self.rows <= ROWS_MOST / of * parts && self.bytes <= BYTES_MOST / of * parts
     }
@@ -171,7 +171,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The first ones, of at least one row and of `most` if there are so many; waits for the first. `None`
+    /// Returns the first ones, of at least one row and of `most` if there are so many; waits for the first. `None`
     /// once it is closed and empty.
     pub(super) async fn next(&self, most: usize) -> Option<Vec<Batch>> {
         loop {
@@ -206,7 +206,7 @@ impl Queue {
         self.pushed.notify_one();
     }
 
-    /// The writer has ended.
+    /// Ends the queue, since the writer has ended.
     pub(super) fn end(&self) {
         self.ended.send_replace(true);
     }

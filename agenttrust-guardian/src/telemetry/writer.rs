@@ -13,14 +13,14 @@ use crate::domain::Quota;
 use crate::metrics::Reported;
 use crate::store::{Db, EventRow, Kept, Stage, believed_events, keep_events};
 
-/// How many rows one transaction takes, at least one batch.
+/// The number of rows of one transaction, at least one batch.
 const ROWS: usize = 1_000;
-/// How long one transaction may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a batch waits for its outcomes to have their place in the audit.
+/// The time that one transaction may take.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time that a batch waits for its outcomes to have their place in the audit.
 const OUTCOMES_WITHIN: Duration = Duration::from_millis(500);
-/// How many outcomes may wait for it before no more reports are taken.
-const OWED_MOST: usize = 10_000;
+/// The number of outcomes that may wait for it before no more reports are taken.
+const BACKLOG_MOST: usize = 10_000;
 /// The longest that others are given to write, after a transaction.
 const GIVES_WAY: Duration = Duration::from_millis(100);
 
@@ -30,9 +30,9 @@ pub(super) struct Writer {
     quota: Arc<Quota>,
     audit: AuditLog,
     reported: Reported,
-    /// The ends of calls that the audit is yet to be told of.
-    owed: VecDeque<EventRow>,
-    /// What may be kept, or not: its commit was asked for and not answered.
+    /// The ends of calls that the audit does not have yet.
+    backlog: VecDeque<EventRow>,
+    /// The rows that may be kept, or not: their commit was asked for and not answered.
     in_doubt: Vec<EventRow>,
 }
 
@@ -44,13 +44,13 @@ impl Writer {
         audit: AuditLog,
         reported: Reported,
     ) -> Self {
-        let (owed, in_doubt) = (VecDeque::new(), Vec::new());
-        Self { db, queue, quota, audit, reported, owed, in_doubt }
+        let (backlog, in_doubt) = (VecDeque::new(), Vec::new());
+        Self { db, queue, quota, audit, reported, backlog, in_doubt }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            let next = if self.owed.is_empty() && self.in_doubt.is_empty() {
+            let next = if self.backlog.is_empty() && self.in_doubt.is_empty() {
                 Ok(self.queue.next(ROWS).await)
             } else {
                 background::timeout(OUTCOMES_WITHIN, self.queue.next(ROWS)).await
@@ -58,12 +58,12 @@ impl Writer {
             let batches = match next {
                 Ok(Some(batches)) => batches,
                 Ok(None) => break,
-                // Nothing new, and something owed.
+                // Nothing new, and something in the backlog.
                 Err(_) => Vec::new(),
             };
             let begun = Instant::now();
             self.write(batches).await;
-            while self.owed.len() > OWED_MOST && self.audit.is_healthy() {
+            while self.backlog.len() > BACKLOG_MOST && self.audit.is_healthy() {
                 self.tell_audit().await;
             }
             if matches!(self.db, Db::Sqlite(_)) {
@@ -75,9 +75,9 @@ impl Writer {
             tracing::error!(%error, "this Guardian ends without knowing whether its last reports are kept");
         }
         self.tell_audit().await;
-        if !self.owed.is_empty() {
+        if !self.backlog.is_empty() {
             tracing::error!(
-                rows = self.owed.len(),
+                rows = self.backlog.len(),
                 "this Guardian ends with outcomes that it could not write to the audit log; the reports \
                  themselves are kept"
             );
@@ -136,26 +136,26 @@ impl Writer {
     async fn keep<'a>(&mut self, batches: &'a [Batch]) -> Result<Vec<Kept<'a>>, sqlx::Error> {
         let events = batches.iter().flat_map(|batch| &batch.events);
         let keep = keep_events(&self.db, events, &self.quota, &mut self.in_doubt);
-        match background::timeout(PATIENCE, keep).await {
+        match background::timeout(TRANSACTION_TIMEOUT, keep).await {
             Ok(kept) => kept,
             Err(_) => Err(self.silent()),
         }
     }
 
-    /// Finds out what became of a commit that was not answered: who sent these reports sends them again, and is then
-    /// told of a call that was reported before.
+    /// Finds out what became of a commit that was not answered. The sender of these reports sends them again, and then
+    /// learns which calls were reported before.
     async fn settle_doubt(&mut self) -> Result<(), sqlx::Error> {
         if self.in_doubt.is_empty() {
             return Ok(());
         }
         let looked = believed_events(&self.db, self.in_doubt.clone());
-        let believed = match background::timeout(PATIENCE, looked).await {
+        let believed = match background::timeout(TRANSACTION_TIMEOUT, looked).await {
             Ok(believed) => believed?,
             Err(_) => return Err(self.silent()),
         };
         self.in_doubt.clear();
         self.reported.kept(believed.len() as u64, believed.len() as u64);
-        self.owed.extend(believed.into_iter().filter(|event| event.stage == Some(Stage::End)));
+        self.backlog.extend(believed.into_iter().filter(|event| event.stage == Some(Stage::End)));
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl Writer {
         let asked: usize = batches.iter().map(Batch::len).sum();
         self.reported.not_kept(asked.saturating_sub(kept.len()));
         let ended = believed.filter(|event| event.stage == Some(Stage::End));
-        self.owed.extend(ended.cloned());
+        self.backlog.extend(ended.cloned());
         // Before the answer, so that who reads the audit after it finds them.
         self.tell_audit().await;
         let mut kept: HashSet<&str> = kept.iter().map(|kept| &*kept.event.id).collect();
@@ -192,17 +192,17 @@ impl Writer {
         }
     }
 
-    /// Hands over what is owed, for as long as a batch may wait for that.
+    /// Hands the backlog over to the audit, for as long as a batch may wait for that.
     async fn tell_audit(&mut self) {
         let audit = self.audit.clone();
-        let owed = &mut self.owed;
+        let backlog = &mut self.backlog;
         let told = async {
-            while let Some(event) = owed.front() {
+            while let Some(event) = backlog.front() {
                 let row = match outcome(event) {
                     Ok(row) => row,
                     Err(error) => {
                         tracing::error!(%error, id = &*event.id, "an outcome that is no row of the audit is left out");
-                        owed.pop_front();
+                        backlog.pop_front();
                         continue;
                     }
                 };
@@ -210,10 +210,10 @@ impl Writer {
                 if audit.hand_over(row, false).await.is_err() {
                     return;
                 }
-                owed.pop_front();
+                backlog.pop_front();
             }
         };
-        // Dropped while it waits for its place, a record is not in the log, and still owed.
+        // Dropped while it waits for its place, a record is not in the log, and still in the backlog.
         let _ = background::timeout(OUTCOMES_WITHIN, told).await;
     }
 }

@@ -20,7 +20,7 @@ async fn try_change(api: &Api, agent: &str, body: Value) -> Answer {
     api.ask(Method::PATCH, &path(agent), ADMIN, Some(body)).await
 }
 
-/// The agent as the answer to its change has it.
+/// Returns the agent as the answer to its change has it.
 async fn change(api: &Api, agent: &str, body: Value) -> Value {
     let answer = try_change(api, agent, body).await.ok().body;
     assert_eq!(api.get(&path(agent), ADMIN).await.ok().body, answer);
@@ -31,7 +31,7 @@ async fn agent_is(api: &Api, agent: &str, verb: &str) {
     api.post(&format!("{}/{verb}", path(agent)), ADMIN, json!({})).await.ok();
 }
 
-/// What the token carries, and whether it carries `scope`.
+/// Returns what the token carries, and whether it carries `scope`.
 async fn carries(api: &Api, token: &str, scope: &str) -> (Value, bool) {
     let ask = async |body: Value| {
         api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.ok().body

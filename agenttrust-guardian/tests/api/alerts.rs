@@ -13,10 +13,10 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("alerts/agenttrust.rules.yml")
 }
 
-/// One alert: its name, and everything that is said of it, each with its text in one line.
+/// An alert: its name, and everything that is said of it, each with its text in one line.
 type Alert = (String, BTreeMap<String, String>);
 
-/// The rules, read as far as they are written: a key and a text, which may go on in the lines below it.
+/// Returns the rules, read as far as they are written: a key and a text, which may go on in the lines below it.
 fn alerts() -> Vec<Alert> {
     let text = std::fs::read_to_string(path()).unwrap();
     let mut alerts: Vec<Alert> = Vec::new();
@@ -47,7 +47,7 @@ fn alerts() -> Vec<Alert> {
     alerts
 }
 
-/// What each metric of the Guardian has: its labels, and their values.
+/// The metrics of the Guardian: their labels, and the values of those.
 type Metrics = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn known(text: &str) -> Metrics {
@@ -63,7 +63,7 @@ fn known(text: &str) -> Metrics {
     metrics
 }
 
-/// `a="b",c="d"`, as pairs.
+/// Returns `a="b",c="d"`, as pairs.
 fn labels_of(text: &str) -> Vec<(String, String)> {
     let pairs = text.split(',').filter(|pair| !pair.is_empty());
     pairs
@@ -74,7 +74,7 @@ fn labels_of(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What an expression names: each metric with its labels.
+/// Returns what an expression names: each metric with its labels.
 fn named(expr: &str) -> Vec<(String, Vec<(String, String)>)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut found = Vec::new();
@@ -88,13 +88,13 @@ fn named(expr: &str) -> Vec<(String, Vec<(String, String)>)> {
     found
 }
 
-/// The labels that an expression keeps: `by (a, b)`.
+/// Returns the labels that an expression keeps: `by (a, b)`.
 fn kept(expr: &str) -> Vec<String> {
     let lists = expr.split("by (").skip(1).filter_map(|rest| rest.split(')').next());
     lists.flat_map(|list| list.split(',').map(|label| label.trim().to_owned())).collect()
 }
 
-/// Every metric of a Guardian in which something of everything happened.
+/// Returns every metric of a Guardian in which something of everything happened.
 async fn all_metrics() -> Metrics {
     let api = open().await;
     let agent = api.agent(&["*"]).await;

@@ -16,7 +16,7 @@ fn ids(answer: &Value) -> Vec<String> {
     approvals.map(|approval| approval["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// How the call of a check ended.
+/// The outcome of the call of a check.
 struct Outcome<'a> {
     agent: &'a str,
     tool: &'a str,

@@ -20,7 +20,7 @@ async fn gateway(api: &Api, name: &str) -> String {
     api.post("/api/v1/keys", ADMIN, body).await.ok().text("key")
 }
 
-/// A token of this agent for these servers.
+/// Returns a token of this agent for these servers.
 async fn token_for(api: &Api, agent: &str, audience: &[&str]) -> String {
     let body = json!({ "agent_id": agent, "scopes": ["search"], "audience": audience });
     api.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
@@ -35,7 +35,7 @@ async fn is_active(api: &Api, key: &str, token: &str, target: Option<&str>) -> b
     api.post(INTROSPECT, key, body).await.ok().body["active"] == true
 }
 
-/// The sessions that there are.
+/// Returns the sessions that there are.
 async fn sessions(api: &Api) -> usize {
     let listed = api.get("/api/v1/sessions", ADMIN).await.ok();
     listed.body["sessions"].as_array().unwrap().len()

@@ -27,7 +27,7 @@ struct Site {
 }
 
 impl Site {
-    /// One on SQLite, and one on PostgreSQL if there is any.
+    /// Returns one on SQLite, and one on PostgreSQL if there is any.
     async fn all(policies: &str) -> Vec<Self> {
         let policies = PolicySet::parse("test.cedar", policies).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -75,12 +75,12 @@ impl Site {
         &self.guardians[0]
     }
 
-    /// The first on SQLite, the second on PostgreSQL.
+    /// Returns the first on SQLite, the second on PostgreSQL.
     fn other(&self) -> &Api {
         self.guardians.last().unwrap()
     }
 
-    /// An agent that every Guardian knows, and its key.
+    /// Returns an agent that every Guardian knows, and its key.
     async fn agent(&self, capabilities: &[&str]) -> (String, String) {
         let agent = self.one().agent(capabilities).await;
         let key = self.one().key(Role::Agent, &[&agent]).await;
@@ -90,7 +90,7 @@ impl Site {
         (agent, key)
     }
 
-    /// As many checks at once as there are tools, spread over all Guardians.
+    /// Returns as many checks at once as there are tools, spread over all Guardians.
     async fn check_all(&self, key: &str, bodies: Vec<Value>) -> Vec<Answer> {
         let all = bodies.into_iter().enumerate().map(|(place, body)| {
             let api = &self.guardians[place % self.guardians.len()];
@@ -99,7 +99,7 @@ impl Site {
         join_all(all).await
     }
 
-    /// The rows of this kind in every log.
+    /// Returns the rows of this kind in every log.
     async fn audit(&self, kind: &str) -> Vec<Value> {
         let mut rows = Vec::new();
         for api in &self.guardians {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Api, open, open_with};
 
 pub(crate) const DELEGATIONS: &str = "/api/v1/delegations";
-/// What is promised of what is taken back.
+/// The time in which taking back is promised to be in force.
 const PROMISED: Duration = Duration::from_secs(1);
 
 /// Asks for a delegation of `scope` from one agent to another, with more members of the body.
@@ -29,7 +29,7 @@ pub(crate) async fn ask(
     api.post(DELEGATIONS, key, body).await
 }
 
-/// The id of a delegation that is made.
+/// Returns the id of a delegation that is made.
 pub(crate) async fn give(api: &Api, between: (&str, &str), scope: &[&str], more: Value) -> String {
     let made = ask(api, ADMIN, between, scope, more).await.ok();
     made.body["delegation"]["id"].as_str().unwrap().to_owned()
@@ -51,7 +51,7 @@ pub(crate) async fn revoke(api: &Api, key: &str, delegation: &str) -> Answer {
     api.ask(Method::DELETE, &format!("{DELEGATIONS}/{delegation}"), key, None).await
 }
 
-/// Agents that form a chain, and what each but the first has of its own: nothing.
+/// Returns agents that form a chain, and what each but the first has of its own: nothing.
 pub(crate) async fn chain_of(api: &Api, most: usize) -> Vec<String> {
     let mut agents = vec![api.agent(&["web_search", "files:*"]).await];
     for _ in 1..most {
@@ -415,7 +415,7 @@ async fn list_is_cut_into_pages_and_filtered() {
     }
 }
 
-/// Two replicas on one PostgreSQL, if there is one.
+/// Returns two replicas on one PostgreSQL, if there is one.
 async fn replicas(database: &Fresh) -> [Api; 2] {
     let url = database.url();
     [

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::delegations::{DELEGATIONS, ask, begun, chain_of, give, revoke, under};
 use crate::support::{Api, open};
 
-/// The row that tells of what was refused to this key.
+/// Returns the row that tells of what was refused to this key.
 async fn row(api: &Api, key_id: &str) -> Value {
     let mut rows = api.audit("delegation.refused").await;
     rows.retain(|row| row["actor"] == key_id);
@@ -20,7 +20,7 @@ async fn row(api: &Api, key_id: &str) -> Value {
     rows.remove(0)
 }
 
-/// A key of this role, and its id.
+/// Returns a key of this role, and its id.
 async fn key(api: &Api, role: &str) -> (String, String) {
     let made = api.post("/api/v1/keys", ADMIN, json!({ "role": role })).await.ok();
     (made.text("key"), made.text("id"))
@@ -30,20 +30,20 @@ async fn all(api: &Api) -> Value {
     api.get(DELEGATIONS, ADMIN).await.ok().body["delegations"].clone()
 }
 
-/// What is there to be refused.
+/// The Guardian, agents and delegations that refusals are about.
 struct There {
     api: Api,
     /// The first two of them may do something of their own, and the third was given `files:read` by `first`.
     agents: Vec<String>,
     suspended: String,
     foreign: String,
-    /// From the first agent to the second.
+    /// A delegation from the first agent to the second.
     first: String,
     revoked: String,
     expired: String,
-    /// From the third agent to the fourth.
+    /// A delegation from the third agent to the fourth.
     elsewhere: String,
-    /// Of another organisation.
+    /// A delegation of another organisation.
     theirs: String,
 }
 
@@ -84,7 +84,7 @@ async fn there() -> There {
 }
 
 impl There {
-    /// Everything that is bad input: a body, the status of the answer, and what it says.
+    /// Returns everything that is bad input: a body, the status of the answer, and what it says.
     fn bad(&self) -> Vec<(Value, u16, &'static str)> {
         let (a, b, c) = (&self.agents[0], &self.agents[1], &self.agents[2]);
         let body = |from: &str, to: &str, scope: Value, more: Value| {

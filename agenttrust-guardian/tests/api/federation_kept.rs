@@ -16,7 +16,7 @@ const INIT: &str = "/api/v1/federation/sessions/init";
 const TOKENS: &str = "/api/v1/agent-tokens";
 const GUARDIAN: &str = "https://guardian.example";
 
-/// A Guardian that reaches issuers on this machine, set as `set` says.
+/// Returns a Guardian that reaches issuers on this machine, set as `set` says.
 async fn open(set: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Api {
     open_with(|builder| set(builder.allow_outbound("127.0.0.1/32"))).await
 }

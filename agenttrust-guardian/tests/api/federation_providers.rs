@@ -10,20 +10,20 @@ const PROVIDERS: &str = "/api/v1/federation/providers";
 const GUARDIAN: &str = "https://guardian.example";
 
 /// A Guardian with an agent, and an issuer whose tokens it may take.
-struct House {
+struct Fixture {
     api: Api,
     issuer: Issuer,
     agent: String,
 }
 
-impl House {
+impl Fixture {
     async fn new() -> Self {
         let api = open_with(|builder| builder.allow_private_targets(true)).await;
         let (agent, _) = api.worker().await;
         Self { api, issuer: Issuer::start().await, agent }
     }
 
-    /// What a provider is registered with, with these members in place of those.
+    /// Returns what a provider is registered with, with these members in place of those.
     fn body(&self, members: Value) -> Value {
         let mut body = json!({
             "issuer": self.issuer.url(),
@@ -42,7 +42,7 @@ impl House {
         self.api.post(PROVIDERS, ADMIN, self.body(json!({}))).await.ok().text("id")
     }
 
-    /// A session of a token for whom it is about.
+    /// Returns a session of a token for whom it is about.
     async fn session(&self, subject: &str) -> String {
         let token = self.issuer.token(subject, json!({ "aud": GUARDIAN }));
         let path = "/api/v1/federation/sessions/init";
@@ -62,9 +62,9 @@ impl House {
 
 #[tokio::test]
 async fn provider_is_what_it_says_of_itself_and_has_a_gateway_key_that_nobody_sees() {
-    let house = House::new().await;
-    let (api, url) = (&house.api, house.issuer.url());
-    let made = api.post(PROVIDERS, ADMIN, house.body(json!({ "trust_level": "standard" }))).await;
+    let fixture = Fixture::new().await;
+    let (api, url) = (&fixture.api, fixture.issuer.url());
+    let made = api.post(PROVIDERS, ADMIN, fixture.body(json!({ "trust_level": "standard" }))).await;
     assert_eq!(made.status, 201);
     let made = made.ok().body;
     assert!(made["id"].as_str().unwrap().starts_with("fedp_"), "{made}");
@@ -76,7 +76,7 @@ async fn provider_is_what_it_says_of_itself_and_has_a_gateway_key_that_nobody_se
         ("trust_level", json!("medium")),
         ("status", json!("active")),
         ("audiences", json!([GUARDIAN])),
-        ("rules", json!([{ "agent_id": house.agent }])),
+        ("rules", json!([{ "agent_id": fixture.agent }])),
     ] {
         assert_eq!(made[member], expected, "{member}");
     }
@@ -97,11 +97,11 @@ async fn provider_is_what_it_says_of_itself_and_has_a_gateway_key_that_nobody_se
 
 #[tokio::test]
 async fn what_could_not_be_meant_is_refused_by_its_name_and_registers_nothing() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let gone = json!([{ "agent_id": "agt_gone" }]);
-    let unlimited = json!([{ "agent_id": house.agent }]);
-    let scopes = json!([{ "agent_id": house.agent, "scopes": ["a*b"] }]);
-    let unknown = json!([{ "agent_id": house.agent, "subjet": "ada" }]);
+    let unlimited = json!([{ "agent_id": fixture.agent }]);
+    let scopes = json!([{ "agent_id": fixture.agent, "scopes": ["a*b"] }]);
+    let unknown = json!([{ "agent_id": fixture.agent, "subjet": "ada" }]);
     for (members, says) in [
         (json!({ "rules": gone }), "rules[0].agent_id"),
         (json!({ "rules": unlimited, "trust_level": "low" }), "rules[0].scopes"),
@@ -110,31 +110,31 @@ async fn what_could_not_be_meant_is_refused_by_its_name_and_registers_nothing() 
         (json!({ "audiences": [] }), "public URL"),
         (json!({ "trust_level": "absolute" }), "trust_level"),
         (json!({ "name": "" }), "name"),
-        (json!({ "issuer": format!("{}/", house.issuer.url()) }), "issuer"),
+        (json!({ "issuer": format!("{}/", fixture.issuer.url()) }), "issuer"),
         (json!({ "issuer": "ftp://issuer.example" }), "issuer"),
     ] {
-        let refused = house.api.post(PROVIDERS, ADMIN, house.body(members.clone())).await;
+        let refused = fixture.api.post(PROVIDERS, ADMIN, fixture.body(members.clone())).await;
         refused.refused(400, "VALIDATION_ERROR");
         assert!(refused.text("message").contains(says), "{members}: {refused:?}");
     }
-    assert_eq!(house.api.get(PROVIDERS, ADMIN).await.ok().body, json!({ "providers": [] }));
-    house.registered().await;
+    assert_eq!(fixture.api.get(PROVIDERS, ADMIN).await.ok().body, json!({ "providers": [] }));
+    fixture.registered().await;
     for members in [json!({}), json!({ "name": "Another one" })] {
-        house.api.post(PROVIDERS, ADMIN, house.body(members)).await.refused(409, "CONFLICT");
+        fixture.api.post(PROVIDERS, ADMIN, fixture.body(members)).await.refused(409, "CONFLICT");
     }
     // A private address is none that is called unless that was opened.
     let closed = open().await;
     let agent = closed.agent(&["*"]).await;
-    let body = house.body(json!({ "rules": [{ "agent_id": agent }] }));
+    let body = fixture.body(json!({ "rules": [{ "agent_id": agent }] }));
     closed.post(PROVIDERS, ADMIN, body).await.refused(400, "VALIDATION_ERROR");
 }
 
 #[tokio::test]
 async fn change_that_takes_something_away_ends_the_sessions_and_no_other_does() {
-    let house = House::new().await;
-    let id = house.registered().await;
-    let first = json!({ "agent_id": house.agent });
-    let second = json!({ "subject": "bob", "agent_id": house.agent });
+    let fixture = Fixture::new().await;
+    let id = fixture.registered().await;
+    let first = json!({ "agent_id": fixture.agent });
+    let second = json!({ "subject": "bob", "agent_id": fixture.agent });
     for (members, ends) in [
         (json!({ "name": "Renamed" }), false),
         (json!({ "audiences": [GUARDIAN, "https://other.example"] }), false),
@@ -145,13 +145,13 @@ async fn change_that_takes_something_away_ends_the_sessions_and_no_other_does() 
         (json!({ "trust_level": "high" }), false),
         (json!({ "rules": [first] }), true),
     ] {
-        let session = house.session("ada").await;
-        assert!(house.is_open(&session).await, "{members}");
-        let changed = house.change(&id, members.clone()).await;
+        let session = fixture.session("ada").await;
+        assert!(fixture.is_open(&session).await, "{members}");
+        let changed = fixture.change(&id, members.clone()).await;
         for (name, member) in members.as_object().unwrap() {
             assert_eq!(changed[name], *member);
         }
-        assert_eq!(house.is_open(&session).await, !ends, "{members}");
+        assert_eq!(fixture.is_open(&session).await, !ends, "{members}");
     }
     let path = format!("{PROVIDERS}/{id}");
     for (body, says) in [
@@ -160,7 +160,7 @@ async fn change_that_takes_something_away_ends_the_sessions_and_no_other_does() 
         (json!({ "audiences": [] }), "public URL"),
         (json!({ "trust_level": "low" }), "rules[0].scopes"),
     ] {
-        let refused = house.api.ask(Method::PATCH, &path, ADMIN, Some(body)).await;
+        let refused = fixture.api.ask(Method::PATCH, &path, ADMIN, Some(body)).await;
         refused.refused(400, "VALIDATION_ERROR");
         assert!(refused.text("message").contains(says), "{refused:?}");
     }
@@ -168,25 +168,25 @@ async fn change_that_takes_something_away_ends_the_sessions_and_no_other_does() 
 
 #[tokio::test]
 async fn removed_provider_takes_its_key_its_sessions_and_the_worth_of_its_tokens_along() {
-    let house = House::new().await;
-    let id = house.registered().await;
-    let session = house.session("ada").await;
-    assert!(house.is_open(&session).await);
+    let fixture = Fixture::new().await;
+    let id = fixture.registered().await;
+    let session = fixture.session("ada").await;
+    assert!(fixture.is_open(&session).await);
     let path = format!("{PROVIDERS}/{id}");
-    let key_id = house.api.get(&path, ADMIN).await.ok().text("key_id");
-    let removed = house.api.ask(Method::DELETE, &path, ADMIN, None).await.ok().body;
+    let key_id = fixture.api.get(&path, ADMIN).await.ok().text("key_id");
+    let removed = fixture.api.ask(Method::DELETE, &path, ADMIN, None).await.ok().body;
     assert_eq!(removed, json!({ "status": "removed", "durable": true }));
-    assert!(!house.is_open(&session).await);
-    let token = house.issuer.token("ada", json!({ "aud": GUARDIAN }));
+    assert!(!fixture.is_open(&session).await);
+    let token = fixture.issuer.token("ada", json!({ "aud": GUARDIAN }));
     let asked = json!({ "token": token });
-    let said = house.api.post("/api/v1/federation/tokens/verify", ADMIN, asked).await.ok().body;
+    let said = fixture.api.post("/api/v1/federation/tokens/verify", ADMIN, asked).await.ok().body;
     assert_eq!(said["valid"], false, "{said}");
-    house.api.ask(Method::DELETE, &path, ADMIN, None).await.refused(404, "NOT_FOUND");
-    house.api.get(&path, ADMIN).await.refused(404, "NOT_FOUND");
-    assert_eq!(house.api.audit("federation.provider_removed").await.len(), 1);
-    let revoked = house.api.audit("key.revoked").await;
+    fixture.api.ask(Method::DELETE, &path, ADMIN, None).await.refused(404, "NOT_FOUND");
+    fixture.api.get(&path, ADMIN).await.refused(404, "NOT_FOUND");
+    assert_eq!(fixture.api.audit("federation.provider_removed").await.len(), 1);
+    let revoked = fixture.api.audit("key.revoked").await;
     assert!(revoked.iter().any(|entry| entry["body"]["key_id"] == key_id), "{revoked:?}");
     // The same issuer may come again, as another one.
-    assert_ne!(house.registered().await, id);
-    assert!(!house.is_open(&session).await);
+    assert_ne!(fixture.registered().await, id);
+    assert!(!fixture.is_open(&session).await);
 }

@@ -23,7 +23,7 @@ const API_INIT: &str = "/api/v1/agenttrust/api-sessions/init";
 const GUARDIAN: &str = "https://guardian.example";
 const TARGET: &str = "agenttrust-target";
 
-/// A Guardian that reaches issuers on this machine.
+/// Returns a Guardian that reaches issuers on this machine.
 async fn open() -> Api {
     open_with(|builder| builder.allow_outbound("127.0.0.1/32")).await
 }
@@ -39,7 +39,7 @@ async fn register(api: &Api, issuer: &Issuer, level: &str, rules: Value) -> Stri
     made.text("id")
 }
 
-/// A token for this Guardian.
+/// Returns a token for this Guardian.
 fn token(issuer: &Issuer, claims: Value) -> String {
     let mut all = json!({ "aud": GUARDIAN });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use crate::support::{Api, Harness, open_with};
 
-/// What may be a name.
+/// Texts that may be a name.
 const NAMES: &[&str] = &[
     "'; DROP TABLE agents; --",
     "x'); DELETE FROM audit; --",
@@ -39,7 +39,7 @@ const NAMES: &[&str] = &[
     "\u{2028}line",
 ];
 
-/// What may not be: control characters could end a line, a header or a string.
+/// Texts that may not be a name: control characters could end a line, a header or a string.
 const CONTROLS: &[&str] = &[
     "name\r\nSet-Cookie: a=b",
     "name\nlevel=ERROR msg=forged",
@@ -69,7 +69,7 @@ impl Probe {
         sqlx::SqlitePool::connect(&url).await.unwrap()
     }
 
-    /// The tables with how many rows each has.
+    /// Returns the tables with how many rows each has.
     async fn tables(&self) -> BTreeMap<String, i64> {
         let pool = self.database().await;
         let names = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'table'");
@@ -187,7 +187,7 @@ impl Probe {
         (answer, if works { json!(value) } else { Value::Null })
     }
 
-    /// Not to run into the bound of those that are alive.
+    /// Revokes a token, so that the bound on live tokens is not met.
     async fn take_back(&self, token: &str) {
         let body = json!({ "token": token });
         self.harness.post("/api/v1/agent-tokens/revoke", ADMIN, body).await.ok();
@@ -291,7 +291,7 @@ impl Probe {
     }
 }
 
-/// Where a name is taken, by how a refusal names it.
+/// The places that take a name, as a refusal names them.
 const NAMED: &[&str] = &[
     "name",
     "framework",
@@ -316,7 +316,7 @@ const NAMED: &[&str] = &[
     "events[0].error_type",
 ];
 
-/// Where a text for people is taken.
+/// The places that take a text for people.
 const TEXTS: &[&str] = &["action_input_summary", "target", "reason", "metadata"];
 
 #[tokio::test]
@@ -338,7 +338,8 @@ async fn name_that_means_something_elsewhere_comes_back_byte_for_byte_or_is_refu
     intact(&probe, &before).await;
 }
 
-/// A `*` in a capability and a `:` at its end mean something, and so does a comma in a scope.
+/// Returns whether a place may refuse a value: a `*` in a capability and a `:` at its end mean something, and so does
+/// a comma in a scope.
 fn may_be_refused(place: &str, value: &str) -> bool {
     match place {
         "capabilities[0]" | "scope_ceiling[0]" | "scopes[0]" => value.contains(['*', ':']),
@@ -516,8 +517,8 @@ fn refused(answer: &Answer, place: &str, value: &str) {
     assert!(!message.chars().any(char::is_control), "{place} {value:?}: {answer:?}");
 }
 
-/// Every table is there with at least the rows that it had, the agent is as it was, nobody was told more
-/// than it may, and the audit is whole.
+/// Checks that every table has at least the rows that it had, the agent is as it was, no caller was told more than it
+/// may, and the audit is whole.
 async fn intact(probe: &Probe, before: &BTreeMap<String, i64>) {
     probe.harness.audit_rows().await;
     let now = probe.tables().await;

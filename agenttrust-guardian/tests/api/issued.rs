@@ -20,7 +20,7 @@ const ISSUE: &str = "/api/v1/agent-tokens/issue";
 const INIT: &str = "/api/v1/agenttrust/api-sessions/init";
 const TOKENS: &str = "/api/v1/agent-tokens";
 const SESSIONS: &str = "/api/v1/sessions";
-/// What is promised of what is taken back.
+/// The time in which taking back is promised to be in force.
 const PROMISED: Duration = Duration::from_secs(1);
 
 /// A key: its id and itself.
@@ -60,7 +60,7 @@ async fn revoke_key(api: &Api, id: &str, body: Option<Value>) -> Answer {
     api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, body).await
 }
 
-/// The ids in a list, of those whom a query asks for.
+/// Returns the ids in a list, of those whom a query asks for.
 async fn ids(api: &Api, key: &str, path: &str, query: &str) -> Vec<String> {
     ids_of(&api.get(&format!("{path}?{query}"), key).await.ok().body)
 }

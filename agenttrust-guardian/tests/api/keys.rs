@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
 
-/// A new key of this role: its id and itself.
+/// Returns a new key of this role: its id and itself.
 async fn key(api: &Api, role: &str) -> (String, String) {
     let made = api.post("/api/v1/keys", ADMIN, json!({ "role": role })).await.ok();
     (made.text("id"), made.text("key"))

@@ -72,7 +72,7 @@ impl Desk {
     }
 }
 
-/// The approval that a change waits for.
+/// Returns the approval that a change waits for.
 fn waits(answer: &Answer) -> String {
     let message = answer.refused(409, "ELEVATION_REQUIRED").text("message");
     let id = answer.body["details"]["approval_id"].as_str().unwrap();

@@ -6,6 +6,7 @@ mod alerts;
 mod approval_list;
 mod approvals;
 mod approvals_in_parts;
+mod asked_by_token;
 mod audience;
 mod authzen;
 mod bad_input;

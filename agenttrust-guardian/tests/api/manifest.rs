@@ -23,7 +23,7 @@ async fn declared(api: &Api, key: &str, tools: Value) {
     declare(api, key, tools).await.ok();
 }
 
-/// Everything that is declared.
+/// Returns everything that is declared.
 async fn list(api: &Api) -> Vec<Value> {
     let listed = api.get(TOOLS, ADMIN).await.ok().body;
     listed["tools"].as_array().unwrap().clone()
@@ -33,7 +33,7 @@ fn names(tools: &[Value]) -> Vec<&str> {
     tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
 
-/// What a check of `tool` counts as, and how sure that is.
+/// Returns what a check of `tool` counts as, and how sure that is.
 async fn counts_as(api: &Api, agent: &str, tool: &str, hint: Option<&str>) -> (String, f64) {
     let body = json!({ "agent_id": agent, "action_name": tool, "action_effect": hint });
     let answer = api.check_as(ADMIN, body).await;

@@ -14,17 +14,17 @@ async fn declare(api: &Api, key: &str, tools: Value) -> Answer {
     api.put(TOOLS, key, json!({ "tools": tools })).await
 }
 
-/// What the key is answered.
+/// Returns what the key is answered.
 async fn declared(api: &Api, key: &str, tools: Value) -> Value {
     declare(api, key, tools).await.ok().body["tools"].clone()
 }
 
-/// Everything that is declared.
+/// Returns everything that is declared.
 async fn list(api: &Api) -> Value {
     api.get(TOOLS, ADMIN).await.ok().body["tools"].clone()
 }
 
-/// What a check of `tool` counts as, and how sure that is.
+/// Returns what a check of `tool` counts as, and how sure that is.
 async fn counts_as(api: &Api, agent: &str, tool: &str, hint: Option<&str>) -> (String, f64) {
     let body = json!({ "agent_id": agent, "action_name": tool, "action_effect": hint });
     let answer = api.check_as(ADMIN, body).await;

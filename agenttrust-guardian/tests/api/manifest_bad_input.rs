@@ -17,7 +17,8 @@ async fn list(api: &Api) -> Vec<Value> {
     listed["tools"].as_array().unwrap().clone()
 }
 
-/// A manifest that cannot be: refused, the field is named, and nothing of it is kept.
+/// Checks that a manifest that cannot be is refused, that the field is named, and that nothing of
+/// it is kept.
 async fn refused(tools: Value, field: &str, because: &str) {
     let api = open().await;
     let rows = api.audit_rows().await;

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{Api, open, open_with};
 
-/// An MCP server of its time, with these tools.
+/// Returns an MCP server of its time, with these tools.
 async fn upstream(tools: Value) -> String {
     let answer = move |Json(asked): Json<Value>| {
         let result = match asked["method"].as_str().unwrap() {
@@ -41,7 +41,7 @@ async fn upstream(tools: Value) -> String {
     url
 }
 
-/// A server whose tool of this name was listed, and is pinned: its id, and the digest of the tool.
+/// Returns a server whose tool of this name was listed, and is pinned: its id, and the digest of the tool.
 pub(crate) async fn pinned_tool(api: &Api, tool: &str) -> (String, String) {
     let tools = json!([{ "name": tool, "inputSchema": { "type": "object" } }]);
     let body = json!({ "name": "files", "url": upstream(tools).await });
@@ -73,7 +73,7 @@ async fn servers(api: &Api, key: &str) -> Vec<Value> {
     api.get(SERVERS, key).await.ok().body["servers"].as_array().unwrap().clone()
 }
 
-/// The gateway keys that work.
+/// Returns the gateway keys that work.
 async fn gateways(api: &Api) -> Vec<Value> {
     let keys = api.get("/api/v1/keys", ADMIN).await.ok().body["keys"].clone();
     let mut keys = keys.as_array().unwrap().clone();
@@ -81,14 +81,14 @@ async fn gateways(api: &Api) -> Vec<Value> {
     keys
 }
 
-/// What the audit says of gateway keys.
+/// Returns what the audit says of gateway keys.
 async fn gateway_rows(api: &Api, kind: &str) -> Vec<Value> {
     let mut rows = api.audit(kind).await;
     rows.retain(|row| kind != "key.created" || row["body"]["role"] == "gateway");
     rows
 }
 
-/// Nothing is there, neither a server nor half of one.
+/// Checks that neither a server nor half of one is there.
 async fn nothing_is_there(api: &Api) {
     assert!(servers(api, ADMIN).await.is_empty());
     assert!(gateways(api).await.is_empty());

@@ -9,7 +9,7 @@ use crate::authzen;
 use crate::roles::fetched_task;
 use crate::support::{Api, open};
 
-/// What there is of one of two agents that share a key.
+/// The records of one of two agents that share a key.
 struct Own {
     agent: String,
     token: String,
@@ -26,7 +26,7 @@ struct Own {
     delegation: String,
     /// An MCP server, which is no agent's.
     server: String,
-    /// What it submits to request access, and a request that it has submitted.
+    /// The body that it submits to request access, and a request that it has submitted.
     submission: Value,
     access_task: String,
     /// A task in its inbox, and the lease by which it was fetched.
@@ -81,20 +81,20 @@ impl Own {
     }
 }
 
-/// How an endpoint keeps to the agent that is named.
+/// The way in which an endpoint keeps to the agent that is named.
 #[derive(Clone, Copy)]
 enum Keeps {
-    /// Another one is forbidden.
+    /// Another agent is forbidden.
     Forbids,
-    /// What is another's is as good as none.
+    /// A record of another agent counts as missing.
     Hides,
-    /// Nothing of another's is in its list.
+    /// A record of another agent is not in its list.
     Lists,
     /// A token of another's does not work, which is an answer.
     Inactive,
-    /// A token of another's does not work, and so whoever has it is not known.
+    /// A token of another agent does not work, and so the agent that has it is not known.
     Refuses,
-    /// It is about no agent in particular, and takes what the named one says.
+    /// The endpoint is about no agent in particular, and takes what the named one says.
     Speaks,
 }
 

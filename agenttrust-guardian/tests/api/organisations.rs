@@ -14,7 +14,7 @@ use crate::support::{Api, open, open_with};
 
 const THEIRS: &str = "org_theirs";
 
-/// One thing of each kind, of the organisation whose admin this is.
+/// A record of each kind, of the organisation whose admin this is.
 struct Things {
     agent: String,
     token: String,
@@ -25,7 +25,7 @@ struct Things {
     webhook: String,
     destination: String,
     check_id: String,
-    /// One to this agent, from another.
+    /// A delegation to this agent, from another.
     delegation: String,
     mcp_server: String,
     /// A federation provider, its issuer, and a federated token of the agent.
@@ -38,7 +38,7 @@ struct Things {
 
 const AUDIENCE: &str = "https://guardian.example";
 
-/// A provider of an issuer of others, all of whose tokens are this agent, and an opaque token of the agent.
+/// Returns a provider of an issuer of others, all of whose tokens are this agent, and an opaque token of the agent.
 async fn federation(api: &Api, admin: &str, agent: &str) -> (String, Issuer, String) {
     let issuer = Issuer::start().await;
     let body = json!({
@@ -110,7 +110,7 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     .concat()
 }
 
-/// Those that name a provider, or a token that speaks for the agent.
+/// Returns those that name a provider, or a token that speaks for the agent.
 fn requests_of_federation(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let Things { agent, provider, issuer, federated, .. } = of;
     let provider = format!("/api/v1/federation/providers/{provider}");
@@ -192,7 +192,7 @@ fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> 
     ]
 }
 
-/// Those of where events are sent.
+/// Returns those of where events are sent.
 fn requests_of_a_destination(id: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let path = |rest: &str| format!("/api/v1/siem/destinations/{id}{rest}");
     let since = json!({ "since": "2026-01-02T03:04:05Z" });
@@ -207,7 +207,7 @@ fn requests_of_a_destination(id: &str) -> Vec<(Method, String, Option<Value>, u1
     ]
 }
 
-/// Those of AuthZEN.
+/// Returns those of AuthZEN.
 fn requests_of_access(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let Things { agent, access_task, .. } = of;
     let task = format!("/access/v1/requests/{access_task}");
@@ -219,7 +219,7 @@ fn requests_of_access(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> 
     ]
 }
 
-/// Those of a task that an agent has fetched.
+/// Returns those of a task that an agent has fetched.
 fn requests_of_a_lease(agent: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let lease = |what: &str, body: Value| {
         let path = format!("/api/v1/agents/{agent}/inbox/task_1/{what}");
@@ -255,7 +255,7 @@ async fn every_endpoint_that_names_a_thing_is_tried_by_another_organisation() {
     assert!(named > 15, "{named}");
 }
 
-/// Whoever tries has `key`, of another organisation than `of`'s.
+/// Checks that `key`, of another organisation than `of`'s, reaches nothing of `of`.
 async fn reaches_nothing(api: &Api, key: &str, of: &Things) {
     for (method, path, body, expected) in requests(of) {
         let answer = api.ask(method.clone(), &path, key, body).await;
@@ -275,7 +275,7 @@ async fn reaches_nothing(api: &Api, key: &str, of: &Things) {
     }
 }
 
-/// What the lists of this admin show, as one text.
+/// Returns what the lists of this admin show, as one text.
 async fn seen(api: &Api, admin: &str) -> String {
     let mut seen = String::new();
     for path in [
@@ -299,7 +299,7 @@ async fn seen(api: &Api, admin: &str) -> String {
     seen
 }
 
-/// What an answer says, but for the rows of the audit that repeat to who asked in vain what it named itself.
+/// Returns what an answer says, but for the rows of the audit that repeat to who asked in vain what it named itself.
 fn without_own_words(mut body: Value) -> String {
     const REFUSED: [&str; 6] = [
         "delegation.refused",
@@ -464,7 +464,7 @@ async fn what_is_of_all_organisations_is_told_to_the_guardians_own_on_postgres()
     what_is_of_all_is_told_to_the_guardians_own(api).await;
 }
 
-/// The ids of the policies that a key is shown.
+/// Returns the ids of the policies that a key is shown.
 async fn policy_ids(api: &Api, key: &str) -> Vec<String> {
     let listed = api.get("/api/v1/policies", key).await.ok();
     let policies = listed.body["policies"].as_array().unwrap();

@@ -1,5 +1,5 @@
-//! Who a key is of: the key that it was made with, and its owner. What is asked for with one of somebody's keys is not
-//! decided with another one; on SQLite and on PostgreSQL.
+//! An owner's keys, and those made with them, count as one approver. A call that was asked for with one of them is not
+//! decided with another; on SQLite and on PostgreSQL.
 
 use agenttrust::ActionCheckRequest;
 use agenttrust::model::{CreateKeyRequest, KeyRole};
@@ -15,7 +15,7 @@ use crate::support::{Api, open, open_with};
 const TOOL: &str = "db_delete";
 const QUORUM: &str = r#"@id("hold") @elevate @quorum("2") permit (principal, action, resource);"#;
 
-/// A key, as whoever made it knows it.
+/// A key, as its maker knows it.
 struct Made {
     id: String,
     key: String,
@@ -59,7 +59,7 @@ async fn cannot_decide(api: &Api, key: &Made, approval: &str, says: &str) {
     assert_eq!(api.approval(approval).await["status"], "pending");
 }
 
-/// What the answer to a vote says: the status, how many approve, and whether it adds none.
+/// Returns what the answer to a vote says: the status, how many approve, and whether it adds none.
 fn counted(answer: &Answer) -> (Value, Value, bool) {
     (
         answer.body["status"].clone(),

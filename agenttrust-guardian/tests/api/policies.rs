@@ -21,7 +21,7 @@ pub(crate) fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-/// A Guardian that reads its policies from a folder.
+/// Returns a Guardian that reads its policies from a folder.
 async fn with_folder(text: &str) -> (Api, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.cedar", text);
@@ -463,11 +463,11 @@ async fn groups_are_what_an_admin_registered() {
     api.post("/api/v1/agents", &agent_key, body).await.refused(403, "AUTH_DENIED");
 }
 
-/// What a file is made to be, and how.
+/// A state that a file is brought into, and how.
 #[cfg(unix)]
 type Making<'f> = (&'static str, Box<dyn Fn() + 'f>);
 
-/// What cannot be read at once, or never ends: under the name of a policy file.
+/// Returns what cannot be read at once, or never ends: under the name of a policy file.
 #[cfg(unix)]
 fn unreadable(folder: &Path) -> [Making<'_>; 3] {
     let path = folder.join("b.cedar");
@@ -529,4 +529,25 @@ async fn guardian_does_not_start_with_what_cannot_be_read_at_once() {
         let said = builder.build().await.unwrap_err().to_string();
         assert!(said.contains("b.cedar") && said.contains("move it out"), "{what}: {said}");
     }
+}
+
+#[tokio::test]
+async fn more_policies_than_a_set_has_are_refused_with_their_number_by_either_way() {
+    let many = "permit (principal, action, resource);\n".repeat(10_001);
+    let api = open().await;
+    let before = put(&api, &[("a.cedar", ALL)]).await.ok().body;
+    let answer = put(&api, &[("a.cedar", &many)]).await;
+    answer.refused(400, "VALIDATION_ERROR");
+    let said = answer.text("message");
+    assert!(said.contains("has 10001 policies, and 10000 is the most"), "{said}");
+    assert_eq!(policies(&api).await, before);
+
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.cedar", ALL);
+    let api = open_with(|builder| builder.policies(folder.path())).await;
+    write(folder.path(), "b.cedar", many);
+    let now = until(&api, "refused", is_refused).await;
+    let said = now["error"]["message"].as_str().unwrap();
+    assert!(said.contains("has 10002 policies, and 10000 is the most"), "{said}");
+    assert!(has("all")(&now), "{now}");
 }

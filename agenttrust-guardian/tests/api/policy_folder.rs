@@ -14,7 +14,7 @@ use crate::support::{Api, open, open_with};
 
 const FORBIDS: &str = "90-forbid.cedar";
 
-/// A Guardian whose folder permits everything in one file and forbids it in another, with an agent and its key.
+/// Returns a Guardian whose folder permits everything in one file and forbids it in another, with an agent and its key.
 async fn with_forbid() -> (Api, TempDir, String, String) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "10-permit.cedar", ALL);

@@ -9,7 +9,7 @@ use crate::support::{Api, open};
 const DEFAULT: &str = include_str!("../../policies/default.cedar");
 const GUESSED_EFFECTS: &str = include_str!("../../policies/recipes/guessed-effects.cedar");
 
-/// A Guardian with the default set and this recipe.
+/// Returns a Guardian with the default set and this recipe.
 async fn with(recipe: &str) -> Api {
     let api = open().await;
     let files = [("default.cedar", DEFAULT), ("recipe.cedar", recipe)];

@@ -1,5 +1,5 @@
-//! Whoever caches what a token was worth hears at once that it is worth less: what the stream of
-//! revocations says, to whom, and when it ends.
+//! A server that caches what a token was worth hears at once that it is worth less: what the stream
+//! of revocations says, to which callers, and when it ends.
 
 use agenttrust_guardian::Role;
 use agenttrust_testkit::{ADMIN, Stream};
@@ -15,7 +15,7 @@ const INTROSPECT: &str = "/api/v1/agent-tokens/introspect";
 const REVOKE: &str = "/api/v1/agent-tokens/revoke";
 const INIT: &str = "/api/v1/agenttrust/api-sessions/init";
 
-/// A Guardian, an agent of it, and a gateway that listens.
+/// Returns a Guardian, an agent of it, and a gateway that listens.
 async fn listening() -> (Api, String, Stream) {
     let api = open().await;
     let agent = api.agent(&["*"]).await;

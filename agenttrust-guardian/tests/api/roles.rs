@@ -21,7 +21,7 @@ type May = [bool; 5];
 const NO: bool = false;
 const OK: bool = true;
 
-/// One endpoint: method, route as the router writes it, and who may.
+/// The endpoints: method, route as the router writes it, and which roles may.
 const TABLE: &[(&str, &str, May)] = &[
     //                                                     agent gateway auditor operator admin
     ("post", "/api/v1/agents", [NO, NO, NO, NO, OK]),
@@ -123,7 +123,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
 ];
 
-/// What the id in a route is of.
+/// Returns what the id in a route is of.
 fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
     if route.contains("/federation/providers/") {
         return subjects.federation.as_ref().map_or("", |federation| &federation.provider);
@@ -146,12 +146,12 @@ fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
     .unwrap_or(&subjects.spare_key)
 }
 
-/// Every route of the table.
+/// Returns every route of the table.
 fn routes() -> Vec<&'static str> {
     TABLE.iter().map(|(_, route, _)| *route).collect()
 }
 
-/// The body of a request about federation.
+/// Returns the body of a request about federation.
 fn of_federation(subjects: &Subjects, method: &str, route: &str) -> Option<Value> {
     let Federation { issuer, token, .. } = subjects.federation.as_ref().unwrap();
     match (method, route) {
@@ -167,7 +167,7 @@ fn of_federation(subjects: &Subjects, method: &str, route: &str) -> Option<Value
     }
 }
 
-/// The body of a request of AuthZEN.
+/// Returns the body of a request of AuthZEN.
 fn of_access(subjects: &Subjects, route: &str) -> Option<Value> {
     match route {
         "/access/v1/requests" => subjects.access.as_ref().map(|it| it.submission.clone()),
@@ -179,7 +179,7 @@ fn of_access(subjects: &Subjects, route: &str) -> Option<Value> {
     }
 }
 
-/// What is sent so that only the role can be in the way.
+/// Returns what is sent so that only the role can be in the way.
 pub(crate) fn request(
     subjects: &Subjects,
     method: &str,
@@ -297,7 +297,7 @@ async fn is_open_to_exactly(
     }
 }
 
-/// What a gateway may do with a session that it opened; no other serves it.
+/// The requests of a gateway about a session that it opened; no other session serves it.
 const AT_GATEWAY: [&str; 4] = [
     "/mcp/sessions/{id}",
     "/api/v1/agenttrust/check",
@@ -305,7 +305,7 @@ const AT_GATEWAY: [&str; 4] = [
     "/access/v1/evaluations",
 ];
 
-/// What a gateway may do with an approval that it asked for; to it there is no other.
+/// The requests of a gateway about an approval that it asked for; no other exists for it.
 const OWN_APPROVAL: [&str; 4] = [
     "/mcp/approvals/{id}",
     "/mcp/approvals/{id}/input",
@@ -313,7 +313,7 @@ const OWN_APPROVAL: [&str; 4] = [
     "/access/v1/requests/{id}/cancel",
 ];
 
-/// The endpoints that the key of an agent reaches.
+/// Returns the endpoints that the key of an agent reaches.
 pub(crate) fn reached_by_agents() -> Vec<(&'static str, String)> {
     let reached = TABLE.iter().filter(|(_, _, may)| may[0]);
     reached.map(|(method, route, _)| (*method, (*route).to_owned())).collect()

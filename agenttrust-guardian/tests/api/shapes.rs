@@ -18,20 +18,20 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it is the SDK guide's: those tell what they ignored.
+    /// Returns whether it is the SDK guide's: those tell what they ignored.
     fn is_guides(&self) -> bool {
         let responses = self.operation["responses"].as_object().unwrap();
         let mut answers = responses.iter().filter(|(status, _)| status.starts_with('2'));
         answers.any(|(_, answer)| answer["headers"].get(IGNORED).is_some())
     }
 
-    /// What its body must be, if it takes one.
+    /// Returns what its body must be, if it takes one.
     fn schema<'a>(&'a self, document: &'a Value) -> Option<&'a Value> {
         let schema = &self.operation["requestBody"]["content"]["application/json"]["schema"];
         schema.is_object().then(|| resolved(document, schema))
     }
 
-    /// The names and schemas of what its query may hold.
+    /// Returns the names and schemas of what its query may hold.
     fn parameters(&self) -> Vec<(&str, &Value)> {
         let parameters = self.operation["parameters"].as_array().into_iter().flatten();
         let of_query = parameters.filter(|parameter| parameter["in"] == "query");
@@ -63,7 +63,7 @@ fn endpoints(document: &Value) -> Vec<Endpoint> {
     found
 }
 
-/// The schema itself, where this refers to it; of what may be `null` too, the rest.
+/// Returns the schema itself, where this refers to it; of what may be `null` too, the rest.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(reference) = schema["$ref"].as_str() {
         return resolved(document, document.pointer(reference.trim_start_matches('#')).unwrap());
@@ -80,7 +80,7 @@ fn is_of(schema: &Value, kind: &str) -> bool {
     types == kind || types.as_array().is_some_and(|types| types.contains(&json!(kind)))
 }
 
-/// What requests to all of these are about, for those that are refused and change nothing.
+/// Returns what requests to all of these are about, for those that are refused and change nothing.
 async fn subjects(endpoints: &[Endpoint]) -> Subjects {
     Subjects::of(&endpoints.iter().map(|endpoint| &*endpoint.route).collect::<Vec<_>>()).await
 }
@@ -92,7 +92,7 @@ enum Step {
     First,
 }
 
-/// Where objects belong in a body of this schema, itself left out.
+/// Returns where objects belong in a body of this schema, itself left out.
 fn objects(document: &Value, schema: &Value, at: &[Step]) -> Vec<Vec<Step>> {
     let schema = resolved(document, schema);
     let mut found = Vec::new();
@@ -127,7 +127,7 @@ fn put(body: &mut Value, at: &[Step], value: &Value) {
     }
 }
 
-/// The path as an error names it.
+/// Returns the path as an error names it.
 fn path(at: &[Step]) -> String {
     let mut path = String::new();
     for step in at {
@@ -140,7 +140,7 @@ fn path(at: &[Step]) -> String {
     path
 }
 
-/// What an endpoint is asked, so that only what is tried can be in the way; and how much there is to change.
+/// A request to an endpoint in which only what is tried can be in the way, and how much there is to change.
 struct Tried<'a> {
     subjects: &'a Subjects,
     method: Method,
@@ -180,7 +180,7 @@ impl<'a> Tried<'a> {
     }
 }
 
-/// Everything that a request could change.
+/// Returns everything that a request could change.
 async fn things(api: &Api) -> Value {
     // That a request was refused is recorded of some, and changes nothing.
     let mut refused = 0;
@@ -415,7 +415,7 @@ async fn unknown_parameter_is_refused_by_our_endpoints_and_named_by_those_of_the
     api.get("/health?zzz=1", "").await.ok();
 }
 
-/// Lists of what was sent to somebody, and of rows: with the route of each its path and a cursor.
+/// Returns lists of what was sent to receivers, and of rows: with the route of each its path and a cursor.
 async fn lists_of_things(api: &Api) -> [(&'static str, String, String); 4] {
     let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
     let hook = api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id");

@@ -1,5 +1,5 @@
-//! Webhooks from outside: registered, signed so that the official library of Standard Webhooks believes
-//! them, and never sent where nobody meant them to go.
+//! Webhooks from outside: registered, signed so that the official library of Standard Webhooks believes them, and
+//! never sent to an address that no operator set.
 
 use std::io::Write;
 use std::path::Path;
@@ -25,7 +25,7 @@ async fn register(api: &Api, url: &str, events: &[&str]) -> Answer {
     api.post("/api/v1/webhooks", ADMIN, json!({ "url": url, "events": events })).await
 }
 
-/// What the official Python library says of a message; `None`, and a word about why, where it is not here.
+/// Returns what the official Python library says of a message; `None`, and a word about why, where it is not here.
 fn official(secret: &str, message: &Message) -> Option<Result<Value, String>> {
     const SCRIPT: &str = "
 import importlib.metadata, json, sys

@@ -47,14 +47,14 @@ impl Worker {
         api.post(&path, &self.key, json!({})).await.ok().text("nonce")
     }
 
-    /// A proof over exactly this text.
+    /// Returns a proof over exactly this text.
     fn signed(&self, nonce: &str, ts: i64, text: &str) -> Value {
         let signature = sign_with_private_key_pem(&self.pair.private_key_pem, text.as_bytes());
         let signature = URL_SAFE_NO_PAD.encode(signature.unwrap());
         json!({ "nonce": nonce, "ts": ts, "signature": signature })
     }
 
-    /// The proof for a token of this audience.
+    /// Returns the proof for a token of this audience.
     fn proof(&self, nonce: &str, audience: &[&str], ts: i64) -> Value {
         let text = format!("pop-v1:{nonce}:{}:{}:{ts}", self.agent, audience.join(","));
         self.signed(nonce, ts, &text)
@@ -67,7 +67,7 @@ impl Worker {
         api.post(ISSUE, &self.key, body).await
     }
 
-    /// A token that is bound to its key.
+    /// Returns a token that is bound to its key.
     pub(crate) async fn token(&self, api: &Api) -> String {
         self.token_for(api, &[]).await
     }
@@ -79,7 +79,7 @@ impl Worker {
     }
 }
 
-/// A part of a token: 0 its header, 1 its claims.
+/// Returns a part of a token: 0 its header, 1 its claims.
 pub(crate) fn part(token: &str, which: usize) -> Value {
     let part = token.split('.').nth(which).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
@@ -251,7 +251,7 @@ async fn of_two_replicas_that_are_shown_one_nonce_at_once_one_takes_it() {
     }
 }
 
-/// What secrets in a shared database are sealed by.
+/// The key that secrets in a shared database are sealed by.
 pub(crate) const SEALED_BY: &str =
     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 

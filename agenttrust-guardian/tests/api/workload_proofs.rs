@@ -67,7 +67,7 @@ impl Proof {
 }
 
 impl Worker {
-    /// A new proof for a check at this URL.
+    /// Returns a new proof for a check at this URL.
     fn mint(&self, token: &str, url: &str) -> String {
         mint_dpop_proof(&self.pair.private_key_pem, "POST", url, token).unwrap()
     }
@@ -120,7 +120,7 @@ async fn check_with_a_right_proof_is_decided_with_either_scheme() {
     }
 }
 
-/// Proofs of which one thing each is wrong, and which.
+/// Returns proofs of which one thing each is wrong, and which.
 fn wrong_proofs(worker: &Worker, token: &str) -> Vec<(&'static str, Proof)> {
     let other = generate_agent_key().unwrap();
     let base = |jti: &str| Proof::of(worker, token, jti);

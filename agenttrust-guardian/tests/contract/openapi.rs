@@ -10,7 +10,7 @@ async fn document() -> Value {
     open().await.get("/openapi.json", "").await.ok().body
 }
 
-/// What everybody may ask.
+/// The endpoints that every caller may ask.
 const OPEN: [&str; 8] = [
     "/health",
     "/openapi.json",
@@ -22,7 +22,7 @@ const OPEN: [&str; 8] = [
     "/a2a/agents/{id}/.well-known/agent-card.json",
 ];
 
-/// Method, route and description of every operation.
+/// Returns method, route and description of every operation.
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use agenttrust_testkit::is_long;
 use serde_json::{Value, json};
 
-/// What is installed by `.ci/run`.
+/// The version that is installed by `.ci/run`.
 const VERSION: &str = "4.32.5";
 const KEY: &str = "sk_test_dev";
 
@@ -51,8 +51,8 @@ impl Served {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// Something of everything, so that what is made up can meet what is there; answers with a token of an agent, and
-    /// one of federation.
+    /// Returns something of everything, so that what is made up can meet what is there; answers with a token of an
+    /// agent, and one of federation.
     async fn fill(&self) -> [String; 2] {
         let body = json!({ "name": "worker", "capabilities": ["*"] });
         let agent = self.ask("POST", "/api/v1/agents", "", Some(body)).await["id"].clone();
@@ -121,7 +121,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
     assert!(verified["rows"].as_u64().unwrap() > 100, "{verified}");
 }
 
-/// The number between these words of a line.
+/// Returns the number between these words of a line.
 fn number(said: &str, before: &str, after: &str) -> usize {
     let found = said.lines().find_map(|line| {
         let line = line.trim().strip_prefix(before)?.trim_start();
@@ -132,7 +132,7 @@ fn number(said: &str, before: &str, after: &str) -> usize {
     found.unwrap_or_else(|| panic!("no number between {before:?} and {after:?}: {said}"))
 }
 
-/// The program in the virtual environment; none, and a word about why, where there is none.
+/// Returns the program in the virtual environment. Where there is no such program, prints why and returns `None`.
 fn schemathesis() -> Option<PathBuf> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/schemathesis");
     let asked = Command::new(&program).arg("--version").stdin(Stdio::null()).output();

@@ -1,5 +1,5 @@
-//! A connection to PostgreSQL that is lost in the middle of a COMMIT: nobody knows whether it was done, and
-//! the audit says what is true all the same.
+//! A connection to PostgreSQL that is lost in the middle of a COMMIT: the Guardian cannot know whether it was done,
+//! and the audit says what is true all the same.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::Api;
 
-/// What becomes of the next COMMIT of the audit's connection.
+/// The fate of the next COMMIT of the audit's connection.
 #[derive(Default)]
 struct Trap {
     armed: AtomicBool,
@@ -22,7 +22,7 @@ struct Trap {
     arrives: AtomicBool,
 }
 
-/// A proxy whose trap cuts the audit's connection at a COMMIT.
+/// Returns a proxy whose trap cuts the audit's connection at a COMMIT.
 async fn proxy(server: String, trap: Arc<Trap>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::damaged::Disk;
 use crate::program::Program;
 
-/// Has a file end where a page of its disk does.
+/// Fills a file up to the end of a page of its disk.
 fn fill_page(file: &std::path::Path) {
     const PAGE: usize = 4_096;
     let mut file = std::fs::OpenOptions::new().append(true).open(file).unwrap();

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::support::{Api, open_with};
 
-/// For the test that would hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The limit for a test that would hang.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn at(path: &Path) -> Api {
     open_with(|builder| builder.database(path.to_str().unwrap())).await
@@ -26,7 +26,7 @@ async fn open(path: &Path) -> Result<Guardian, GuardianError> {
     builder.build().await
 }
 
-/// Why a Guardian does not take this file.
+/// Returns why a Guardian does not take this file.
 async fn refusal(path: &Path) -> String {
     let said = open(path).await.expect_err("it took the file").to_string();
     assert!(said.contains(path.to_str().unwrap()), "it does not say which file: {said}");
@@ -38,7 +38,7 @@ async fn connection(path: &Path) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-/// The file of a Guardian that was used and closed.
+/// Returns the file of a Guardian that was used and closed.
 async fn used(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("guardian.db");
     let api = at(&path).await;
@@ -229,8 +229,8 @@ async fn full_disk_at_the_start_is_refused_with_what_to_do() {
     assert!(said.contains("full"), "{said}");
 }
 
-/// Reads the database for as long as this lives. SQLite begins a log anew only while none reads from it, and a log
-/// that is begun anew has room on a disk that has none.
+/// Reads the database for as long as the connection lives. SQLite begins its log from the start only while no
+/// connection reads from it, and a log that begins from the start has room on a disk that has none.
 async fn reader(path: &Path) -> SqliteConnection {
     let mut reader = connection(path).await;
     for sql in ["BEGIN", "SELECT COUNT(*) FROM agents"] {
@@ -243,7 +243,7 @@ async fn reader(path: &Path) -> SqliteConnection {
 /// take a few rows.
 async fn takes_nothing_more(api: &Api, agent: &str, key: &str) {
     let denied = async || api.check(key, agent, "send_mail").await.body["allowed"] != true;
-    eventually_within(PATIENCE, "the disk takes everything", denied).await;
+    eventually_within(RECOVERY_TIMEOUT, "the disk takes everything", denied).await;
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn full_disk_denies_everything_says_so_and_heals() {
     drop(reader);
     disk.make_room();
     let healed = async || api.check(&key, &agent, "send_mail").await.body["allowed"] == true;
-    eventually_within(PATIENCE, "it does not heal", healed).await;
+    eventually_within(RECOVERY_TIMEOUT, "it does not heal", healed).await;
     api.check(&key, &agent, "search").await.allowed();
     assert_eq!(api.get("/health", "").await.ok().text("status"), "healthy");
     assert_eq!(api.audit("audit.resumed").await.len(), 1);
@@ -319,10 +319,10 @@ async fn what_is_taken_back_on_a_full_disk_is_in_force_at_once_and_stored_when_t
         api.post(&revoke, ADMIN, json!({})).await.ok().body["durable"] == true
             && api.get("/health", "").await.body["status"] == "healthy"
     };
-    eventually_within(PATIENCE, "it is never stored", stored).await;
+    eventually_within(RECOVERY_TIMEOUT, "it is never stored", stored).await;
     for kind in ["agent.revoked", "key.revoked"] {
         let recorded = async || !api.audit(kind).await.is_empty();
-        eventually_within(PATIENCE, format!("{kind} is never recorded"), recorded).await;
+        eventually_within(RECOVERY_TIMEOUT, format!("{kind} is never recorded"), recorded).await;
     }
     api.guardian.close().await;
     let api = at(&path).await;

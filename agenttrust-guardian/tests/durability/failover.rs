@@ -15,7 +15,7 @@ use crate::program::{refused, run};
 use crate::replicas::{Agent, Replica, text};
 use crate::served::Served;
 
-/// Until when a Guardian goes by what is there now: it takes a second or two, and longer on a busy machine.
+/// The time by which a Guardian goes by what is there now: it takes a second or two, and longer on a busy machine.
 const SOON: Duration = Duration::from_secs(45);
 
 const END_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \

@@ -17,12 +17,12 @@ use crate::served::{Caller, PROGRAM, Served};
 /// Agents in a round, all new: what one round leaves pending does not count against the next.
 const AGENTS: usize = 4;
 const CLIENTS: usize = 12;
-/// After how many durable answers a round is killed: a slow machine has proven as much as a fast one. The rounds
-/// take turns in the parts of this range, so that few rounds come to its mean too.
+/// The number of durable answers after which a round is killed: a slow machine has proven as much as a fast one. The
+/// rounds take turns in the parts of this range, so that few rounds come to its mean too.
 const KILLED_AFTER: std::ops::Range<u64> = 5..105;
-/// How long a round may take to answer that often.
+/// The time that a round may take to answer that often.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
-/// How many used approvals of a round, and how many of all rounds before, are tried again.
+/// The numbers of used approvals of a round, and of all rounds before, that are tried again.
 const TRIED_AGAIN: (usize, usize) = (24, 8);
 
 /// Random numbers that a seed repeats (SplitMix64).
@@ -54,7 +54,7 @@ pub(crate) struct Agent {
     pub(crate) key: String,
 }
 
-/// A destructive check that somebody approved.
+/// A destructive check that an operator approved.
 #[derive(Clone, Debug)]
 struct Approved {
     agent: Agent,
@@ -62,22 +62,22 @@ struct Approved {
     approval: String,
 }
 
-/// What clients were told, as far as it has to be true after the kill.
+/// The answers to clients, as far as they have to be true after the kill.
 #[derive(Debug, Default)]
 struct Told {
     /// Checks whose decision has to be in the audit.
     durable: Vec<String>,
     /// Plain reads, which may be answered first.
     reads: usize,
-    /// Approvals that somebody was told to have been decided.
+    /// Approvals whose decision was answered.
     decided: Vec<String>,
-    /// Approved, and never asked for since: they must still serve.
+    /// Checks that were approved, and never asked for since: they must still serve.
     unused: Vec<Approved>,
-    /// Used: they must never serve again.
+    /// Checks whose approval was used: they must never serve again.
     used: Vec<Approved>,
 }
 
-/// One of those who ask.
+/// A client that asks.
 struct Client {
     caller: Caller,
     agent: Agent,
@@ -114,7 +114,7 @@ impl Client {
         post(&caller, "/api/v1/telemetry/report", &self.agent.key, &body).await.map(drop)
     }
 
-    /// A destructive call from the first question to its use.
+    /// Returns a destructive call from the first question to its use.
     async fn approved(&mut self) -> Option<()> {
         let digest = self.random.digest();
         let held = self.check("db_delete", Some(&digest)).await?;
@@ -195,7 +195,7 @@ pub(crate) async fn check(
     }
 }
 
-/// What was proven, in all rounds.
+/// The counts of what was proven, in all rounds.
 #[derive(Debug, Default)]
 struct Proven {
     kills: usize,
@@ -303,7 +303,7 @@ impl Trial {
         Arc::try_unwrap(told).unwrap().into_inner().unwrap()
     }
 
-    /// After how many durable answers this round is killed.
+    /// Returns after how many durable answers this round is killed.
     fn killed_after(&mut self) -> usize {
         let part = (KILLED_AFTER.end - KILLED_AFTER.start) / ROUNDS_LEAST as u64;
         let turn = (self.proven.kills % ROUNDS_LEAST) as u64;
@@ -334,7 +334,7 @@ impl Trial {
         }
     }
 
-    /// Whether the approvals of before still serve: once, if they never did.
+    /// Checks whether the approvals of before still serve: once, if they never did.
     async fn try_again(&mut self, caller: &Caller, told: Told) {
         for unused in told.unused {
             let answer = ask_again(caller, &unused).await;
@@ -361,7 +361,7 @@ impl Trial {
         }
     }
 
-    /// The program's own word on a file's log, once nobody writes to it.
+    /// Returns what was proven, with the program's own word on a file's log, once no program writes to it.
     fn end(mut self) -> Proven {
         self.served.kill();
         if self.database.starts_with("postgres") {
@@ -381,7 +381,7 @@ async fn ask_again(caller: &Caller, approved: &Approved) -> Value {
     check(caller, &approved.agent, "db_delete", digest).await.expect("it is served")
 }
 
-/// In how many rounds each part of [`KILLED_AFTER`] had its turn.
+/// The number of rounds in which each part of [`KILLED_AFTER`] had its turn.
 const ROUNDS_LEAST: usize = 5;
 
 /// Kills as often as `rounds` says, in a long trial.

@@ -11,7 +11,7 @@ use crate::program::{command, refused, text as as_text};
 use crate::replicas::{Replica, text};
 use crate::served::Served;
 
-/// For the test that would hang.
+/// The limit for a test that would hang.
 const NEVER: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]

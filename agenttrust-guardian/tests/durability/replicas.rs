@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::served::{Caller, Served};
 
-/// For the test that would hang.
+/// The limit for a test that would hang.
 const NEVER: Duration = Duration::from_secs(20);
-/// Until when a replica without its database has to deny: it trusts its memory for two seconds, and a busy
+/// The time by which a replica without its database has to deny: it trusts its memory for two seconds, and a busy
 /// machine may be late.
 const DENIES_WITHIN: Duration = Duration::from_secs(4);
-/// What is promised of a change on its way to the other replica.
+/// The time in which a change is promised to reach the other replica.
 const PROMISED: Duration = Duration::from_secs(1);
 
 /// Two replicas and their wires.
@@ -121,7 +121,7 @@ impl Replica {
         self.0.sure("POST", &path, key, &json!({})).await;
     }
 
-    /// The checks that this replica's log says were decided; the log must be whole.
+    /// Returns the checks that this replica's log says were decided; the log must be whole.
     pub(crate) async fn audited(&self) -> HashSet<String> {
         let verified = self.get("/api/v1/audit/verify").await;
         assert_eq!(verified["ok"], true, "{verified}");
@@ -143,14 +143,14 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field}: {value}")).to_owned()
 }
 
-/// How long until `happens` says so.
+/// Returns how long until `happens` says so.
 async fn until(what: &str, happens: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();
     eventually_within(NEVER, format!("{what} does not happen"), happens).await;
     begun.elapsed()
 }
 
-/// How long each kind of change took to the other replica.
+/// The time that each kind of change took to the other replica.
 #[derive(Default)]
 struct Latencies(Vec<(&'static str, Duration)>);
 
@@ -235,7 +235,7 @@ async fn measure(pair: &Pair, latencies: &mut Latencies) {
     took("agent revoked", until("a revoked agent is denied", denied).await);
 }
 
-/// The same for what was issued and opened, and for what is read with a key that is revoked.
+/// Measures the same for what was issued and opened, and for what is read with a key that is revoked.
 async fn measure_issued(pair: &Pair, latencies: &mut Latencies) {
     let (near, far) = (pair.replica(0), pair.replica(1));
     let mut took = |kind, took| latencies.0.push((kind, took));
@@ -291,7 +291,7 @@ async fn measure_issued(pair: &Pair, latencies: &mut Latencies) {
     took("long poll ended", ended.saturating_duration_since(revoked));
 }
 
-/// The same for an agent that changes, with a token and a session that live.
+/// Measures the same for an agent that changes, with a token and a session that live.
 async fn measure_changed(pair: &Pair, latencies: &mut Latencies) {
     let (near, far) = (pair.replica(0), pair.replica(1));
     let mut took = |kind, took| latencies.0.push((kind, took));
@@ -448,7 +448,7 @@ async fn replica_that_is_cut_off_from_the_database_denies_and_heals() {
     }
 }
 
-/// What one of those who ask was told.
+/// The answers to one of the clients that ask.
 #[derive(Default)]
 struct Told {
     /// Checks whose decision has to be in the audit.

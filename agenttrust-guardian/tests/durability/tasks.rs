@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 const MORE: &[&str] = &["--allow-outbound", "127.0.0.1/32"];
 
 /// A served Guardian, one who asks and one who is asked.
-struct House {
+struct Fixture {
     database: String,
     replica: Option<&'static str>,
     served: Served,
@@ -39,7 +39,7 @@ fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field}: {value}")).to_owned()
 }
 
-impl House {
+impl Fixture {
     async fn new(database: &str, replica: Option<&'static str>, at: &Target) -> Self {
         let served = start(database, replica);
         let caller = served.caller();
@@ -125,36 +125,36 @@ fn known<'t>(task: &'t Value, member: &str) -> &'t Value {
 
 async fn held_over_a_kill(database: &str, replica: Option<&'static str>) {
     let target = Target::start(Does::Completes).await;
-    let mut house = House::new(database, replica, &target).await;
-    house.holds().await;
-    let task = house.sends(&house.caller(), "m-1").await.unwrap();
+    let mut fixture = Fixture::new(database, replica, &target).await;
+    fixture.holds().await;
+    let task = fixture.sends(&fixture.caller(), "m-1").await.unwrap();
     assert_eq!(task["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{task}");
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
-    house.kill();
-    house.restart();
-    assert_eq!(house.task(&task["id"]).await["status"]["state"], "TASK_STATE_AUTH_REQUIRED");
-    assert_eq!(house.sends(&house.caller(), "m-1").await.unwrap()["id"], task["id"]);
+    fixture.kill();
+    fixture.restart();
+    assert_eq!(fixture.task(&task["id"]).await["status"]["state"], "TASK_STATE_AUTH_REQUIRED");
+    assert_eq!(fixture.sends(&fixture.caller(), "m-1").await.unwrap()["id"], task["id"]);
     assert!(target.sent().is_empty());
-    house.approve(&approval).await;
-    house.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
+    fixture.approve(&approval).await;
+    fixture.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
     assert_eq!(target.sent().len(), 1);
 
     // Approved while no Guardian is there to go on: at another one's, or a moment before it dies.
-    let task = house.sends(&house.caller(), "m-2").await.unwrap();
+    let task = fixture.sends(&fixture.caller(), "m-2").await.unwrap();
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
-    house.approve(&approval).await;
-    house.kill();
+    fixture.approve(&approval).await;
+    fixture.kill();
     let before = target.sent().len();
-    house.restart();
+    fixture.restart();
     let look = async || {
-        let task = house.task(&task["id"]).await;
+        let task = fixture.task(&task["id"]).await;
         let done = task["status"]["state"] == "TASK_STATE_COMPLETED";
         let doubted = known(&task, "in_doubt") == &json!(true);
         if done || doubted { Ok(()) } else { Err(task) }
     };
     eventually_within(LONG, "it does not go on", look).await;
     assert!(target.sent().len() <= before.max(2), "{:?}", target.sent());
-    assert!(house.audited("task.held").await >= 1);
+    assert!(fixture.audited("task.held").await >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,13 +174,13 @@ async fn approval_that_was_used_before_a_kill_is_that_messages_own_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("at.db").display().to_string();
     let target = Target::start(Does::Completes).await;
-    let mut house = House::new(&database, None, &target).await;
-    house.holds().await;
-    let task = house.sends(&house.caller(), "m-1").await.unwrap();
+    let mut fixture = Fixture::new(&database, None, &target).await;
+    fixture.holds().await;
+    let task = fixture.sends(&fixture.caller(), "m-1").await.unwrap();
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
-    house.approve(&approval).await;
-    house.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
-    house.kill();
+    fixture.approve(&approval).await;
+    fixture.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
+    fixture.kill();
     // As it was between the approval being used and the message being marked as sent.
     execute(
         &database,
@@ -190,10 +190,10 @@ async fn approval_that_was_used_before_a_kill_is_that_messages_own_after_it() {
          task = json_set(task, '$.status.state', 'TASK_STATE_AUTH_REQUIRED')",
     )
     .await;
-    house.restart();
-    house.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
+    fixture.restart();
+    fixture.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
     assert_eq!(target.sent().len(), 2, "once before it was set back, and once after");
-    let approvals = house.caller().sure("GET", "/mcp/approvals", ADMIN, &Value::Null).await;
+    let approvals = fixture.caller().sure("GET", "/mcp/approvals", ADMIN, &Value::Null).await;
     assert_eq!(approvals["approvals"].as_array().unwrap().len(), 1, "{approvals}");
 }
 
@@ -208,29 +208,29 @@ async fn execute(database: &str, sql: &'static str) {
 
 async fn killed_while_sending(database: &str, replica: Option<&'static str>) {
     let target = Target::start(Does::HangsUp).await;
-    let mut house = House::new(database, replica, &target).await;
-    let id = house.sends(&house.caller(), "m-1").await.unwrap()["id"].clone();
+    let mut fixture = Fixture::new(database, replica, &target).await;
+    let id = fixture.sends(&fixture.caller(), "m-1").await.unwrap()["id"].clone();
     eventually_within(LONG, "it is not sent", async || target.sent().len() == 1).await;
-    house.kill();
-    house.restart();
+    fixture.kill();
+    fixture.restart();
     let look = async || {
-        let task = house.task(&id).await;
+        let task = fixture.task(&id).await;
         if known(&task, "in_doubt") == &json!(true) { Ok(()) } else { Err(task) }
     };
     eventually_within(LONG, "it is not in doubt", look).await;
-    let told = house.task(&id).await;
+    let told = fixture.task(&id).await;
     assert_eq!(told["status"]["state"], "TASK_STATE_SUBMITTED");
     let said = told["status"]["message"]["parts"][0]["text"].as_str().unwrap();
     assert!(said.contains("\"m-1\"") && said.contains("same messageId again"), "{said}");
-    assert_eq!(house.audited("task.in_doubt").await, 1);
+    assert_eq!(fixture.audited("task.in_doubt").await, 1);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(target.sent().len(), 1, "it is not sent again by itself");
     target.does(Does::Completes);
-    assert_eq!(house.sends(&house.caller(), "m-1").await.unwrap()["id"], id);
-    let done = house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    assert_eq!(fixture.sends(&fixture.caller(), "m-1").await.unwrap()["id"], id);
+    let done = fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     assert!(known(&done, "in_doubt").is_null());
     assert_eq!(target.sent().len(), 2);
-    assert_eq!(house.sends(&house.caller(), "m-1").await.unwrap()["id"], id);
+    assert_eq!(fixture.sends(&fixture.caller(), "m-1").await.unwrap()["id"], id);
     assert_eq!(target.sent().len(), 2);
 }
 
@@ -251,15 +251,15 @@ async fn replicas_that_race_and_one_that_is_killed_send_each_message_once() {
     const TASKS: usize = 12;
     let Some(fresh) = Fresh::or_skip() else { return };
     let target = Target::start(Does::Completes).await;
-    let mut house = House::new(&fresh.url(), Some("one"), &target).await;
-    house.holds().await;
+    let mut fixture = Fixture::new(&fresh.url(), Some("one"), &target).await;
+    fixture.holds().await;
     let other = start(&fresh.url(), Some("two"));
-    let (one, two) = (house.caller(), other.caller());
+    let (one, two) = (fixture.caller(), other.caller());
     let sending = (0..TASKS).map(|n| {
-        let (house, one, two) = (&house, &one, &two);
+        let (fixture, one, two) = (&fixture, &one, &two);
         async move {
             let id = format!("m-{n}");
-            let (at_one, at_two) = tokio::join!(house.sends(one, &id), house.sends(two, &id));
+            let (at_one, at_two) = tokio::join!(fixture.sends(one, &id), fixture.sends(two, &id));
             let (at_one, at_two) = (at_one.unwrap(), at_two.unwrap());
             assert_eq!(at_one["id"], at_two["id"]);
             at_one["id"].clone()
@@ -268,21 +268,21 @@ async fn replicas_that_race_and_one_that_is_killed_send_each_message_once() {
     let ids = join_all(sending).await;
     let mut approvals = Vec::new();
     for id in &ids {
-        let task = house.becomes(id, "TASK_STATE_AUTH_REQUIRED").await;
+        let task = fixture.becomes(id, "TASK_STATE_AUTH_REQUIRED").await;
         approvals.push(known(&task, "approval_id").as_str().unwrap().to_owned());
     }
     // Half of them are decided, then one of the two is gone while it sends, then the rest.
     let (first, rest) = approvals.split_at(TASKS / 2);
-    join_all(first.iter().map(|approval| house.approve(approval))).await;
-    house.kill();
+    join_all(first.iter().map(|approval| fixture.approve(approval))).await;
+    fixture.kill();
     for approval in rest {
         let path = format!("/mcp/approvals/{approval}/approve");
-        two.sure("POST", &path, &house.operator, &json!({})).await;
+        two.sure("POST", &path, &fixture.operator, &json!({})).await;
     }
-    house.restart();
+    fixture.restart();
     for id in &ids {
         let look = async || {
-            let task = house.task(id).await;
+            let task = fixture.task(id).await;
             let state = &task["status"]["state"];
             let settled = state == "TASK_STATE_COMPLETED"
                 || known(&task, "in_doubt") == &json!(true)
@@ -299,5 +299,5 @@ async fn replicas_that_race_and_one_that_is_killed_send_each_message_once() {
     }
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     assert!(counts.len() >= TASKS / 2, "{counts:?}");
-    println!("{} of {TASKS} were sent, each once; agent {}", counts.len(), house.source);
+    println!("{} of {TASKS} were sent, each once; agent {}", counts.len(), fixture.source);
 }

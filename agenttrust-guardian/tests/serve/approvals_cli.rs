@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::program::{LONG, Program, text};
 
 const ADMIN: &str = "sk_live_of_the_admin_0123";
-/// What a caller may call its tool, and what of it must not reach a terminal.
+/// The name that a caller gives its tool, and what of it must not reach a terminal.
 const LOUD: &str = "refund everything that was ever paid";
 
 /// A served Guardian with one agent.
@@ -34,7 +34,7 @@ impl Desk {
         Self { program, agent, _folder: folder }
     }
 
-    /// The approval that a call of this tool waits for, asked for with a key of the agent.
+    /// Returns the approval that a call of this tool waits for, asked for with a key of the agent.
     async fn held(&self, tool: &str) -> String {
         let make = json!({ "role": "agent", "agents": [self.agent] });
         let (_, key) = self.program.post("/api/v1/keys", ADMIN, &make).await;
@@ -64,7 +64,7 @@ impl Desk {
         text(&output.stdout)
     }
 
-    /// The one sentence with which this is refused.
+    /// Returns the one sentence with which this is refused.
     fn refusal(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {output:?}");
@@ -82,7 +82,7 @@ impl Desk {
         body["status"].clone()
     }
 
-    /// What this prints on a terminal of so many columns.
+    /// Returns what this prints on a terminal of so many columns.
     fn on_a_terminal(&self, columns: u32, environment: &[(&str, &str)], arguments: &str) -> String {
         let program = env!("CARGO_BIN_EXE_agenttrust");
         let script = format!("stty cols {columns}; exec '{program}' {arguments}");

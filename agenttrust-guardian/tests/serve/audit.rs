@@ -1,5 +1,5 @@
-//! The audit against somebody who owns the database: whatever they do to it is found and named, on SQLite
-//! and on PostgreSQL; and what is let go in good order can still be proven.
+//! The audit against a person who owns the database: every change is found and named, on SQLite and on PostgreSQL; and
+//! what is let go in good order can still be proven.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -26,7 +26,7 @@ impl Place {
         Self { folder: tempfile::tempdir().unwrap(), postgres: None }
     }
 
-    /// One of each kind that there is here.
+    /// Returns one of each kind that there is here.
     pub(crate) fn each() -> Vec<Self> {
         let postgres = Fresh::or_skip();
         let postgres = postgres
@@ -41,7 +41,7 @@ impl Place {
         }
     }
 
-    /// The log of a Guardian that is called `one`.
+    /// Returns the log of a Guardian that is called `one`.
     pub(crate) fn log(&self) -> &'static str {
         if self.postgres.is_some() { "one" } else { "" }
     }
@@ -59,17 +59,27 @@ impl Place {
     }
 
     pub(crate) async fn try_guardian(&self, name: &str) -> Result<Api, String> {
+        self.try_with_file(name, self.checkpoints()).await
+    }
+
+    /// Starts another replica on the same PostgreSQL, with a file of checkpoints of its own.
+    pub(crate) async fn replica(&self, name: &str) -> Api {
+        let file = self.folder.path().join(format!("{name}.checkpoints"));
+        self.try_with_file(name, file).await.unwrap()
+    }
+
+    async fn try_with_file(&self, name: &str, file: PathBuf) -> Result<Api, String> {
         let builder = Guardian::builder().database(self.url()).admin_key(ADMIN).replica(name);
         let builder = match &self.postgres {
             // Beside a database file they are found.
             None => builder,
-            Some(_) => builder.audit_key(self.key()).audit_checkpoints(self.checkpoints()),
+            Some(_) => builder.audit_key(self.key()).audit_checkpoints(file),
         };
         let guardian = builder.build().await.map_err(|error| error.to_string())?;
         Ok(Api::new(guardian, Guardian::router))
     }
 
-    /// Ten rows: a start, a key and eight agents, with checkpoints at the first and at the last one.
+    /// Writes ten rows: a start, a key and eight agents, with checkpoints at the first and at the last one.
     pub(crate) async fn ten_rows(&self) {
         let api = self.guardian("one").await;
         for _ in 0..8 {
@@ -78,7 +88,7 @@ impl Place {
         api.guardian.close().await;
     }
 
-    /// Does something to the tables as somebody would who owns them.
+    /// Runs a statement on the tables, as a person could who owns them.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = sql.replace("LOG", &format!("'{}'", self.log()));
         if self.postgres.is_some() {
@@ -123,7 +133,7 @@ impl Place {
         command.output().unwrap()
     }
 
-    /// What the program says of the log, compared with what was noted outside.
+    /// Returns what the program says of the log, compared with what was noted outside.
     pub(crate) fn verify(&self) -> (bool, String) {
         let noted = self.checkpoints();
         self.verify_by(&["--checkpoint", noted.to_str().unwrap()])
@@ -268,27 +278,62 @@ async fn running_guardian_remembers_what_it_wrote() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaced_key_is_named_and_an_old_one_may_be_vouched_for() {
+async fn lost_key_is_refused_at_the_start_until_the_file_is_back_or_the_new_key_is_accepted() {
     for place in Place::each() {
         place.ten_rows().await;
         let key = String::from_utf8(place.run("key", &[]).stdout).unwrap().trim().to_owned();
         assert_eq!(key.len(), 64, "{key}");
-        std::fs::remove_file(place.key()).unwrap();
+        let elsewhere = place.folder.path().join("elsewhere");
+        std::fs::rename(place.key(), &elsewhere).unwrap();
+        for _ in 0..2 {
+            let Err(refused) = place.try_guardian("one").await else { panic!("it starts") };
+            assert!(refused.contains("is signed up to row 10 by the audit key"), "{refused}");
+            assert!(refused.contains(&key) && refused.contains("audit accept"), "{refused}");
+        }
+        let new_file = place.folder.path().join("new");
+        std::fs::rename(place.key(), &new_file).unwrap();
+        std::fs::copy(&elsewhere, place.key()).unwrap();
+        place.guardian("one").await.guardian.close().await;
+        std::fs::rename(&new_file, place.key()).unwrap();
+        // Whoever knows the former public key proves the log once more before it is gone on with.
+        let (whole, said) = place.verify();
+        assert!(!whole && said.contains("the audit key was replaced"), "{said}");
+        let noted = place.checkpoints();
+        let by_former = ["--key", key.as_str(), "--checkpoint", noted.to_str().unwrap()];
+        let (whole, said) = place.verify_by(&by_former);
+        assert!(whole && said.contains(&key), "{said}");
+        assert!(place.run("accept", &["--reason", "its disk broke"]).status.success());
         let api = place.guardian("one").await;
         let answer = api.get("/api/v1/audit/checkpoints", ADMIN).await.ok().body;
         let new = answer["key"].as_str().unwrap().to_owned();
         assert_ne!(new, key);
         assert_eq!(answer["checkpoints"][0]["key"], new);
-        assert_eq!(api.audit("guardian.started").await[1]["body"]["audit_key"], new);
+        assert_eq!(api.audit("guardian.started").await[2]["body"]["audit_key"], new);
+        assert_eq!(api.get("/api/v1/audit/verify", ADMIN).await.ok().body["ok"], true);
         api.guardian.close().await;
         let (whole, said) = place.verify();
-        assert!(!whole && said.contains("the audit key was replaced"), "{said}");
-        assert!(said.contains(&key), "{said}");
-        let new_file = place.key();
-        let both = ["--key", &key, "--audit-key", new_file.to_str().unwrap()];
-        let both = if place.postgres.is_some() { &both[..2] } else { &both[..] };
-        let (whole, said) = place.verify_by(both);
-        assert!(whole && said.contains(&key) && said.contains(&new), "{said}");
+        assert!(whole && said.contains(&new) && said.contains("accepted as they are"), "{said}");
+        place.guardian("one").await.guardian.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_key_is_refused_by_what_the_database_says_where_the_file_is_lost_too() {
+    for place in Place::each() {
+        place.ten_rows().await;
+        std::fs::remove_file(place.key()).unwrap();
+        std::fs::remove_file(place.checkpoints()).unwrap();
+        let Err(refused) = place.try_guardian("one").await else { panic!("it starts") };
+        assert!(refused.contains("is signed up to row 10 by the audit key"), "{refused}");
+        let mut accept = vec!["--reason", "its disk broke"];
+        if place.postgres.is_some() {
+            assert!(refused.contains("accept --log \"one\""), "{refused}");
+            accept.extend(["--log", "one"]);
+        }
+        let done = place.run("accept", &accept);
+        assert!(done.status.success(), "{done:?}");
+        place.guardian("one").await.guardian.close().await;
+        assert!(place.verify().0, "{}", place.verify().1);
     }
 }
 
@@ -392,7 +437,7 @@ async fn old_rows_are_let_go_after_they_are_exported_and_the_rest_is_proven() {
     }
 }
 
-/// Whether the database itself refuses.
+/// Returns whether the database itself refuses.
 async fn refuses(place: &Place, sql: &str) -> bool {
     let error = if place.postgres.is_some() {
         let mut connection = sqlx::PgConnection::connect(&place.url()).await.unwrap();

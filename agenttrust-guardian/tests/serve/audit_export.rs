@@ -7,9 +7,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::program::Program;
 
-/// How many exports are not read: more than read at the same time.
+/// The number of exports that are not read: more than read at the same time.
 const UNREAD: usize = 9;
-/// How many agents are registered, each a row of 15 KB.
+/// The number of agents that are registered, each a row of 15 KB.
 const AGENTS: usize = 300;
 
 /// Begins an export, and reads no more than its first bytes.

@@ -11,7 +11,7 @@ fn lines(place: &Place) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// A place with two lines in its file.
+/// Returns a place with two lines in its file.
 async fn noted_twice() -> Place {
     let place = Place::sqlite();
     place.ten_rows().await;
@@ -22,7 +22,7 @@ async fn noted_twice() -> Place {
     place
 }
 
-/// What a Guardian that is served on a place says of its file.
+/// Checks what a Guardian that is served on a place logs of its file.
 async fn warned(place: &Place, what: &str) {
     let database = place.url();
     let environment = [("AGENTTRUST_ADMIN_KEY", ADMIN)];
@@ -37,7 +37,9 @@ async fn emptied_or_shortened_file_is_said_at_the_start_and_by_verification() {
     let place = noted_twice().await;
     let whole = lines(&place);
     std::fs::write(place.checkpoints(), "").unwrap();
-    let (_, said) = place.verify();
+    let (is_shown, said) = place.verify();
+    assert!(!is_shown && said.contains("is empty: its lines were removed"), "{said}");
+    assert!(said.contains("the audit log is whole"), "{said}");
     assert!(said.contains("compared with no checkpoint from outside"), "{said}");
     warned(&place, "ends before a row that the database has a checkpoint of").await;
 
@@ -112,4 +114,88 @@ async fn older_copies_of_database_and_file_together_are_told_by_a_line_from_else
     assert!(place.verify().0, "nothing here knows better");
     let (whole, said) = place.verify_by(&["--checkpoint", &kept_elsewhere]);
     assert!(!whole && said.contains("removed from the end"), "{said}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn back_up_in_a_folder_that_cannot_be_written_is_verified() {
+    use std::fs::{Permissions, copy, hard_link, set_permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65_534;
+    let (place, backup) = (Place::sqlite(), tempfile::tempdir().unwrap());
+    place.ten_rows().await;
+    let mut program = env!("CARGO_BIN_EXE_agenttrust").into();
+    // Root may write everywhere.
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if is_root {
+        let to = backup.path().join("agenttrust");
+        hard_link(&program, &to).or_else(|_| copy(&program, &to).map(drop)).unwrap();
+        program = to;
+    }
+    let at = |name: &str| backup.path().join(name);
+    for name in ["at.db", "at.db.audit-key", "at.db.checkpoints"] {
+        copy(place.folder.path().join(name), at(name)).unwrap();
+        set_permissions(at(name), Permissions::from_mode(0o444)).unwrap();
+    }
+    set_permissions(backup.path(), Permissions::from_mode(0o555)).unwrap();
+    let verify = || {
+        let mut command = std::process::Command::new(&program);
+        command.env_clear().args(["audit", "verify", "--database"]).arg(at("at.db"));
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output().unwrap()
+    };
+    let done = verify();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("is whole: 10 rows"), "{done:?}");
+    // Newer rows may be in a write-ahead log.
+    set_permissions(backup.path(), Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(at("at.db-wal"), "not yet moved into the database").unwrap();
+    set_permissions(backup.path(), Permissions::from_mode(0o555)).unwrap();
+    let done = verify();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success() && said.contains("newer rows are in"), "{done:?}");
+    assert!(said.contains("copy both into a folder that can be written"), "{said}");
+    set_permissions(backup.path(), Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_that_is_gone_or_leads_nowhere_fails_verification_with_what_is_no_longer_shown() {
+    let place = noted_twice().await;
+    let line = lines(&place).last().unwrap().clone();
+    std::fs::remove_file(place.checkpoints()).unwrap();
+    let says = |what: &str| {
+        for (more, named) in [(vec![], false), (vec!["--checkpoint"], true)] {
+            let noted = place.checkpoints();
+            let more = more.into_iter().chain(named.then_some(noted.to_str().unwrap()));
+            let (is_shown, said) = place.verify_by(&more.collect::<Vec<_>>());
+            assert!(!is_shown && said.contains(what), "{said}");
+            assert!(said.contains("the audit log is whole"), "{said}");
+            assert!(said.contains("Without it cannot be shown that no rows are missing"), "{said}");
+            assert!(said.contains("no Guardian saw the log changed"), "{said}");
+        }
+    };
+    says("is not there: it was deleted or moved");
+    std::fs::write(place.checkpoints(), "{}\n{}\n").unwrap();
+    says("has 2 lines and no signed checkpoint among them");
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(place.checkpoints()).unwrap();
+        std::os::unix::fs::symlink("nowhere", place.checkpoints()).unwrap();
+        says("is a link to nowhere, which is not there");
+    }
+    // Who has a line of it, or means to compare with nothing, says so.
+    let (is_shown, said) = place.verify_by(&["--checkpoint", &line]);
+    assert!(is_shown && !said.contains("Without it"), "{said}");
+    assert!(place.verify_by(&["--checkpoint", "/dev/null"]).0);
+    // A database that nothing was signed for lacks nothing.
+    std::fs::remove_file(place.checkpoints()).unwrap();
+    std::fs::remove_file(place.key()).unwrap();
+    place.drop_triggers().await;
+    place.execute("DELETE FROM audit_checkpoints").await;
+    let (is_shown, said) = place.verify_by(&[]);
+    assert!(is_shown && said.contains("no checkpoint vouches for its end"), "{said}");
 }

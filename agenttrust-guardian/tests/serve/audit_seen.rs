@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust_testkit::audit::row_hash;
 use agenttrust_testkit::{ADMIN, eventually};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::{Connection, Row};
 
 use crate::audit::Place;
@@ -22,9 +22,6 @@ async fn rewrite(database: &str, from: i64) {
     for row in &rows[1..] {
         let seq: i64 = row.get("seq");
         let org = if seq == from { "org_other".to_owned() } else { row.get("org_id") };
-        let mut hash = Sha256::new_with_prefix(b"agenttrust.audit.v1");
-        hash.update(seq.to_be_bytes());
-        hash.update(&prev);
         let texts: [Option<String>; 6] = [
             row.get("at"),
             row.get("kind"),
@@ -33,17 +30,7 @@ async fn rewrite(database: &str, from: i64) {
             row.get("actor"),
             row.get("body"),
         ];
-        for text in texts {
-            match text {
-                None => hash.update([0]),
-                Some(text) => {
-                    hash.update([1]);
-                    hash.update((text.len() as u64).to_be_bytes());
-                    hash.update(text);
-                }
-            }
-        }
-        let hash = hash.finalize().to_vec();
+        let hash = row_hash(seq, &prev, texts.each_ref().map(Option::as_deref));
         let changed = sqlx::query(change).bind(org).bind(prev).bind(hash.clone()).bind(seq);
         changed.execute(&mut connection).await.unwrap();
         prev = hash;
@@ -53,7 +40,7 @@ async fn rewrite(database: &str, from: i64) {
     connection.close().await.unwrap();
 }
 
-/// A Guardian that is served on a place's file, as a process of its own.
+/// Returns a Guardian that is served on a place's file, as a process of its own.
 async fn serve(place: &Place) -> Program {
     let database = place.url();
     Program::serve(&["--database", &database], &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await
@@ -71,7 +58,7 @@ async fn check(program: &Program, agent: &str) -> Value {
     program.post("/api/v1/agenttrust/check", ADMIN, &body).await.1
 }
 
-/// The row that the newest line of the file of checkpoints is of.
+/// Returns the row that the newest line of the file of checkpoints is of.
 fn noted(place: &Place) -> u64 {
     let text = std::fs::read_to_string(place.checkpoints()).unwrap_or_default();
     let last = text.lines().last().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -234,4 +221,59 @@ async fn log_of_another_guardian_under_the_same_key_is_not_taken_for_this_ones()
     place.guardian("one").await.guardian.close().await;
     let (whole, said) = place.verify();
     assert!(whole, "{said}");
+}
+
+/// Returns a Guardian that saw its log changed while a folder was in the place of its file of checkpoints.
+async fn seen_without_a_file(place: &Place) -> Program {
+    let program = serve(place).await;
+    let worker = agent(&program, "worker").await;
+    let told = program.read("/api/v1/audit/logs", ADMIN).await;
+    let newest = told["logs"][0]["newest"].as_u64().unwrap();
+    eventually("it is not noted", async || noted(place) == newest).await;
+    std::fs::remove_file(place.checkpoints()).unwrap();
+    std::fs::create_dir(place.checkpoints()).unwrap();
+    place.drop_triggers().await;
+    rewrite(&place.url(), i64::try_from(newest).unwrap()).await;
+    assert_eq!(check(&program, &worker).await["allowed"], false);
+    program.logs("that cannot be marked in the file of checkpoints").await;
+    let log = program.log();
+    let told = log.lines().find(|line| line.contains("that cannot be marked")).unwrap();
+    assert!(told.contains("ERROR") && told.contains("make the file writable"), "{told}");
+    assert_eq!(health_of_checkpoints(&program).await, "degraded");
+    program
+}
+
+async fn health_of_checkpoints(program: &Program) -> Value {
+    let health = program.read("/health", ADMIN).await;
+    health["checks"]["audit_checkpoints"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_that_could_not_be_marked_is_marked_once_the_file_can_be_written() {
+    let place = Place::sqlite();
+    let mut program = seen_without_a_file(&place).await;
+    std::fs::remove_dir(place.checkpoints()).unwrap();
+    eventually("it is not marked", async || {
+        let text = std::fs::read_to_string(place.checkpoints()).unwrap_or_default();
+        text.contains("broken")
+    })
+    .await;
+    program.logs("that the audit log was changed is marked outside of the database now").await;
+    assert_eq!(health_of_checkpoints(&program).await, "healthy");
+    assert_eq!(program.log().matches("that cannot be marked").count(), 1);
+    program.signal("KILL");
+    program.ends().await;
+    let (whole, said) = place.verify();
+    assert!(!whole && said.contains("a Guardian saw at"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_that_could_not_be_marked_until_the_end_is_an_error_with_what_to_do() {
+    let place = Place::sqlite();
+    let mut program = seen_without_a_file(&place).await;
+    program.signal("TERM");
+    program.ends().await;
+    let log = program.log();
+    let told = log.lines().find(|line| line.contains("this Guardian ends and saw")).unwrap();
+    assert!(told.contains("ERROR") && told.contains("agenttrust audit verify"), "{told}");
 }

@@ -10,7 +10,7 @@ use crate::program::{DEV_KEY, LONG, Program, run, text};
 const NOWHERE: [(&str, &str); 2] =
     [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("SSL_CERT_DIR", "/nowhere")];
 
-/// What `agenttrust agents list` says of the Guardian at `url`, and whether it worked.
+/// Returns what `agenttrust agents list` says of the Guardian at `url`, and whether it worked.
 async fn lists(url: &str) -> (bool, String) {
     let asks = [("AGENTTRUST_URL", url), ("AGENTTRUST_API_KEY", DEV_KEY)];
     let output = run(&["agents", "list"], &[&NOWHERE[..], &asks].concat()).await;

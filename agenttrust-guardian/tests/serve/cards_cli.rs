@@ -29,7 +29,7 @@ fn refusal(program: &Program, key: Option<&str>, arguments: &[&str]) -> String {
     text(&output.stderr)
 }
 
-/// A Guardian, and the id of an agent of it.
+/// Returns a Guardian, and the id of an agent of it.
 async fn served() -> (tempfile::TempDir, Program, String) {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();

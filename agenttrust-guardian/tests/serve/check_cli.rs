@@ -34,7 +34,7 @@ impl Desk {
         child.wait_with_output().unwrap()
     }
 
-    /// The exit code of a check, and what it printed.
+    /// Returns the exit code of a check, and what it printed.
     fn check(&self, arguments: &[&str]) -> (i32, String) {
         self.check_with(arguments, &[], "")
     }

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::program::{DEV_KEY, Program, client, refused, run, text};
 
-/// A folder with a file of settings in it, which is its owner's alone, and the path of that file.
+/// Returns a folder with a file of settings in it, which is its owner's alone, and the path of that
+/// file.
 fn file(settings: &str) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("at.toml");

@@ -27,7 +27,7 @@ fn refusal(program: &Program, arguments: &[&str]) -> String {
     text(&output.stderr)
 }
 
-/// An agent that may search, and two that may do nothing.
+/// Returns an agent that may search, and two that may do nothing.
 async fn registered(program: &Program) -> Vec<String> {
     let mut agents = Vec::new();
     for capabilities in [json!(["web_search"]), json!([]), json!([])] {

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::program::{DEV_KEY, LONG, Program, client, refused, text};
 
-/// A client for which this name leads to the program, as DNS may have it.
+/// Returns a client for which this name leads to the program, as DNS may have it.
 fn client_of(program: &Program, name: &str, http2: bool) -> reqwest::Client {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, program.address.port()));
     let builder = reqwest::Client::builder().no_proxy().timeout(LONG).resolve(name, address);
     if http2 { builder.http2_prior_knowledge() } else { builder }.build().unwrap()
 }
 
-/// The body of an answer, if it is JSON.
+/// Returns the body of an answer, if it is JSON.
 async fn json_of(answer: reqwest::Response) -> Value {
     serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
 }
@@ -38,7 +38,7 @@ async fn with_headers(program: &Program, headers: &[(&str, &str)]) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-/// Has something held, and returns the path of its approval.
+/// Makes a check that is held, and returns the path of its approval.
 async fn held(program: &Program) -> String {
     let create = json!({ "name": "w", "capabilities": ["*"] });
     let (_, agent) = program.post("/api/v1/agents", DEV_KEY, &create).await;
@@ -158,7 +158,7 @@ async fn public_url_that_names_no_host_is_refused_at_the_start_and_not_repeated(
     }
 }
 
-/// Debian's Chromium, where it is installed.
+/// Returns the path of Debian's Chromium, where it is installed.
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser"];
@@ -167,7 +167,7 @@ fn chromium() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// What a browser shows of this page, for which `evil.example` turns to this machine.
+/// Returns what a browser shows of this page, for which `evil.example` turns to this machine.
 async fn browsed(chromium: &PathBuf, url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut command = tokio::process::Command::new(chromium);

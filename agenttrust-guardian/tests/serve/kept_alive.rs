@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 
 use crate::program::{DEV_KEY, LONG, Program};
 
-/// What is answered without the body: the request's line, headers of it, and the status.
+/// A request that is answered without its body: its line, headers of it, and the status.
 type Early = (String, &'static str, u16);
 
-/// One answer on the wire.
+/// An answer on the wire.
 #[derive(Debug)]
-struct Heard {
+struct ReceivedAnswer {
     status: u16,
     closes: bool,
 }
@@ -28,7 +28,7 @@ impl Wire {
     }
 
     /// Sends a request; of its body what the other side takes.
-    async fn ask(&mut self, line: &str, headers: &str, body: usize) -> Heard {
+    async fn ask(&mut self, line: &str, headers: &str, body: usize) -> ReceivedAnswer {
         let length = if headers.contains("chunked") {
             String::new()
         } else {
@@ -54,7 +54,7 @@ impl Wire {
         heard.expect("no answer came")
     }
 
-    /// Whether the other side has ended it.
+    /// Returns whether the other side has ended it.
     async fn is_over(&mut self) -> bool {
         let mut byte = [0];
         let read = tokio::time::timeout(Duration::from_secs(5), self.0.read(&mut byte)).await;
@@ -64,7 +64,7 @@ impl Wire {
 }
 
 /// Reads one answer, body and all.
-async fn read(reading: &mut (impl AsyncBufReadExt + Unpin)) -> Heard {
+async fn read(reading: &mut (impl AsyncBufReadExt + Unpin)) -> ReceivedAnswer {
     let mut line = String::new();
     reading.read_line(&mut line).await.unwrap();
     let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -83,7 +83,7 @@ async fn read(reading: &mut (impl AsyncBufReadExt + Unpin)) -> Heard {
         }
     }
     reading.read_exact(&mut vec![0; length]).await.unwrap();
-    Heard { status, closes }
+    ReceivedAnswer { status, closes }
 }
 
 async fn early_ones(program: &Program) -> Vec<Early> {

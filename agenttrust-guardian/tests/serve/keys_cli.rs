@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::program::{DEV_KEY, Program, text};
 
-/// A Guardian in memory, with these policies.
+/// Returns a Guardian in memory, with these policies.
 async fn serve_dev(policies: Option<&Path>) -> Program {
     let mut arguments = vec!["--dev", "--log", "error"];
     if let Some(folder) = policies {
@@ -16,7 +16,7 @@ async fn serve_dev(policies: Option<&Path>) -> Program {
     Program::serve(&arguments, &[]).await
 }
 
-/// The program with a key, in a folder where no database lies.
+/// Returns the program with a key, in a folder where no database lies.
 fn command(program: &Program, key: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
     command.args(arguments).env_clear().current_dir("/");
@@ -34,7 +34,7 @@ fn printed(program: &Program, key: &str, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// The one sentence with which this is refused.
+/// Returns the one sentence with which this is refused.
 fn refusal(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{command:?}: {}", text(&output.stderr));

@@ -1,12 +1,29 @@
 //! What is logged, at its most talkative: no secret, nothing of what callers sent, and a line an event.
 
+use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::postgres::Fresh;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::program::{Program, client, run, text};
 
-/// Says to the program whatever its callers may say, and returns what nobody may read in its log.
+#[tokio::test]
+async fn start_on_postgresql_logs_no_notice_of_tables_that_are_there_already() {
+    let Some(fresh) = Fresh::or_skip() else { return };
+    for _ in 0..2 {
+        let database = fresh.url();
+        let environment = [("AGENTTRUST_ADMIN_KEY", ADMIN)];
+        let mut program =
+            Program::serve(&["--replica", "one", "--database", &database], &environment).await;
+        program.signal("TERM");
+        program.ends().await;
+        let log = program.log();
+        assert!(log.contains(" INFO ") && !log.contains("already exists"), "{log}");
+    }
+}
+
+/// Says to the program all that its callers may say, and returns what must not be in its log.
 async fn talk(program: &Program, admin: &str) -> Vec<String> {
     let create = json!({ "name": "w", "capabilities": ["*"] });
     let (status, agent) = program.post("/api/v1/agents", admin, &create).await;
@@ -29,7 +46,7 @@ async fn talk(program: &Program, admin: &str) -> Vec<String> {
     secrets
 }
 
-/// A check with its input, held, shown to the approver and decided.
+/// Returns a check with its input, held, shown to the approver and decided.
 async fn talk_of_an_approval(
     program: &Program,
     admin: &str,
@@ -68,7 +85,7 @@ async fn talk_of_an_approval(
     vec!["input-marker-41".to_owned(), "summary-marker-42".to_owned(), commitment.opening]
 }
 
-/// Keys that are none, in every place that holds one.
+/// Returns keys that are none, in every place that holds one.
 async fn talk_with_wrong_keys(program: &Program, admin: &str) -> Vec<String> {
     for (header, value) in [
         ("x-api-key", "sk_live_wrong-marker-43"),
@@ -83,7 +100,7 @@ async fn talk_with_wrong_keys(program: &Program, admin: &str) -> Vec<String> {
     (43..=46).map(|number| format!("marker-{number}")).collect()
 }
 
-/// Bodies that are none.
+/// Returns bodies that are none.
 async fn talk_brokenly(program: &Program, admin: &str) -> Vec<String> {
     for body in [
         "{\"token\": \"at_broken-marker-47",

@@ -4,8 +4,10 @@
 mod agents_cli;
 mod approvals_cli;
 mod audit;
+mod audit_added;
 mod audit_export;
 mod audit_file;
+mod audit_found;
 mod audit_seen;
 mod authorities;
 mod cards_cli;
@@ -15,7 +17,6 @@ mod config;
 mod delegations_cli;
 mod federation_cli;
 mod few_files;
-mod hangup;
 mod hosts;
 mod kept_alive;
 mod keys_cli;
@@ -33,6 +34,7 @@ mod revoked_cli;
 mod rsyslog;
 mod secrets;
 mod siem_cli;
+mod sighup;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

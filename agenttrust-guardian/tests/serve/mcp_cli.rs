@@ -44,7 +44,7 @@ fn refusal(program: &Program, arguments: &[&str]) -> String {
 #[derive(Clone, Default)]
 struct Upstream {
     tools: Arc<Mutex<Vec<Value>>>,
-    /// What it was sent as Authorization last.
+    /// The value of `Authorization` in the last request.
     authorization: Arc<Mutex<Option<String>>>,
 }
 
@@ -92,7 +92,7 @@ async fn served(folder: &tempfile::TempDir) -> Program {
     Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await
 }
 
-/// Has the tools of a server listed, as an MCP client does.
+/// Lists the tools of a server, as an MCP client does.
 async fn list_tools(program: &Program, id: &str, key: &str) {
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     let (status, said) = program.post(&format!("/mcp/{id}"), key, &list).await;

@@ -109,7 +109,7 @@ async fn collector_without_an_address_is_refused() {
     assert!(said.contains("spans cannot be exported") && said.contains("OTEL_"), "{said}");
 }
 
-/// A server of MCP with one tool, that says of each call by which trace it came.
+/// Returns a server of MCP with one tool, that says of each call by which trace it came.
 async fn mcp_server() -> String {
     let answer = async |headers: HeaderMap, axum::Json(asked): axum::Json<serde_json::Value>| {
         let parent = headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());

@@ -103,7 +103,8 @@ async fn what_is_no_range_is_refused_naming_where_it_came_from() {
     }
 }
 
-/// A server with TLS for this machine that tells by which version each request came, and the file of who signed it.
+/// Returns a server with TLS for this machine that tells by which version each request came, and the file of who signed
+/// it.
 async fn with_tls() -> (String, tempfile::NamedTempFile, mpsc::UnboundedReceiver<Version>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

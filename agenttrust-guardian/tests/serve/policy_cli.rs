@@ -12,7 +12,7 @@ use crate::support::open_with;
 
 const ALL: &str = r#"@id("all") permit (principal, action, resource);"#;
 
-/// A folder with these files.
+/// Returns a folder with these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -21,7 +21,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// What `agenttrust policy` answers: exit code, standard output, standard error.
+/// Returns what `agenttrust policy` answers: exit code, standard output, standard error.
 fn policy(command: &str, places: &[&Path], more: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_agenttrust"))
         .args(["policy", command])
@@ -55,7 +55,7 @@ fn check_says_whether_a_folder_is_valid_and_where_it_is_not() {
     assert!(error.contains("the policy folder cannot be read"), "{error}");
 }
 
-/// The block of the README in this language that holds `words`.
+/// Returns the block of the README in this language that holds `words`.
 fn of_readme<'a>(language: &str, words: &str) -> &'a str {
     let readme = include_str!("../../../README.md");
     let blocks = readme.split("```").skip(1).step_by(2);
@@ -275,6 +275,38 @@ when { principal in Agent::"agt_1" || [Tool::"refnd", Tool::"wipe_disk"].contain
     let (code, _, error) = policy("check", &[policies.path()], &["--tools", &tools("bad.json")]);
     assert_eq!(code, 1);
     assert!(error.contains("bad.json") && error.contains("agenttrust::manifest()"), "{error}");
+}
+
+#[test]
+fn check_refuses_more_policies_than_a_set_has_and_says_how_many_there_are() {
+    let many = "permit (principal, action, resource);\n".repeat(6_000);
+    let policies = folder(&[("a.cedar", &many), ("b.cedar", &many)]);
+    let (code, out, error) = policy("check", &[policies.path()], &[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let place = format!("{}:4001:1: ", policies.path().join("b.cedar").display());
+    assert!(error.starts_with(&place), "{error}");
+    assert!(error.contains("has 12000 policies, and 10000 is the most"), "{error}");
+}
+
+#[test]
+fn check_warns_of_each_of_many_names_in_their_order_and_guesses_what_the_first_of_them_mean() {
+    let named =
+        |n: usize| format!("permit (principal, action, resource == Tool::\"refund{n}\");\n");
+    let text: String = (100..220).map(named).collect();
+    let policies = folder(&[("a.cedar", &text)]);
+    let mut manifest = ToolManifest::default();
+    manifest.tools.push(ToolDeclaration::new("refund000"));
+    let written = folder(&[("tools.json", &manifest.to_string())]);
+    let tools = written.path().join("tools.json").display().to_string();
+    let (code, _, error) = policy("check", &[policies.path()], &["--tools", &tools]);
+    assert_eq!(code, 0, "{error}");
+    let place = policies.path().join("a.cedar").display().to_string();
+    let is_told = |(line, told): (usize, &str)| {
+        told.starts_with(&format!("{place}:{line}:40: warning: no manifest has the tool"))
+    };
+    assert_eq!(error.lines().count(), 120, "{error}");
+    assert!((1..).zip(error.lines()).all(is_told), "{error}");
+    assert_eq!(error.matches("did you mean \"refund000\"?").count(), 100, "{error}");
 }
 
 #[test]

@@ -55,3 +55,46 @@ async fn folder_that_vanishes_is_told_of_once() {
     std::fs::rename(&away, &folder).unwrap();
     program.logs("the policy folder holds the set again that is in force").await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn forbid_stays_while_a_link_is_turned_away_from_it_and_back_and_goes_once_it_stands_still() {
+    use std::os::unix::fs::symlink;
+
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    for version in ["with", "without"] {
+        std::fs::create_dir(at(version)).unwrap();
+        let all = "@id(\"all\") permit (principal, action, resource);";
+        std::fs::write(at(version).join("10-permit.cedar"), all).unwrap();
+    }
+    let forbid = "@id(\"closed\") forbid (principal, action, resource);";
+    std::fs::write(at("with/90-forbid.cedar"), forbid).unwrap();
+    let turn = {
+        let (next, link) = (at("next"), at("policies"));
+        move |version: &str| {
+            symlink(version, &next).unwrap();
+            std::fs::rename(&next, &link).unwrap();
+        }
+    };
+    turn("with");
+    let program = serve(&at("policies")).await;
+    let has_forbid = async || {
+        let now = program.get("/api/v1/policies", DEV_KEY).await.text().await.unwrap();
+        now.contains("\"closed\"")
+    };
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    // Whoever looks now and then sees it lead nowhere else.
+    let turning = std::thread::spawn(move || {
+        while stopped.recv_timeout(std::time::Duration::from_millis(100)).is_err() {
+            turn("with");
+            turn("without");
+        }
+    });
+    program.logs("keep changing, so what is in them is not in force").await;
+    assert!(has_forbid().await, "{}", program.log());
+    stop.send(()).unwrap();
+    turning.join().unwrap();
+    agenttrust_testkit::eventually("the forbid stays", async || !has_forbid().await).await;
+    assert_eq!(program.log().matches("keep changing").count(), 1, "{}", program.log());
+}

@@ -1,4 +1,5 @@
-//! What is told of a revocation that is in force and not stored yet, and of agents that are named and not meant by id.
+//! The output about a revocation that is in force and not stored yet, and about agents that are named and not meant by
+//! id.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -16,7 +17,7 @@ fn run(url: &str, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// A gateway that answers everything with this, and where it is.
+/// Returns a gateway that answers everything with this, and where it is.
 fn gateway(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

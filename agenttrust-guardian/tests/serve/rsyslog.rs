@@ -23,7 +23,7 @@ struct Rsyslog {
     child: Option<Child>,
 }
 
-/// Whether rsyslog is here, with this driver for TLS.
+/// Returns whether rsyslog is here, with this driver for TLS.
 fn is_here(driver: &str) -> bool {
     let module = format!("rsyslog/lmnsd_{driver}.so");
     let below = |folder: &str| -> Vec<PathBuf> {
@@ -105,7 +105,7 @@ input(type="imtcp" address="127.0.0.1" port="{port}" listenPortFileName="{at}" r
         text[..whole].lines().map(str::to_owned).collect()
     }
 
-    /// What it stored, once there are so many lines of it.
+    /// Returns what it stored, once there are so many lines of it.
     async fn stores(&self, count: usize) -> Vec<String> {
         let look = async || {
             let stored = self.stored();
@@ -128,7 +128,7 @@ async fn check(program: &Program, agent: &Value, tool: &str) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// The id of the event of a stored line that is as it should be.
+/// Returns the id of the event of a stored line that is as it should be.
 fn id_in(line: &str) -> String {
     let (header, event) = line.split_once("] ").unwrap();
     assert!(header.starts_with("audit."), "{line}");

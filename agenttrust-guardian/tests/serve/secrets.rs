@@ -45,7 +45,7 @@ impl Place {
         serve(self.database().to_str().unwrap(), keys).await
     }
 
-    /// What the database keeps as the secret of the one webhook that there is.
+    /// Returns what the database keeps as the secret of the one webhook that there is.
     async fn kept(&self) -> String {
         let mut db = self.open().await;
         let row: (String,) =
@@ -67,7 +67,7 @@ impl Place {
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
-    /// Whether some file here holds this text.
+    /// Returns whether some file here holds this text.
     fn holds(&self, text: &str) -> Option<PathBuf> {
         let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
         let has = |path: &Path| {
@@ -105,7 +105,7 @@ async fn hold(program: &Program) {
     assert!(held["approval_id"].is_string(), "{held}");
 }
 
-/// Whether a message is signed with this secret.
+/// Returns whether a message is signed with this secret.
 fn is_signed(message: &Message, secret: &str) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(&key).unwrap();
@@ -208,6 +208,43 @@ async fn secrets_kept_in_clear_are_sealed_at_the_start_and_go_on_working() {
     let sealed = place.kept().await;
     ended(place.serve(None).await).await;
     assert_eq!(place.kept().await, sealed, "once is enough");
+}
+
+#[tokio::test]
+async fn secrets_that_guardians_share_are_sealed_also_those_that_were_kept_in_clear() {
+    let place = Place::new();
+    let shared = async || {
+        let mut db = place.open().await;
+        let rows: Vec<(String, Vec<u8>)> =
+            sqlx::query_as("SELECT name, secret FROM secrets").fetch_all(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        rows
+    };
+    ended(place.serve(None).await).await;
+    // As it was before they were sealed.
+    let clear = "0123456789abcdefGHIJKLMNOPQRSTUV";
+    let mut db = place.open().await;
+    let update = sqlx::query("UPDATE secrets SET secret = $1").bind(clear.as_bytes());
+    assert!(update.execute(&mut db).await.unwrap().rows_affected() > 3);
+    db.close().await.unwrap();
+    assert_eq!(place.holds(clear), Some(place.database()));
+    let program = place.serve(None).await;
+    assert!(!program.log().contains(" WARN "), "{}", program.log());
+    ended(program).await;
+    for (name, secret) in shared().await {
+        assert!(secret.starts_with(b"sealed.1."), "{name}");
+    }
+    assert_eq!(place.holds(clear), None);
+    // With another key they are none of this Guardian's, which says so and goes on by others.
+    let before = shared().await;
+    let program = place.serve(Some(ONE)).await;
+    ended(program).await;
+    std::fs::remove_file(place.key_file()).unwrap();
+    let program = place.serve(Some(TWO)).await;
+    program.logs("another secret is used in the place of mcp_binding").await;
+    ended(program).await;
+    let after = shared().await;
+    assert_eq!(after.len(), 2 * before.len());
 }
 
 #[tokio::test]

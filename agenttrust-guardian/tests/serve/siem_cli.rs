@@ -206,7 +206,7 @@ fn alert_rules_are_printed_as_they_ship() {
     assert_eq!(text(&output.stdout), include_str!("../../alerts/agenttrust.rules.yml"));
 }
 
-/// The lines of a log that warn of destinations.
+/// Returns the lines of a log that warn of destinations.
 fn warnings(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("WARN") && line.contains("destination")).collect()
 }

@@ -40,7 +40,7 @@ fn refusal(program: &Program, arguments: &[&str]) -> String {
     text(&output.stderr)
 }
 
-/// A Guardian, and the ids of two agents of it: one that may reach every other, and one that may do nothing.
+/// Returns a Guardian, and the ids of two agents of it: one that may reach every other, and one that may do nothing.
 async fn served() -> (tempfile::TempDir, Program, [String; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();

@@ -16,7 +16,7 @@ use agenttrust::{Action, AgentTrustClient, AgentTrustGuard};
 
 use crate::program::{DEV_KEY, LONG, Program, refused, run, text};
 
-/// Somebody who signs certificates.
+/// An authority that signs certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -26,7 +26,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// A certificate for this machine and its key, in PEM.
+    /// Returns a certificate for this machine and its key, in PEM.
     fn issue(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -34,14 +34,14 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// A client that trusts nobody else, and connects anew.
+    /// Returns a new client, which trusts no other authority.
     fn client(&self) -> reqwest::Client {
         let root = Certificate::from_pem(self.0.pem().as_bytes()).unwrap();
         reqwest::Client::builder().tls_certs_only([root]).no_proxy().timeout(LONG).build().unwrap()
     }
 }
 
-/// Where the certificate and its key are.
+/// The paths of the certificate and its key.
 struct Files {
     _folder: TempDir,
     certificate: PathBuf,
@@ -134,7 +134,7 @@ async fn broken_certificate_changes_nothing_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn hangup_looks_at_the_certificate_at_once_and_stops_nothing() {
+async fn sighup_looks_at_the_certificate_at_once_and_stops_nothing() {
     let authority = Authority::new();
     let files = Files::new(authority.issue());
     let program = Program::serve(&files.arguments(), &[]).await;
@@ -144,7 +144,7 @@ async fn hangup_looks_at_the_certificate_at_once_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn hangup_takes_over_a_certificate_that_is_in_another_place_now() {
+async fn sighup_takes_over_a_certificate_that_is_in_another_place_now() {
     let (before, after) = (Authority::new(), Authority::new());
     let (old, new) = (Files::new(before.issue()), Files::new(after.issue()));
     let settings = tempfile::NamedTempFile::new().unwrap();
@@ -167,7 +167,7 @@ async fn hangup_takes_over_a_certificate_that_is_in_another_place_now() {
     assert!(works(&after.client(), &program).await);
 }
 
-/// A wire to `server` that is cut after so many bytes from there; counts them.
+/// Returns a wire to `server` that is cut after so many bytes from there; counts them.
 async fn cut_after(
     server: std::net::SocketAddr,
     most: u64,
@@ -250,7 +250,8 @@ async fn certificate_that_cannot_be_served_is_refused_with_what_to_do() {
     }
 }
 
-/// Asks for a tool at this address, with a guard that fails open where nobody is there; returns why it did not run.
+/// Asks for a tool at this address, with a guard that fails open where no Guardian listens; returns why it did not
+/// run.
 async fn refusal(url: &str) -> String {
     let client = AgentTrustClient::builder().base_url(url).api_key("sk_test_dev").build().unwrap();
     let error = client.agents().list().await.unwrap_err();

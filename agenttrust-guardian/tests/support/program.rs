@@ -15,14 +15,14 @@ use tokio::task::JoinHandle;
 
 pub(crate) const DEV_KEY: &str = "sk_test_dev";
 
-/// For whoever would hang: nothing here takes that long.
+/// The limit for a test that would hang: nothing here takes that long.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A Guardian that is served; killed when dropped.
 pub(crate) struct Program {
     child: Child,
     out: BufReader<ChildStdout>,
-    /// What it printed before it was ready.
+    /// The lines that it printed before it was ready.
     pub(crate) said: Vec<String>,
     pub(crate) scheme: String,
     pub(crate) address: SocketAddr,
@@ -37,7 +37,7 @@ impl Program {
         Self::begin(command(&[&["serve"], arguments].concat(), environment), environment).await
     }
 
-    /// The same, where it may open so many files and no more.
+    /// Returns the same, where it may open so many files and no more.
     pub(crate) async fn serve_with_files(files: u32, arguments: &[&str]) -> Self {
         let mut command = Command::new("/bin/sh");
         let script = format!("ulimit -n {files} && exec \"$0\" serve \"$@\"");
@@ -76,7 +76,7 @@ impl Program {
         }
     }
 
-    /// The next line that it prints.
+    /// Returns the next line that it prints.
     pub(crate) async fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).await.unwrap();
@@ -87,13 +87,13 @@ impl Program {
         format!("{}://{}{path}", self.scheme, self.address)
     }
 
-    /// The key that a first start prints.
+    /// Returns the key that a first start prints.
     pub(crate) fn first_key(&self) -> String {
         let line = self.said.iter().find(|line| line.contains("sk_live_")).unwrap();
         line.split_whitespace().last().unwrap().to_owned()
     }
 
-    /// Everything that it logged so far.
+    /// Returns everything that it logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -107,7 +107,7 @@ impl Program {
         eventually_within(LONG, format!("{what:?} is not in the log"), look).await;
     }
 
-    /// What a line of its status in /proc says.
+    /// Returns what a line of its status in /proc says.
     pub(crate) fn status(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let found = status.lines().find_map(|other| other.strip_prefix(line)).unwrap();
@@ -124,7 +124,7 @@ impl Program {
         assert!(done.success());
     }
 
-    /// How it ends; its log is whole then.
+    /// Returns how it ends; its log is whole then.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(LONG, self.child.wait()).await;
         let status = ended.expect("it does not end").unwrap();
@@ -134,18 +134,18 @@ impl Program {
         status
     }
 
-    /// A `GET` with a key.
+    /// Returns a `GET` with a key.
     pub(crate) async fn get(&self, path: &str, key: &str) -> reqwest::Response {
         client().get(self.url(path)).header("x-api-key", key).send().await.unwrap()
     }
 
-    /// What a `GET` with a key is answered, in JSON.
+    /// Returns what a `GET` with a key is answered, in JSON.
     pub(crate) async fn read(&self, path: &str, key: &str) -> Value {
         let text = self.get(path, key).await.text().await.unwrap();
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// A `POST` with a key.
+    /// Returns a `POST` with a key.
     pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> (u16, Value) {
         let request = client().post(self.url(path)).header("x-api-key", key);
         let response = request.body(body.to_string()).send().await.unwrap();
@@ -155,19 +155,19 @@ impl Program {
     }
 }
 
-/// A client that asks nobody on the way.
+/// Returns a client that uses no proxy.
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(LONG).build().unwrap()
 }
 
-/// The program with nothing in its environment but this.
+/// Returns the program with nothing in its environment but this.
 pub(crate) fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
     command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
     command
 }
 
-/// The program to its end.
+/// Returns the program to its end.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let output = command(arguments, environment).output();
     tokio::time::timeout(LONG, output).await.expect("it does not end").unwrap()
@@ -177,7 +177,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What the program says, in one sentence, when it refuses to serve.
+/// Returns what the program says, in one sentence, when it refuses to serve.
 pub(crate) async fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = run(&[&["serve"], arguments].concat(), environment).await;
     let said = text(&output.stderr);

@@ -9,7 +9,7 @@ use agenttrust_testkit::ADMIN;
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
-/// By what secrets are kept sealed where there is no file beside the database for it.
+/// The variable of the key that seals secrets where there is no file beside the database for it.
 const KEY: &str = "AGENTTRUST_SECRET_KEY";
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
@@ -48,18 +48,18 @@ impl Served {
         }
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// Kills it with `kill -9`, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// The number of its process.
+    /// Returns the number of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whoever asks it.
+    /// Returns a caller that asks it.
     pub(crate) fn caller(&self) -> Caller {
         // For the test that would hang.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
@@ -79,7 +79,7 @@ impl Drop for Served {
 pub(crate) struct Caller {
     http: reqwest::Client,
     base: String,
-    /// What goes with every request, beside the key.
+    /// The headers that go with every request, beside the key.
     headers: HeaderMap,
 }
 
@@ -115,7 +115,7 @@ impl Caller {
         Some((status, serde_json::from_slice(&body).unwrap()))
     }
 
-    /// The body of an answer that must arrive and be a success.
+    /// Returns the body of an answer that must arrive and be a success.
     pub(crate) async fn sure(&self, method: &str, path: &str, key: &str, body: &Value) -> Value {
         let (status, answer) = self.ask(method, path, key, body).await.expect("no answer");
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");

@@ -11,13 +11,13 @@ use crate::guarded::guarded;
 /// The two outcomes that are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
-    /// Everything is behind the check.
+    /// An expansion whose whole body is behind the check.
     Expanded,
     /// Errors, and the item as it was.
     Refused,
 }
 
-/// What the macro makes of the tokens, or how it broke its word.
+/// Returns what the macro makes of the tokens, or how it broke its word.
 pub(super) fn answer(attribute: &TokenStream, item: &TokenStream) -> Result<Answer, TestCaseError> {
     let expansion = guarded(attribute.clone(), item.clone());
     if flat(&expansion).iter().any(|token| token == "compile_error") {
@@ -66,13 +66,13 @@ fn expanded(expansion: &TokenStream, item: &TokenStream) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// What must not be lost of a function.
+/// The parts of a function that must not be lost.
 struct Function {
     attributes: Vec<TokenStream>,
     body: TokenStream,
 }
 
-/// The functions that an item holds: itself, or the methods of an `impl` block. By their tokens alone:
+/// Returns the functions that an item holds: itself, or the methods of an `impl` block. By their tokens alone:
 /// what is in a body need not make sense.
 fn functions(item: &TokenStream) -> Vec<Function> {
     let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
@@ -104,7 +104,7 @@ fn function(item: &[TokenTree]) -> Option<Function> {
     Some(Function { attributes: outer.chain(inner).collect(), body: quote!(#body) })
 }
 
-/// The `#[..]` in front of an item.
+/// Returns the `#[..]` in front of an item.
 fn attributes(item: &[TokenTree]) -> Vec<TokenStream> {
     let is_attribute = |pair: &&[TokenTree]| {
         let bracket = |group: &Group| group.delimiter() == Delimiter::Bracket;
@@ -148,7 +148,7 @@ fn is_guarded(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == "guarded")
 }
 
-/// The `impl` block without its methods' own attributes, which have been answered with it.
+/// Returns the `impl` block without its methods' own attributes, which have been answered with it.
 fn unguarded(item: &TokenStream) -> TokenStream {
     let Ok(mut block) = syn::parse2::<ItemImpl>(item.clone()) else { return item.clone() };
     for item in &mut block.items {
@@ -159,7 +159,7 @@ fn unguarded(item: &TokenStream) -> TokenStream {
     quote!(#block)
 }
 
-/// The first group that is `body`, with nothing in it.
+/// Returns the first group that is `body`, with nothing in it.
 fn without_body(tokens: TokenStream, body: &[String]) -> TokenStream {
     let mut found = false;
     let hollow = |token: TokenTree| match token {
@@ -179,7 +179,7 @@ fn without_body(tokens: TokenStream, body: &[String]) -> TokenStream {
     tokens.into_iter().map(hollow).collect()
 }
 
-/// Whether the tokens are items, of a file or of a block.
+/// Returns whether the tokens are items, of a file or of a block.
 fn parses(tokens: &TokenStream) -> bool {
     let places = [quote!(#tokens), quote!(impl Tools { #tokens }), quote!(trait Tools { #tokens })];
     places.into_iter().any(|place| syn::parse2::<File>(place).is_ok())
@@ -189,7 +189,7 @@ fn contains(tokens: &[String], part: &[String]) -> bool {
     part.is_empty() || tokens.windows(part.len()).any(|window| window == part)
 }
 
-/// The tokens without the invisible groups that a `macro_rules!` leaves around what it passes on.
+/// Returns the tokens without the invisible groups that a `macro_rules!` leaves around what it passes on.
 fn visible(tokens: &TokenStream) -> TokenStream {
     let open = |token: TokenTree| match token {
         TokenTree::Group(group) => match (group.delimiter(), visible(&group.stream())) {
@@ -201,7 +201,7 @@ fn visible(tokens: &TokenStream) -> TokenStream {
     tokens.clone().into_iter().map(open).collect()
 }
 
-/// The tokens one by one, groups opened: what they are, whatever stands between them.
+/// Returns the tokens one by one, groups opened: what they are, whatever stands between them.
 fn flat(tokens: &TokenStream) -> Vec<String> {
     let mut all = Vec::new();
     push(tokens.clone(), &mut all);

@@ -1,6 +1,6 @@
 //! Attributes and items as people write them, to be combined and broken.
 
-/// What stands between the parentheses.
+/// The arguments of an attribute: the tokens between its parentheses.
 pub(super) const ATTRIBUTES: &[&str] = &[
     "",
     "effect = \"read\"",

@@ -113,7 +113,7 @@ const LITERALS: &[&str] = &[
 
 const MARKS: &str = "~!@#$%^&*-=+|;:,<.>/?'";
 
-/// One token tree.
+/// A token tree, as text.
 #[derive(Clone)]
 enum Token {
     Word(String),
@@ -139,7 +139,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// The tokens of a text, which must be balanced.
+    /// Returns the tokens of a text, which must be balanced.
     pub(super) fn parse(text: &str) -> Self {
         let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         Self(stream.into_iter().map(from_tree).collect())
@@ -199,12 +199,12 @@ fn token() -> impl Strategy<Value = Token> {
     })
 }
 
-/// Tokens that mean nothing together.
+/// Returns tokens that mean nothing together.
 pub(super) fn random() -> impl Strategy<Value = Tokens> {
     prop::collection::vec(token(), 0..12).prop_map(Tokens)
 }
 
-/// One mistake.
+/// A mistake that a person may make in tokens.
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
     Delete(Index),
@@ -218,7 +218,7 @@ pub(super) enum Edit {
     Splice(Index, Tokens, Index),
 }
 
-/// A few mistakes, with pieces of `items` and `attributes`.
+/// Returns a few mistakes, with pieces of `items` and `attributes`.
 pub(super) fn edits(
     items: impl Strategy<Value = Tokens> + 'static,
     attributes: impl Strategy<Value = Tokens> + 'static,
@@ -238,7 +238,7 @@ pub(super) fn edits(
     prop::collection::vec(edit, 1..4).boxed()
 }
 
-/// The tokens with every mistake made, one after the other.
+/// Returns the tokens with every mistake made, one after the other.
 pub(super) fn edited(mut tokens: Tokens, edits: &[Edit]) -> Tokens {
     for edit in edits {
         if !tokens.0.is_empty() {

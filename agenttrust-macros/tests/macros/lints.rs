@@ -16,7 +16,7 @@ const SOURCES: [(&str, &str); 4] = [
     ("exported", include_str!("../lints/functions/exported.rs")),
 ];
 
-/// What a guarded function is not warned of any more, and why that cannot be otherwise.
+/// The lints that no longer warn of a guarded function, and why that cannot be otherwise.
 const LOST: &[(&str, &str)] = &[
     ("clippy::boxed_local", "the arguments move into the closure or future that is the body"),
     ("clippy::needless_pass_by_value", "as above: the function itself does consume them"),
@@ -34,7 +34,7 @@ const LOST: &[(&str, &str)] = &[
     ("unconditional_recursion", "every call is checked, and the first denial ends it"),
 ];
 
-/// What is in no group of lints that is usually turned on.
+/// The lints that are in no group that is usually turned on.
 const STRICT: &[&str] = &[
     "clippy::restriction",
     "clippy::nursery",
@@ -56,7 +56,7 @@ const STRICT: &[&str] = &[
     "variant_size_differences",
 ];
 
-/// One warning.
+/// A warning of the compiler.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Warning {
     lint: String,
@@ -77,7 +77,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// A crate of the functions, beside the other things that tests make.
+/// Returns a crate of the functions, beside the other things that tests make.
 fn write_crate(name: &str) -> PathBuf {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -149,7 +149,7 @@ fn warning(message: &Value) -> Option<Warning> {
     })
 }
 
-/// Module and function that `line` of `file` is in; for an attribute, those of the function below it.
+/// Returns module and function that `line` of `file` is in; for an attribute, those of the function below it.
 fn function_at(file: &str, line: usize) -> String {
     let (_, source) = SOURCES.iter().find(|(name, _)| *name == file).unwrap();
     let lines: Vec<&str> = source.lines().collect();
@@ -161,14 +161,14 @@ fn function_at(file: &str, line: usize) -> String {
     format!("{}::{}", module.unwrap_or(file), function.unwrap_or("none"))
 }
 
-/// The name behind `fn` or `mod`.
+/// Returns the name behind `fn` or `mod`.
 fn after_word<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let mut words = line.split([' ', '(', '<']);
     words.find(|known| *known == word)?;
     words.next().filter(|_| !line.trim_start().starts_with("//"))
 }
 
-/// Every function that is named after the lint which warns of it.
+/// Returns every function that is named after the lint which warns of it.
 fn named_after_lints() -> impl Iterator<Item = (String, String)> {
     let files = SOURCES.iter().filter(|(file, _)| ["warned", "exported"].contains(file));
     let lines = files.flat_map(|(file, source)| {
@@ -181,7 +181,7 @@ fn named_after_lints() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Warning {
-    /// The lint as it is written in an attribute, without `clippy::`.
+    /// Returns the lint as it is written in an attribute, without `clippy::`.
     fn name(&self) -> &str {
         match self.lint.as_str() {
             "E0133" => "unsafe_op_in_unsafe_fn",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
-/// How many programs the cases are spread over: they are built beside each other.
+/// The number of programs that the cases are spread over: they are built beside each other.
 const PROGRAMS: usize = 2;
 
 /// A package of programs.
@@ -19,7 +19,7 @@ struct Package {
     programs: Vec<(String, PathBuf)>,
 }
 
-/// One case: a program, and which of its cases is meant where it has several.
+/// A case: a program, and which of its cases is meant where it has several.
 struct Case {
     path: PathBuf,
     program: String,
@@ -84,12 +84,12 @@ fn run(package: &Package, cases: &[Case]) {
     assert!(failures.is_empty(), "of {} cases these failed:\n{failures}", cases.len());
 }
 
-/// What of a path has to be there for a case to be run, any of these.
+/// Returns what of a path has to be there for a case to be run, any of these.
 fn wanted() -> Vec<String> {
     env::args().filter_map(|word| Some(word.strip_prefix("trybuild=")?.to_owned())).collect()
 }
 
-/// The names and paths of the cases in `folder` that are wanted.
+/// Returns the names and paths of the cases in `folder` that are wanted.
 fn files(folder: &str) -> Vec<(String, PathBuf)> {
     let wanted = wanted();
     let is_wanted = |path: &Path| {
@@ -106,7 +106,7 @@ fn files(folder: &str) -> Vec<(String, PathBuf)> {
     files
 }
 
-/// The root of a program that runs the one of these cases which its argument names.
+/// Returns the root of a program that runs the one of these cases which its argument names.
 fn root_of(cases: &[(String, PathBuf)]) -> String {
     let (mut modules, mut arms) = (String::new(), String::new());
     for (name, path) in cases {
@@ -139,7 +139,7 @@ fn build(package: &Package) -> PathBuf {
     target.join("debug")
 }
 
-/// What this package depends on when it is tested, in the versions and with the profile of the
+/// Returns what this package depends on when it is tested, in the versions and with the profile of the
 /// workspace, so that what was built for its tests serves the cases too.
 fn manifest(package: &Package) -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -167,13 +167,13 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The profiles of the workspace, which are the end of its manifest.
+/// Returns the profiles of the workspace, which are the end of its manifest.
 pub(crate) fn profiles() -> String {
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     manifest[manifest.find("[profile.dev]").unwrap()..].to_owned()
 }
 
-/// The lines of one section of the manifest in `folder`, its paths made absolute.
+/// Returns the lines of one section of the manifest in `folder`, its paths made absolute.
 fn section(folder: &Path, name: &str) -> String {
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
     let header = format!("[{name}]");

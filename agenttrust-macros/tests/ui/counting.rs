@@ -20,34 +20,34 @@ use serde_json::{Value, json};
 
 static STEPS: AtomicU32 = AtomicU32::new(0);
 
-/// A statement that ran.
+/// Counts a statement that ran.
 pub fn step() {
     STEPS.fetch_add(1, Ordering::SeqCst);
 }
 
-/// How many statements ran so far.
+/// Returns how many statements ran so far.
 pub fn so_far() -> u32 {
     STEPS.load(Ordering::SeqCst)
 }
 
-/// How many statements ran since somebody asked.
+/// Returns how many statements ran since the last call of it.
 pub fn taken() -> u32 {
     STEPS.swap(0, Ordering::SeqCst)
 }
 
-/// What a guarded function promises: an allowed call runs so many statements, a refused one none.
+/// The promise of a guarded function: an allowed call runs so many statements, a refused one none.
 pub struct Promise {
     steps: u32,
     calls: usize,
 }
 
-/// An allowed call runs this many statements.
+/// Returns the promise that an allowed call runs this many statements.
 pub fn steps(steps: u32) -> Promise {
     Promise { steps, calls: 1 }
 }
 
 impl Promise {
-    /// An allowed call makes this many checks, because it calls guarded functions itself.
+    /// Promises this many checks of an allowed call, because it calls guarded functions itself.
     pub fn in_calls(self, calls: usize) -> Self {
         Self { calls, ..self }
     }
@@ -84,7 +84,7 @@ impl Promise {
 
 /// The output of a call that was not allowed.
 pub trait Refusal: Debug {
-    /// The code of the denial, if the output can carry one.
+    /// Returns the code of the denial, if the output can carry one.
     fn code(&self) -> Option<&str>;
 }
 
@@ -120,7 +120,7 @@ pub fn refused<T: Debug, E: Refusal>(code: &str, output: Result<T, E>) {
     }
 }
 
-/// What one allowed call did.
+/// The steps and the output of one allowed call.
 pub struct Run<R> {
     pub output: R,
     pub steps: u32,
@@ -170,15 +170,15 @@ pub fn run<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// What a Guardian says to a check.
+/// The answer of a Guardian to a check.
 #[derive(Clone, Copy)]
 pub enum Answer {
     Allowed,
     Denied,
     Held,
-    /// Something that is no answer.
+    /// A body that is no answer to a check.
     Garbage,
-    /// Nothing: there is no Guardian.
+    /// No answer: there is no Guardian.
     Unreachable,
 }
 
@@ -191,7 +191,7 @@ const REFUSALS: [(Answer, &str); 4] = [
 
 const KEY: [u8; 32] = [7; 32];
 
-/// One check, as it came in.
+/// A check, as it came in.
 #[derive(Clone)]
 pub struct Check {
     pub headers: HeaderMap,
@@ -241,7 +241,7 @@ impl Guardian {
         self.asked.lock().unwrap().checks.clone()
     }
 
-    /// Everything reported until now.
+    /// Returns everything reported until now.
     pub fn events(&self) -> Vec<Value> {
         run(self.guard.flush()).unwrap();
         self.asked.lock().unwrap().events.clone()

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 
 use super::refusal::Refusal;
 
-/// What every token of a Guardian begins with.
+/// The prefix of every token of a Guardian.
 const PREFIX: &str = "at_";
 
 /// The longest token that is bound to a key, as the Guardian takes them.
@@ -17,9 +17,9 @@ const BOUND_MAX_BYTES: usize = 16 << 10;
 /// The token of a request.
 #[derive(Debug)]
 pub(super) enum Presented<'r> {
-    /// One that works for whoever has it.
+    /// A token that works for every sender that has it.
     Plain(&'r str),
-    /// One that works with a proof of the key that it is bound to.
+    /// A token that works with a proof of the key that it is bound to.
     Bound { token: &'r str, proof: &'r str },
 }
 
@@ -71,7 +71,7 @@ fn plain(token: &str, takes_bound: bool) -> Result<Presented<'_>, Refusal> {
     if is_one { Ok(Presented::Plain(token)) } else { Err(Refusal::Inactive) }
 }
 
-/// Whether it can be a workload token, which is a JWT.
+/// Returns whether it can be a workload token, which is a JWT.
 fn is_bound(token: &str) -> bool {
     token.len() <= BOUND_MAX_BYTES
         && token.starts_with("ey")
@@ -79,7 +79,7 @@ fn is_bound(token: &str) -> bool {
         && token.bytes().all(is_token68)
 }
 
-/// The one proof of a request (RFC 9449, section 4.3).
+/// Returns the one proof of a request (RFC 9449, section 4.3).
 fn proof(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut proofs = headers.get_all(headers::DPOP).iter();
     let proof = proofs.next().ok_or_else(|| {
@@ -95,7 +95,7 @@ fn proof(headers: &HeaderMap) -> Result<&str, Refusal> {
         .map_err(|_| Refusal::proof("the DPoP header of the request is not text".to_owned()))
 }
 
-/// What a token may be made of (RFC 9110, section 11.2).
+/// Returns whether a token may have this byte (RFC 9110, section 11.2).
 fn is_token68(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }

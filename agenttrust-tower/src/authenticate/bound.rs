@@ -12,14 +12,14 @@ use serde::Deserialize;
 
 use super::refusal::Refusal;
 
-/// What came with one request.
+/// The token and the proof that came with one request.
 pub(super) struct Bound {
     pub(super) token: String,
     proof: String,
     method: String,
     /// The address of the request, in each of the forms by which it may have been reached.
     urls: Vec<String>,
-    /// When it came: however long it waits, the proof is as old as it was then.
+    /// The time when the request came: however long it waits, the proof is as old as it was then.
     at: Timestamp,
     came: Instant,
 }
@@ -44,19 +44,19 @@ impl Bound {
         }
     }
 
-    /// How long it has waited since it came.
+    /// Returns how long it has waited since it came.
     pub(super) fn waited(&self) -> Duration {
         self.came.elapsed()
     }
 
-    /// The proof, if it is made with the key of this thumbprint for this request.
+    /// Returns the proof, if it is made with the key of this thumbprint for this request.
     pub(super) fn verify(&self, thumbprint: &str) -> Result<Proof, Refusal> {
         self.verify_at(thumbprint, &self.urls).map_err(|why| Refusal::proof(why.to_string()))
     }
 
-    /// The proof as it is shown to the Guardian: good for the key that the token itself says that it is bound to. Of what is
-    /// wrong already here the Guardian is told nothing, and what it then refuses is the token's fault, or the proof was
-    /// used before.
+    /// Returns the proof as it is shown to the Guardian: good for the key that the token itself says that it is bound
+    /// to. Of what is wrong already here the Guardian is told nothing, and what it then refuses is the token's fault,
+    /// or the proof was used before.
     pub(super) fn to_forward(&self) -> Result<ForwardedProof, Refusal> {
         let thumbprint = claimed_thumbprint(&self.token).ok_or_else(|| {
             Refusal::bound(
@@ -81,7 +81,7 @@ impl Bound {
     }
 }
 
-/// The key that a token says it is bound to. Nothing of it is believed before the Guardian has said so.
+/// Returns the key that a token says it is bound to. Nothing of it is believed before the Guardian has said so.
 fn claimed_thumbprint(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

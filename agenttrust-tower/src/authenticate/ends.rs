@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use agenttrust::internal::Moment;
+use agenttrust::internal::SuspendAwareInstant;
 
 /// The end of a token: so long after it was asked about.
 ///
 /// The time that a Guardian names is by its clock. Ours may be minutes off, so the two are never compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
-    asked: Moment,
+    asked: SuspendAwareInstant,
     left: Duration,
 }
 
 impl Ends {
-    /// A token that has so much `left`, as was said when it was `asked` about.
-    pub(super) fn new(asked: Moment, left: Duration) -> Self {
+    /// Creates a token that has so much `left`, as was said when it was `asked` about.
+    pub(super) fn new(asked: SuspendAwareInstant, left: Duration) -> Self {
         Self { asked, left }
     }
 
-    /// Whether it has ended.
+    /// Returns whether it has ended.
     pub(super) fn is_over(&self) -> bool {
         self.asked.elapsed() >= self.left
     }

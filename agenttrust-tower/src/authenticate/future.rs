@@ -15,17 +15,18 @@ use tower::Service;
 
 use super::refusal::{Challenge, Refusal};
 use super::tokens::{Answer, Tokens};
+use crate::call_state::{CallState, Decided};
 use crate::future::once;
 use crate::http::MakeBody;
 use crate::intake::rest::{self, Leaving};
-use crate::stage::{Decided, Stage};
 
 pin_project! {
     /// The answer of an [`Authenticate`](crate::Authenticate) service on its way.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it is safe at any time. A question about the token goes on, for whoever asks next.
+    /// Dropping it is safe at any time. A question about the token goes on, for the next request
+    /// with that token.
     pub struct AuthenticateFuture<S, B, M>
     where
         S: Service<Request<B>>,
@@ -33,7 +34,7 @@ pin_project! {
         challenge: Arc<Challenge>,
         body: M,
         #[pin]
-        state: State<Stage<S, Answer, Refusal>, Request<B>, S::Future>,
+        state: State<CallState<S, Answer, Refusal>, Request<B>, S::Future>,
     }
 }
 
@@ -41,7 +42,7 @@ pin_project! {
     #[project = StateProj]
     enum State<G, Q, F> {
         Refused { refusal: Option<Refusal>, leaving: Option<Leaving> },
-        Before { stage: G, request: Option<Q>, tokens: Arc<Tokens> },
+        Before { call_state: G, request: Option<Q>, tokens: Arc<Tokens> },
         Calling { #[pin] future: F },
     }
 }
@@ -59,14 +60,18 @@ impl<S: Service<Request<B>>, B, M> AuthenticateFuture<S, B, M> {
         Self { challenge, body, state: State::Calling { future } }
     }
 
-    pub(super) fn asking(
-        stage: Stage<S, Answer, Refusal>,
+    pub(super) fn authenticating(
+        call_state: CallState<S, Answer, Refusal>,
         request: Request<B>,
         tokens: Arc<Tokens>,
         challenge: Arc<Challenge>,
         body: M,
     ) -> Self {
-        Self { challenge, body, state: State::Before { stage, request: Some(request), tokens } }
+        Self {
+            challenge,
+            body,
+            state: State::Before { call_state, request: Some(request), tokens },
+        }
     }
 }
 
@@ -123,8 +128,8 @@ where
                     }
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Before { stage, request, tokens } => {
-                    match ready!(stage.poll_decided::<Request<B>>(cx)) {
+                StateProj::Before { call_state, request, tokens } => {
+                    match ready!(call_state.poll_decided::<Request<B>>(cx)) {
                         // Looked at once more: it may have waited minutes for the service.
                         Decided::Call { mut service, answer } => match tokens.still(answer) {
                             Ok(identity) => {
@@ -154,9 +159,9 @@ impl<S: Service<Request<B>>, B, M> fmt::Debug for AuthenticateFuture<S, B, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Refused { .. } => "Refused",
-            State::Before { stage, .. } => match stage {
-                Stage::Asking { .. } => "Asking",
-                _ => stage.name(),
+            State::Before { call_state, .. } => match call_state {
+                CallState::Authorizing { .. } => "Authenticating",
+                _ => call_state.name(),
             },
             State::Calling { .. } => "Calling",
         };

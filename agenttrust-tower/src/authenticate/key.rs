@@ -12,7 +12,7 @@ impl Key {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
-    /// From 64 hexadecimal digits of either case, as revocations name tokens.
+    /// Reads 64 hexadecimal digits of either case, as revocations name tokens.
     pub(super) fn from_hex(digits: &str) -> Option<Self> {
         hex::decode(digits).map(Self)
     }

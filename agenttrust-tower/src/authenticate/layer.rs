@@ -7,21 +7,20 @@ use std::time::Duration;
 use agenttrust::AgentTrustClient;
 use tower::Layer;
 
-use super::question::{CACHED_MOST, Question};
+use super::introspector::{CACHED_MOST, TokenIntrospector};
 use super::refusal::Challenge;
+use super::requirements::TokenRequirements;
 use super::service::Authenticate;
 use super::tokens::Tokens;
-use super::wanted::Wanted;
 use crate::http::StringBody;
 
-/// How long finding out about a token may take where nothing else is said.
+/// The time that finding out about a token may take by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes the agent behind a request's token known: `Authorization: Bearer at_…` becomes an
-/// [`AgentIdentity`](agenttrust::AgentIdentity) in the request's extensions, and the guards of this crate
-/// for HTTP, gRPC and MCP, inside of this one, check as that agent, in a session of that token. An
-/// extractor of your own says so itself, with
-/// [`principal_in`](agenttrust::Action::principal_in); a guard made by
+/// A layer that makes the agent behind a request's token known: `Authorization: Bearer at_…` becomes an
+/// [`AgentIdentity`](agenttrust::AgentIdentity) in the request's extensions, and the guards of this crate for HTTP,
+/// gRPC and MCP, inside of this one, check as that agent, in a session of that token. An extractor of your own says so
+/// itself, with [`principal_in`](agenttrust::Action::principal_in); a guard made by
 /// [`gateway`](agenttrust::AgentTrustGuard::gateway) makes sure that nothing is asked as the server.
 ///
 /// ```
@@ -44,8 +43,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// API session. It goes no further: the header is taken off the request, so that no server behind this
 /// one is shown it.
 ///
-/// With a [`public_url`](Self::public_url), workload tokens are taken too that are bound to their agent's key, each with a
-/// proof that whoever sends it has that key.
+/// With a [`public_url`](Self::public_url), the layer also accepts workload tokens that are bound to their agent's key,
+/// each with a proof that the sender has that key.
 ///
 /// # Answers
 ///
@@ -62,15 +61,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// | the Guardian did not answer in [time](Self::timeout), or not a moment ago | 503 | |
 /// | what was said of the token may not hold any more, or more of them or of proofs come than can be looked into | 503 | |
 /// | the Guardian turned this server away | 500 | |
-/// | the layer is set up so that it can let nobody in | 500 | |
+/// | the layer is set up so that it can let no agent in | 500 | |
 ///
-/// The last is for an empty [`audience`](Self::audience), for a public URL that is none, for a required scope that no token can carry,
-/// and for a request that a guard has already permitted: a [`GuardLayer`](crate::GuardLayer) outside of
-/// this layer did not ask for the agent of the token. A line at `ERROR` says what to mend, once.
+/// The last is for an empty [`audience`](Self::audience), for a public URL that this server cannot be called by,
+/// for a required scope that no token can carry, and for a request that a guard has already permitted: a
+/// [`GuardLayer`](crate::GuardLayer) outside of this layer did not ask for the agent of the token. A line at `ERROR`
+/// says what to mend, once.
 ///
-/// After a question that nobody answered, tokens that have to be asked about are turned away for half a
-/// second, and for up to 5 seconds where the trial after it goes the same way. Who is known is let in
-/// meanwhile.
+/// After a question without an answer, tokens that have to be asked about are turned away for half a second, and for up
+/// to 5 seconds where the trial after it goes the same way. Who is known is let in meanwhile.
 ///
 /// A body that was not read for that is read away as for [`HttpDeny`](crate::http::HttpDeny).
 ///
@@ -129,7 +128,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct AuthenticateLayer<M = StringBody> {
     client: AgentTrustClient,
-    wanted: Wanted,
+    requirements: TokenRequirements,
     cache_ttl: Duration,
     timeout: Duration,
     follow_revocations: bool,
@@ -137,7 +136,7 @@ pub struct AuthenticateLayer<M = StringBody> {
     realm: String,
     resource_metadata: Option<String>,
     body: M,
-    /// What services of this layer know together: a router makes one for each of its routes.
+    /// The tokens and the challenge that services of this layer share: a router makes a service for each of its routes.
     shared: Arc<OnceLock<(Arc<Tokens>, Arc<Challenge>)>>,
 }
 
@@ -147,7 +146,7 @@ impl AuthenticateLayer {
     pub fn new(client: AgentTrustClient) -> Self {
         Self {
             client,
-            wanted: Wanted::default(),
+            requirements: TokenRequirements::default(),
             cache_ttl: CACHED_MOST,
             timeout: TIMEOUT,
             follow_revocations: false,
@@ -161,25 +160,25 @@ impl AuthenticateLayer {
 }
 
 impl<M> AuthenticateLayer<M> {
-    /// Scopes that a token has to carry; one that carries `files:*` carries `files:read`. With one that
-    /// is no scope (empty, or with a `*` in the middle) nobody is let in, and the log says so.
+    /// Adds scopes that a token has to carry; one that carries `files:*` carries `files:read`. With a text that is not
+    /// a scope (empty, or with a `*` in the middle) no agent is let in, and the log says so.
     pub fn required_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.changed(|layer| layer.wanted.scopes.extend(scopes.into_iter().map(Into::into)))
+        self.changed(|layer| layer.requirements.scopes.extend(scopes.into_iter().map(Into::into)))
     }
 
-    /// What a token has to be for. One that was issued for no audience in particular is for any.
+    /// Sets what a token has to be for. One that was issued for no audience in particular is for any.
     ///
-    /// Where nothing is said, a token that has an audience is taken only where that names the gateway that
-    /// the key of the client is of.
+    /// By default, a token with an audience is accepted only where the audience names the gateway that the client's key
+    /// belongs to.
     ///
-    /// With an empty one nobody is let in, and the log says so: it is a setting that was forgotten.
+    /// With an empty audience no agent is let in, and the log says so: it is a setting that was forgotten.
     pub fn audience(self, audience: impl Into<String>) -> Self {
-        self.changed(|layer| layer.wanted.audience = Some(audience.into()))
+        self.changed(|layer| layer.requirements.audience = Some(audience.into()))
     }
 
-    /// A URL that this server is called by, without the path of a request: it may be said several times. Tokens that are
-    /// bound to a key are taken from then on, as `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449): a
-    /// proof is for the URL that its caller used, which only you know where a proxy stands in between.
+    /// Sets a URL that this server is called by, without the path of a request: it may be said several times. Tokens
+    /// that are bound to a key are taken from then on, as `Authorization: DPoP` with a proof in the header `DPoP` (RFC
+    /// 9449): a proof is for the URL that its caller used, which only you know where a proxy stands in between.
     ///
     /// The Guardian looks at the first proof of a token, and the layer at each one itself: that it is made with the key
     /// of the token, for this method and URL and for this token, within 60 seconds, and used once. It remembers 262,144
@@ -195,20 +194,20 @@ impl<M> AuthenticateLayer<M> {
     /// # }
     /// ```
     pub fn public_url(self, url: impl Into<String>) -> Self {
-        self.changed(|layer| layer.wanted.public_urls.push(url.into()))
+        self.changed(|layer| layer.requirements.public_urls.push(url.into()))
     }
 
-    /// How long it is remembered whose a token is: at most 30 seconds, which it is by default.
+    /// Sets how long it is remembered whose a token is: at most 30 seconds, which it is by default.
     pub fn cache_ttl(self, cache_ttl: Duration) -> Self {
         self.changed(|layer| layer.cache_ttl = cache_ttl.min(CACHED_MOST))
     }
 
-    /// How long finding out about a token may take, its session included: 5 seconds by default.
+    /// Sets how long finding out about a token may take, its session included: 5 seconds by default.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.changed(|layer| layer.timeout = timeout)
     }
 
-    /// Whether the Guardian's stream of revocations is followed, so that nothing is remembered of a token or
+    /// Sets whether the Guardian's stream of revocations is followed, so that nothing is remembered of a token or
     /// an agent that was revoked; it is not by default.
     ///
     /// While the stream is down, whatever was remembered before is forgotten once and then remembered as
@@ -218,18 +217,18 @@ impl<M> AuthenticateLayer<M> {
         self.changed(|layer| layer.follow_revocations = follow)
     }
 
-    /// Whether preflights pass without a token, which they do by default: see [Browsers](Self#browsers).
+    /// Sets whether preflights pass without a token, which they do by default: see [Browsers](Self#browsers).
     pub fn preflights(self, pass: bool) -> Self {
         self.changed(|layer| layer.preflights = pass)
     }
 
-    /// The realm in `WWW-Authenticate`: `agents` by default. Quotes, backslashes and whatever is not
+    /// Sets the realm in `WWW-Authenticate`: `agents` by default. Quotes, backslashes and whatever is not
     /// printable ASCII are left out of it.
     pub fn realm(self, realm: impl Into<String>) -> Self {
         self.changed(|layer| layer.realm = realm.into())
     }
 
-    /// Where it is described how to get a token (RFC 9728), as MCP's authorization has it; named in
+    /// Sets where it is described how to get a token (RFC 9728), as MCP's authorization has it; named in
     /// `WWW-Authenticate`. Give it as a URL is written, percent-encoded: quotes, backslashes and whatever
     /// is not printable ASCII are left out of it.
     pub fn resource_metadata(self, url: impl Into<String>) -> Self {
@@ -245,13 +244,13 @@ impl<M> AuthenticateLayer<M> {
 
     fn start(&self) -> (Arc<Tokens>, Arc<Challenge>) {
         let challenge =
-            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.wanted);
-        let question = Question {
+            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.requirements);
+        let introspector = TokenIntrospector {
             client: self.client.clone(),
-            wanted: self.wanted.clone(),
+            requirements: self.requirements.clone(),
             cache_ttl: self.cache_ttl,
         };
-        let tokens = Arc::new(Tokens::new(question, self.timeout));
+        let tokens = Arc::new(Tokens::new(introspector, self.timeout));
         if self.follow_revocations {
             tokens.follow_revocations();
         }
@@ -262,7 +261,7 @@ impl<M> AuthenticateLayer<M> {
     pub fn body_with<F>(self, make: F) -> AuthenticateLayer<F> {
         AuthenticateLayer {
             client: self.client,
-            wanted: self.wanted,
+            requirements: self.requirements,
             cache_ttl: self.cache_ttl,
             timeout: self.timeout,
             follow_revocations: self.follow_revocations,
@@ -294,8 +293,8 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("client", &self.client)
-            .field("audience", &self.wanted.audience)
-            .field("required", &self.wanted.scopes)
+            .field("audience", &self.requirements.audience)
+            .field("required", &self.requirements.scopes)
             .field("cache_ttl", &self.cache_ttl)
             .field("timeout", &self.timeout)
             .field("follow_revocations", &self.follow_revocations)

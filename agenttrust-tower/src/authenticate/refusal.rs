@@ -7,16 +7,16 @@ use agenttrust::internal::Miss;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::wanted::Wanted;
+use super::requirements::TokenRequirements;
 
-/// Why there is no agent for a request.
+/// The reason why there is no agent for a request.
 #[derive(Clone, Debug)]
 pub(super) enum Refusal {
     /// No credentials of this kind: the caller may not know that any are needed.
     Missing,
     /// Credentials in a form that is not the RFC's.
     Malformed(&'static str),
-    /// The token does not work: it expired, was revoked, is for somebody else or never was.
+    /// The token does not work: it expired, was revoked, is for another audience or never was.
     Inactive,
     /// The token is bound to a key, or was said to be, and does not work as it came: the error of the RFC, and what is
     /// wrong.
@@ -30,17 +30,17 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The token, which is bound to a key or was said to be, does not work as it came.
+    /// Returns the token, which is bound to a key or was said to be, does not work as it came.
     pub(super) fn bound(detail: impl Into<String>) -> Self {
         Self::Bound("invalid_token", detail.into())
     }
 
-    /// The proof that came with the token is not good.
+    /// Returns the proof that came with the token is not good.
     pub(super) fn proof(detail: String) -> Self {
         Self::Bound("invalid_dpop_proof", detail)
     }
 
-    /// The same, of a token that is bound to a key.
+    /// Returns the same, of a token that is bound to a key.
     pub(super) fn of_bound(self) -> Self {
         match self {
             Self::Inactive => Self::bound(
@@ -50,40 +50,40 @@ impl Refusal {
         }
     }
 
-    /// So many proofs are remembered that this one cannot be.
+    /// Refuses a request because so many proofs are remembered that this one cannot be.
     pub(super) fn too_many_proofs() -> Self {
         let detail = "more proofs came than this server can remember at a time; try again later";
         Self::Guardian(DenialResponse::busy(detail))
     }
 
-    /// So many tokens are being looked into that this one has to wait.
+    /// Refuses a request because so many tokens are being looked into that this one has to wait.
     pub(super) fn busy() -> Self {
         let detail =
             "more tokens are being looked into than this server can at a time; try again later";
         Self::Guardian(DenialResponse::busy(detail))
     }
 
-    /// The Guardian did not answer a moment ago, and is not asked for another one.
+    /// Refuses a request because the Guardian did not answer a moment ago, and is not asked about another token.
     pub(super) fn away() -> Self {
         let detail = "the Guardian that knows the token of the request did not answer a moment ago; \
                       try again later";
         Self::Guardian(DenialResponse::busy(detail))
     }
 
-    /// What was said of the token may not hold any more.
+    /// Returns what was said of the token may not hold any more.
     pub(super) fn stale() -> Self {
         let detail = "what was known of the token of the request was taken back while the request \
                       waited; try again";
         Self::Guardian(DenialResponse::busy(detail))
     }
 
-    /// Asking came to no answer, as the log says.
+    /// Refuses a request because asking came to no answer, as the log says.
     pub(super) fn lost() -> Self {
         let detail = "the token of the request could not be looked into; try again later";
         Self::Guardian(DenialResponse::busy(detail))
     }
 
-    /// This server is set up so that nobody can be let in, as the log says.
+    /// Refuses every request, because this server is set up so that no agent can be let in, as the log says.
     pub(super) fn out_of_order() -> Self {
         let detail = "this server is not set up to tell whose a request is; \
                       the call was not made, tell its operator";
@@ -111,7 +111,7 @@ impl Refusal {
         }
     }
 
-    /// The response; `challenge` is what every challenge begins with.
+    /// Returns the response; `challenge` is what every challenge begins with.
     pub(super) fn into_response<B>(
         self,
         challenge: &Challenge,
@@ -157,34 +157,38 @@ impl Refusal {
     }
 }
 
-/// The words are ours and hold no quote.
+/// Returns the value of the header for an error. The words are ours and hold no quote.
 fn error(code: &str, description: &str) -> String {
     format!("error=\"{code}\", error_description=\"{description}\"")
 }
 
-/// How callers are asked for a token.
+/// The text that asks a caller for a token.
 #[derive(Clone, Debug)]
 pub(super) struct Challenge {
     /// `Bearer realm="…"`, and where to learn how to get a token.
     base: String,
-    /// What a token has to carry.
+    /// The scopes that a token has to carry.
     scope: String,
     /// Whether tokens that are bound to a key are taken.
     takes_bound: bool,
 }
 
 impl Challenge {
-    pub(super) fn new(realm: &str, resource_metadata: Option<&str>, wanted: &Wanted) -> Self {
+    pub(super) fn new(
+        realm: &str,
+        resource_metadata: Option<&str>,
+        requirements: &TokenRequirements,
+    ) -> Self {
         let mut base = format!("Bearer realm=\"{}\"", plain(realm));
         if let Some(url) = resource_metadata {
             base.push_str(&format!(", resource_metadata=\"{}\"", plain(url)));
         }
-        let scopes: Vec<String> = wanted.scopes.iter().map(|scope| plain(scope)).collect();
-        let takes_bound = !wanted.public_urls.is_empty();
+        let scopes: Vec<String> = requirements.scopes.iter().map(|scope| plain(scope)).collect();
+        let takes_bound = !requirements.public_urls.is_empty();
         Self { base, scope: scopes.join(" "), takes_bound }
     }
 
-    /// How callers are asked for a proof (RFC 9449, section 7.1).
+    /// Returns how callers are asked for a proof (RFC 9449, section 7.1).
     fn of_bound(&self, error: Option<&str>) -> HeaderValue {
         let error = error.map(|code| format!("error=\"{code}\", ")).unwrap_or_default();
         HeaderValue::try_from(format!("DPoP {error}algs=\"EdDSA\""))
@@ -198,7 +202,7 @@ impl Challenge {
     }
 }
 
-/// Text that may stand between quotes in a header.
+/// Returns text that may stand between quotes in a header.
 fn plain(text: &str) -> String {
     let allowed = |letter: &char| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\');
     text.chars().filter(allowed).collect()

@@ -20,7 +20,7 @@ const PAUSES: Doubling = Doubling::new(Duration::from_millis(500), Duration::fro
 /// Follows for as long as what is returned is kept.
 pub(super) fn follow(tokens: &Arc<Tokens>) -> oneshot::Sender<()> {
     let (kept, dropped) = oneshot::channel();
-    let (client, tokens) = (tokens.question.client.clone(), Arc::downgrade(tokens));
+    let (client, tokens) = (tokens.introspector.client.clone(), Arc::downgrade(tokens));
     background::spawn(async move {
         // Nothing is ever sent: it ends when nobody is left to tell.
         select(pin!(follow_on(client, tokens)), dropped).await;
@@ -35,13 +35,13 @@ async fn follow_on(client: AgentTrustClient, tokens: Weak<Tokens>) {
             tracing::warn!(%error, "revocations are not followed; trying again");
         }
         // What was heard of up to here may be old by now.
-        forget(&tokens, Tokens::forget_all);
+        invalidate(&tokens, Tokens::invalidate_all);
         background::sleep(PAUSES.wait(failed)).await;
         failed = failed.saturating_add(1);
     }
 }
 
-/// From one opening of the stream to its end.
+/// Follows revocations from one opening of the stream to its end.
 async fn follow_once(
     client: &AgentTrustClient,
     tokens: &Weak<Tokens>,
@@ -49,17 +49,17 @@ async fn follow_once(
 ) -> Result<(), AgentTrustError> {
     let mut revocations = client.tokens().revocations().await?;
     // Only from here on nothing is missed.
-    forget(tokens, Tokens::forget_all);
+    invalidate(tokens, Tokens::invalidate_all);
     *failed = 0;
     while let Some(revocation) = revocations.next().await {
         let revocation = revocation?;
-        forget(tokens, |tokens| tokens.forget(&revocation));
+        invalidate(tokens, |tokens| tokens.invalidate(&revocation));
     }
     Ok(())
 }
 
-fn forget(tokens: &Weak<Tokens>, forget: impl FnOnce(&Tokens)) {
+fn invalidate(tokens: &Weak<Tokens>, invalidate: impl FnOnce(&Tokens)) {
     if let Some(tokens) = tokens.upgrade() {
-        forget(&tokens);
+        invalidate(&tokens);
     }
 }

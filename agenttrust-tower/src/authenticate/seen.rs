@@ -6,22 +6,24 @@ use std::time::{Duration, Instant};
 use agenttrust::internal::dpop::WINDOW;
 use sha2::{Digest, Sha256};
 
-/// How many proofs are remembered: where there are more, none is taken before some of them are over.
+/// The largest number of proofs that are remembered: where there are more, no proof is accepted before some of them are
+/// over.
 const MOST: usize = 1 << 18;
-/// How many of them are of one key, so that an agent does not take the room of others.
+/// The largest number of them for one key, so that an agent does not take the room of others.
 const MOST_OF_ONE: usize = 1 << 16;
-/// How long a proof may come: from one end of its window to the other, and the second that is cut off its time.
+/// The time that a proof is remembered: from one end of its window to the other, and the second that is cut off its
+/// time.
 const GOOD_FOR: Duration = Duration::from_secs(2 * WINDOW.as_secs() + 1);
 
-/// What tells a proof, or a key, from every other.
+/// The id of a proof, or of a key.
 type Id = [u8; 16];
 
-/// What came of using a proof.
+/// The result of using a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Used {
     First,
     Again,
-    /// So many are remembered that nobody could say whether this one was used.
+    /// More proofs than can be remembered, so that it cannot be told whether this one was used.
     TooMany,
 }
 
@@ -29,10 +31,10 @@ pub(super) enum Used {
 pub(super) struct Seen {
     most: usize,
     most_of_one: usize,
-    /// How long a proof is remembered.
+    /// The time that a proof is remembered.
     remembered: Duration,
     proofs: HashSet<Id>,
-    /// In the order in which they came, which is that in which they go.
+    /// The proofs in the order in which they came, which is that in which they go.
     order: VecDeque<(Instant, Id, Id)>,
     of_key: HashMap<Id, usize>,
 }
@@ -73,7 +75,9 @@ impl Seen {
     }
 
     fn let_go(&mut self, now: Instant) {
-        while let Some((_, key, proof)) = self.order.pop_front_if(|(until, ..)| *until <= now) {
+        while self.order.front().is_some_and(|(until, ..)| *until <= now)
+            && let Some((_, key, proof)) = self.order.pop_front()
+        {
             self.proofs.remove(&proof);
             if let Some(left) = self.of_key.get_mut(&key) {
                 *left -= 1;
@@ -85,7 +89,7 @@ impl Seen {
     }
 }
 
-/// Of all parts, each with its length.
+/// Returns the id of all parts, each with its length.
 fn id(parts: &[&str]) -> Id {
     let mut hash = Sha256::new();
     for part in parts {

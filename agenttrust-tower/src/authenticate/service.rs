@@ -14,11 +14,11 @@ use super::bearer::{self, Presented};
 use super::bound::Bound;
 use super::future::{AuthenticateFuture, admit};
 use super::refusal::{Challenge, Refusal};
-use super::tokens::{AtOnce, Tokens, answered};
-use crate::asking::ask;
+use super::tokens::{Lookup, Tokens, answered};
+use crate::call_state::CallState;
 use crate::http::MakeBody;
 use crate::http::preflight::{Preflight, is_preflight};
-use crate::stage::Stage;
+use crate::pending::pending_answer;
 
 /// A service that is called only for agents that are known by their tokens.
 ///
@@ -42,8 +42,8 @@ impl<S, M> Authenticate<S, M> {
 }
 
 impl<S, M> Authenticate<S, M> {
-    /// What is known of the token of a request; and the token with its proof, where it is bound to a key.
-    fn look<B>(&self, request: &Request<B>) -> (Result<AtOnce, Refusal>, Option<Arc<Bound>>) {
+    /// Returns what is known of the token of a request; and the token with its proof, where it is bound to a key.
+    fn look<B>(&self, request: &Request<B>) -> (Result<Lookup, Refusal>, Option<Arc<Bound>>) {
         let tokens = &self.tokens;
         if request.extensions().get::<PermitHandle>().is_some() {
             return (Err(tokens.wrong_order()), None);
@@ -52,13 +52,13 @@ impl<S, M> Authenticate<S, M> {
             Err(refusal) => (Err(refusal), None),
             Ok(Presented::Plain(token)) => (Ok(tokens.look(token, None)), None),
             Ok(Presented::Bound { token, proof }) => {
-                let urls = &tokens.question.wanted.public_urls;
+                let urls = &tokens.introspector.requirements.public_urls;
                 let bound = Arc::new(Bound::new(token, proof, request, urls));
-                let looked = match tokens.look(token, Some(&bound)) {
-                    AtOnce::Known(known) => AtOnce::Known(known.map_err(Refusal::of_bound)),
-                    asking @ AtOnce::Asking(_) => asking,
+                let lookup = match tokens.look(token, Some(&bound)) {
+                    Lookup::Answered(known) => Lookup::Answered(known.map_err(Refusal::of_bound)),
+                    pending @ Lookup::Pending(_) => pending,
                 };
-                (Ok(looked), Some(bound))
+                (Ok(lookup), Some(bound))
             }
         }
     }
@@ -89,30 +89,32 @@ where
                 self.body.clone(),
             );
         }
-        let (looked, bound) = self.look(&request);
-        match looked {
-            Err(refusal) | Ok(AtOnce::Known(Err(refusal))) => AuthenticateFuture::refusing(
+        let (lookup, bound) = self.look(&request);
+        match lookup {
+            Err(refusal) | Ok(Lookup::Answered(Err(refusal))) => AuthenticateFuture::refusing(
                 refusal,
                 request,
                 Arc::clone(&self.challenge),
                 self.body.clone(),
             ),
-            Ok(AtOnce::Known(Ok(identity))) => {
+            Ok(Lookup::Answered(Ok(identity))) => {
                 admit(&mut request, identity);
                 let future = self.inner.call(request);
                 AuthenticateFuture::calling(future, Arc::clone(&self.challenge), self.body.clone())
             }
-            Ok(AtOnce::Asking(asked)) => {
+            Ok(Lookup::Pending(asked)) => {
                 // The service that was polled ready goes with the call; its clone need not be ready.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
-                let asking = match bound {
-                    None => ask(answered(asked)),
-                    Some(bound) => ask(Arc::clone(&self.tokens).answered_bound(bound, asked)),
+                let pending = match bound {
+                    None => pending_answer(answered(asked)),
+                    Some(bound) => {
+                        pending_answer(Arc::clone(&self.tokens).answered_bound(bound, asked))
+                    }
                 };
-                let stage = Stage::Asking { asking, service: ready };
-                AuthenticateFuture::asking(
-                    stage,
+                let call_state = CallState::Authorizing { pending, service: ready };
+                AuthenticateFuture::authenticating(
+                    call_state,
                     request,
                     Arc::clone(&self.tokens),
                     Arc::clone(&self.challenge),
@@ -127,8 +129,8 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticate")
             .field("inner", &self.inner)
-            .field("audience", &self.tokens.question.wanted.audience)
-            .field("required", &self.tokens.question.wanted.scopes)
+            .field("audience", &self.tokens.introspector.requirements.audience)
+            .field("required", &self.tokens.introspector.requirements.scopes)
             .finish_non_exhaustive()
     }
 }

@@ -11,48 +11,49 @@ use agenttrust::{AgentIdentity, Revocation};
 use tokio::sync::{oneshot, watch};
 
 use super::bound::Bound;
-use super::cache::{Cache, Found, Known};
+use super::cache::{Cache, CacheLookup, TokenIdentity};
 use super::ends::Ends;
-use super::forgotten::{Forgotten, Moment, Since};
+use super::introspector::{CACHED_MOST, IntrospectedToken, TokenIntrospector};
+use super::invalidation::{Epoch, Invalidation, Standing};
 use super::key::Key;
-use super::question::{CACHED_MOST, Question, Worth};
 use super::refusal::Refusal;
 use super::revoked;
 use super::seen::{Seen, Used};
 
-/// How many tokens that nobody knows are looked into at a time ...
+/// The largest number of unknown tokens that are looked into at a time ...
 const STRANGERS_MOST: usize = 256;
 /// ... and how often one of them, where it is taken back again and again meanwhile.
 const ASKED_MOST: u32 = 3;
-/// How long a request with a proof may wait for whose its token is, at least and at most, however long a question may take:
-/// proofs are remembered for so much longer.
+/// The least and the greatest time that a request with a proof may wait for the identity of its token, however long a
+/// question may take: proofs are remembered for so much longer.
 const WAITS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(300)];
 
-/// What one layer knows of tokens.
+/// The tokens that one layer knows.
 pub(super) struct Tokens {
-    pub(super) question: Question,
-    /// How long a question may take.
+    pub(super) introspector: TokenIntrospector,
+    /// The longest time that one introspection may take.
     timeout: Duration,
-    /// How long a request with a proof may have waited for the answers to its questions.
+    /// The longest time that a request with a proof may have waited for introspections of its token.
     waits_most: Duration,
     breaker: Breaker,
-    /// Nobody can be let in: the layer is set up wrong, which was said.
+    /// Whether the layer is set up wrong, so that no agent can be let in; the log said so.
     out_of_order: bool,
     wrong_order: Once,
     /// The proofs that were used.
     seen: Mutex<Seen>,
     state: Mutex<State>,
-    /// Dropped with this: then nobody follows any more.
+    /// The sender whose drop, with this, ends the following of revocations.
     following: OnceLock<oneshot::Sender<()>>,
 }
 
 struct State {
     cache: Cache,
-    /// The questions on their way.
-    flights: HashMap<Key, Flight>,
+    /// The introspections that are under way.
+    in_flight: HashMap<Key, InFlight>,
 }
 
-struct Flight {
+/// An introspection that is under way.
+struct InFlight {
     /// About a token that did not work here before.
     stranger: bool,
     answer: OnItsWay,
@@ -60,48 +61,48 @@ struct Flight {
 
 type OnItsWay = watch::Receiver<Option<Result<Answer, Refusal>>>;
 
-/// Whose a token is, as the Guardian said it when it was asked.
+/// The agent of a token, as the Guardian answered when it was `asked`.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     identity: AgentIdentity,
     thumbprint: Option<Arc<str>>,
     key: Key,
-    asked: Moment,
+    asked: Epoch,
     asked_at: Instant,
     ends: Option<Ends>,
 }
 
-/// What there is of a token.
-enum Find {
-    Known(Known),
+/// The state of a token: its identity, a refusal, or a lookup that is under way.
+enum TokenState {
+    Known(TokenIdentity),
     Refused(Refusal),
-    Asking(Asked),
+    Pending(PendingLookup),
 }
 
-/// What there is to say of a token at once.
-pub(super) enum AtOnce {
-    Known(Result<AgentIdentity, Refusal>),
-    /// The Guardian is being asked.
-    Asking(Asked),
+/// The result of looking at a request's token without waiting.
+pub(super) enum Lookup {
+    Answered(Result<AgentIdentity, Refusal>),
+    /// The token is being introspected.
+    Pending(PendingLookup),
 }
 
-/// A question that is on its way.
-pub(super) struct Asked {
+/// An introspection that is under way, and its answer to come.
+pub(super) struct PendingLookup {
     answer: OnItsWay,
     /// Whether it came with another request.
     joined: bool,
 }
 
 impl Tokens {
-    pub(super) fn new(question: Question, timeout: Duration) -> Self {
-        let fault = question.wanted.fault();
+    pub(super) fn new(introspector: TokenIntrospector, timeout: Duration) -> Self {
+        let fault = introspector.requirements.fault();
         if let Some(fault) = &fault {
             tracing::error!("an AuthenticateLayer lets nobody in: {fault}");
         }
         let [least, most] = WAITS;
         let waits_most = timeout.saturating_mul(ASKED_MOST).clamp(least, most);
         Self {
-            question,
+            introspector,
             timeout,
             waits_most,
             // With every question as slow as the time-out, the first without an answer is enough. A pause
@@ -110,54 +111,59 @@ impl Tokens {
             out_of_order: fault.is_some(),
             wrong_order: Once::new(),
             seen: Mutex::new(Seen::new(waits_most)),
-            state: Mutex::new(State { cache: Cache::new(), flights: HashMap::new() }),
+            state: Mutex::new(State { cache: Cache::new(), in_flight: HashMap::new() }),
             following: OnceLock::new(),
         }
     }
 
-    /// Whether tokens that are bound to a key are taken.
+    /// Returns whether tokens that are bound to a key are taken.
     pub(super) fn takes_bound(&self) -> bool {
-        !self.question.wanted.public_urls.is_empty()
+        !self.introspector.requirements.public_urls.is_empty()
     }
 
-    /// What is known of `token`, or the answer on its way; one question at a time for each token. A token that is bound to
-    /// a key comes with its proof, which is looked at here.
-    pub(super) fn look(self: &Arc<Self>, token: &str, bound: Option<&Arc<Bound>>) -> AtOnce {
+    /// Returns the answer about `token`, or the lookup that is under way; one at a time for each token. A token that is
+    /// bound to a key comes with its proof, which is verified here.
+    pub(super) fn look(self: &Arc<Self>, token: &str, bound: Option<&Arc<Bound>>) -> Lookup {
         match self.find(token, bound) {
-            Find::Known(known) => AtOnce::Known(self.admitted(known, bound.map(Arc::as_ref))),
-            Find::Refused(refusal) => AtOnce::Known(Err(refusal)),
-            Find::Asking(asked) => AtOnce::Asking(asked),
+            TokenState::Known(known) => {
+                Lookup::Answered(self.admitted(known, bound.map(Arc::as_ref)))
+            }
+            TokenState::Refused(refusal) => Lookup::Answered(Err(refusal)),
+            TokenState::Pending(asked) => Lookup::Pending(asked),
         }
     }
 
-    fn find(self: &Arc<Self>, token: &str, bound: Option<&Arc<Bound>>) -> Find {
+    fn find(self: &Arc<Self>, token: &str, bound: Option<&Arc<Bound>>) -> TokenState {
         if self.out_of_order {
-            return Find::Refused(Refusal::out_of_order());
+            return TokenState::Refused(Refusal::out_of_order());
         }
         let key = Key::from_token(token);
         let mut state = self.state();
         let before = match state.cache.find(&key, Instant::now()) {
-            Found::Good(known) => return Find::Known(known),
-            Found::Bad => return Find::Refused(Refusal::Inactive),
-            Found::Nothing(before) => before,
+            CacheLookup::Valid(known) => return TokenState::Known(known),
+            CacheLookup::Invalid => return TokenState::Refused(Refusal::Inactive),
+            CacheLookup::Miss(before) => before,
         };
-        if let Some(flight) = state.flights.get(&key) {
-            return Find::Asking(Asked { answer: flight.answer.clone(), joined: true });
+        if let Some(lookup) = state.in_flight.get(&key) {
+            return TokenState::Pending(PendingLookup {
+                answer: lookup.answer.clone(),
+                joined: true,
+            });
         }
         // Those that worked before are as many as are remembered, and no flood keeps them out.
         let stranger = before.is_none();
         if stranger && state.strangers() >= STRANGERS_MOST {
-            return Find::Refused(Refusal::busy());
+            return TokenState::Refused(Refusal::busy());
         }
         let Ok(admission) = self.breaker.admit() else {
-            return Find::Refused(Refusal::away());
+            return TokenState::Refused(Refusal::away());
         };
         let (answer, answered) = watch::channel(None);
-        state.flights.insert(key, Flight { stranger, answer: answered.clone() });
+        state.in_flight.insert(key, InFlight { stranger, answer: answered.clone() });
         let (tokens, token, bound) = (Arc::clone(self), token.to_owned(), bound.cloned());
         // Not on the request's own task: others wait for it when that one is given up.
         background::spawn(async move {
-            let landed = Landed { tokens: &tokens, key };
+            let in_flight_guard = InFlightGuard { tokens: &tokens, key };
             let asking = tokens.ask(key, &token, bound.as_deref(), before);
             let verdict = match background::timeout(tokens.timeout, asking).await {
                 Ok(verdict) => verdict,
@@ -167,32 +173,32 @@ impl Tokens {
                 Err(Refusal::Away(_, miss)) => tokens.breaker.missed(admission, *miss),
                 _ => tokens.breaker.reached(),
             }
-            drop(landed);
+            drop(in_flight_guard);
             answer.send_replace(Some(verdict));
         });
-        Find::Asking(Asked { answer: answered, joined: false })
+        TokenState::Pending(PendingLookup { answer: answered, joined: false })
     }
 
-    /// Asks what a token is worth, and again if it was taken back meanwhile: whoever came in between
+    /// Introspects a token, and again if it was invalidated meanwhile: a request that came in between
     /// waits for this answer too, and must not be let in by one of before.
     async fn ask(
         &self,
         key: Key,
         token: &str,
         bound: Option<&Bound>,
-        mut before: Option<Known>,
+        mut before: Option<TokenIdentity>,
     ) -> Result<Answer, Refusal> {
         for _ in 0..ASKED_MOST {
-            let asked = self.state().cache.moment();
-            let worth = match bound {
-                Some(bound) => self.question.ask_bound(bound, before.as_ref()).await,
+            let asked = self.state().cache.epoch();
+            let introspected = match bound {
+                Some(bound) => self.introspector.introspect_bound(bound, before.as_ref()).await,
                 None => {
                     let before = before.as_ref().map(|before| &before.identity);
-                    self.question.ask(token, before).await
+                    self.introspector.introspect(token, before).await
                 }
             };
-            let worth = match worth {
-                Ok(worth) => worth,
+            let introspected = match introspected {
+                Ok(introspected) => introspected,
                 Err(refusal) => {
                     // That nobody answered says nothing of the token.
                     // Nor does a proof that was used before, which anybody could send with it.
@@ -202,10 +208,10 @@ impl Tokens {
                     return Err(refusal);
                 }
             };
-            let Worth { known, asked_at, until } = worth;
+            let IntrospectedToken { known, asked_at, until } = introspected;
             let (ends, thumbprint) = (known.ends, known.thumbprint.clone());
-            let since = self.state().cache.put_good(key, known.clone(), until, asked);
-            if since == Since::Nothing {
+            let standing = self.state().cache.put_good(key, known.clone(), until, asked);
+            if standing == Standing::Current {
                 let identity = known.admitted()?;
                 return Ok(Answer { identity, thumbprint, key, asked, asked_at, ends });
             }
@@ -214,7 +220,7 @@ impl Tokens {
         Err(Refusal::stale())
     }
 
-    /// The agent that was asked for, if the answer still holds: between it and the call, a request may
+    /// Returns the agent that was asked for, if the answer still holds: between it and the call, a request may
     /// have waited long for a place.
     pub(super) fn still(&self, answer: Answer) -> Result<AgentIdentity, Refusal> {
         let is_bound = answer.thumbprint.is_some();
@@ -227,21 +233,21 @@ impl Tokens {
         if ends.is_some_and(|ends| ends.is_over()) {
             return Err(Refusal::Inactive);
         }
-        match self.state().cache.since(asked, &key, identity.agent_id()) {
-            Since::Named => Err(Refusal::Inactive),
+        match self.state().cache.standing(asked, &key, identity.agent_id()) {
+            Standing::Invalidated => Err(Refusal::Inactive),
             // It may work; a 401 would have its holder throw it away.
-            Since::Perhaps => Err(Refusal::stale()),
-            Since::Nothing if asked_at.elapsed() > CACHED_MOST => Err(Refusal::stale()),
-            Since::Nothing => Ok(identity),
+            Standing::Unknown => Err(Refusal::stale()),
+            Standing::Current if asked_at.elapsed() > CACHED_MOST => Err(Refusal::stale()),
+            Standing::Current => Ok(identity),
         }
     }
 
-    /// The agent that was asked for, if the proof that came with its token is good too. A question that another request
-    /// came with may have been refused for that one's proof: then it is asked once more, with this one.
+    /// Returns the agent that was asked for, if the proof that came with its token is good too. A lookup that another
+    /// request began may have been refused for that one's proof: then the token is introspected once more, with this one.
     pub(super) async fn answered_bound(
         self: Arc<Self>,
         bound: Arc<Bound>,
-        mut asked: Asked,
+        mut asked: PendingLookup,
     ) -> Result<Answer, Refusal> {
         for _ in 0..ASKED_MOST {
             let joined = asked.joined;
@@ -254,17 +260,21 @@ impl Tokens {
                 Err(refusal) => return Err(refusal.of_bound()),
             }
             asked = match self.find(&bound.token, Some(&bound)) {
-                Find::Asking(asked) => asked,
+                TokenState::Pending(asked) => asked,
                 // Known since: what is known is asked about once more, so that there is a moment to it.
-                Find::Known(_) => return Err(Refusal::stale()),
-                Find::Refused(refusal) => return Err(refusal.of_bound()),
+                TokenState::Known(_) => return Err(Refusal::stale()),
+                TokenState::Refused(refusal) => return Err(refusal.of_bound()),
             };
         }
         Err(Refusal::stale())
     }
 
-    /// The agent that is known, if its token reaches as far as it has to and its proof is good.
-    fn admitted(&self, known: Known, bound: Option<&Bound>) -> Result<AgentIdentity, Refusal> {
+    /// Returns the agent that is known, if its token reaches as far as it has to and its proof is good.
+    fn admitted(
+        &self,
+        known: TokenIdentity,
+        bound: Option<&Bound>,
+    ) -> Result<AgentIdentity, Refusal> {
         self.prove(known.thumbprint.as_deref(), bound)?;
         known.admitted()
     }
@@ -298,28 +308,28 @@ impl Tokens {
     }
 
     /// Forgets what this revocation concerns.
-    pub(super) fn forget(&self, revocation: &Revocation) {
-        let forgotten = match revocation {
+    pub(super) fn invalidate(&self, revocation: &Revocation) {
+        let invalidation = match revocation {
             Revocation::Token { token_sha256, agent_id, .. } => {
                 match Key::from_hex(token_sha256) {
-                    Some(key) => Forgotten::Token(key),
+                    Some(key) => Invalidation::Token(key),
                     // Which of them is not said in a way that can be read.
-                    None if !agent_id.is_empty() => Forgotten::Agent(agent_id.clone()),
-                    None => Forgotten::All,
+                    None if !agent_id.is_empty() => Invalidation::Agent(agent_id.clone()),
+                    None => Invalidation::All,
                 }
             }
-            Revocation::Agent { agent_id, .. } => Forgotten::Agent(agent_id.clone()),
+            Revocation::Agent { agent_id, .. } => Invalidation::Agent(agent_id.clone()),
             // Of a newer Guardian: whatever it says, it may concern anybody.
-            _ => Forgotten::All,
+            _ => Invalidation::All,
         };
-        self.state().cache.forget(forgotten);
+        self.state().cache.invalidate(invalidation);
     }
 
-    pub(super) fn forget_all(&self) {
-        self.state().cache.forget(Forgotten::All);
+    pub(super) fn invalidate_all(&self) {
+        self.state().cache.invalidate(Invalidation::All);
     }
 
-    /// A guard ran before it was known whose the request is. Said once, and each is refused.
+    /// Returns a guard ran before it was known whose the request is. Said once, and each is refused.
     pub(super) fn wrong_order(&self) -> Refusal {
         self.wrong_order.call_once(|| {
             tracing::error!(
@@ -338,24 +348,24 @@ impl Tokens {
 
 impl State {
     fn strangers(&self) -> usize {
-        self.flights.values().filter(|flight| flight.stranger).count()
+        self.in_flight.values().filter(|lookup| lookup.stranger).count()
     }
 }
 
-/// Takes a question off the list when it is answered, or when asking panicked.
-struct Landed<'a> {
+/// A guard that removes an introspection from those under way when it is dropped, by a panic too.
+struct InFlightGuard<'a> {
     tokens: &'a Tokens,
     key: Key,
 }
 
-impl Drop for Landed<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
-        self.tokens.state().flights.remove(&self.key);
+        self.tokens.state().in_flight.remove(&self.key);
     }
 }
 
-/// The answer that is on its way.
-pub(super) async fn answered(asked: Asked) -> Result<Answer, Refusal> {
+/// Returns the answer that is on its way.
+pub(super) async fn answered(asked: PendingLookup) -> Result<Answer, Refusal> {
     let mut answer = asked.answer;
     match answer.wait_for(Option::is_some).await.as_deref() {
         Ok(Some(verdict)) => verdict.clone(),

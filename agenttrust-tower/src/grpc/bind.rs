@@ -12,10 +12,10 @@ use crate::http::bind::add_described;
 use crate::intake::{Bounds, Whole, exact};
 use crate::{Denial, GuardLayer, Unread, UnreadReason};
 
-/// In front of each message: whether it is compressed, and its length in four bytes.
+/// The length of what stands in front of each message: a byte for whether it is compressed, and four for its length.
 const FRAME: usize = 5;
 
-/// What the bytes of a message are.
+/// The headers that say what the bytes of a message are.
 const OF_THE_MESSAGE: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("grpc-encoding")];
 
 /// Reads the messages of unary gRPC calls, and binds approvals to them; made by

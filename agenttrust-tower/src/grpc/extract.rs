@@ -11,14 +11,14 @@ use serde_json::json;
 use crate::http::resource::host;
 use crate::{ExtractAction, Extracted};
 
-/// What the name of a tool has in front ...
+/// The prefix of a tool's name ...
 const PREFIX: &str = "grpc/";
 /// ... and how long the rest of it is at most, in bytes.
 const LONGEST_NAME: usize = NAME_MAX_BYTES - PREFIX.len();
 
 const READ: [&str; 9] =
     ["get", "list", "read", "search", "find", "query", "count", "describe", "watch"];
-/// What is between two things that one method does.
+/// The words between two things that one method does.
 const AND: [&str; 3] = ["and", "or", "then"];
 const DESTRUCTIVE: [&str; 10] = [
     "delete",
@@ -48,7 +48,7 @@ impl GrpcExtract {
         Self::default()
     }
 
-    /// What methods do whose names do not say it, by `package.Service/Method`.
+    /// Sets what methods do whose names do not say it, by `package.Service/Method`.
     ///
     /// ```
     /// use agenttrust::Effect;
@@ -87,7 +87,7 @@ impl GrpcExtract {
     }
 }
 
-/// Whether a method begins with a word for reading, and with each thing that it does beside.
+/// Returns whether a method begins with a word for reading, and with each thing that it does beside.
 fn only_reads(words: &[String]) -> bool {
     let reads = |word: Option<&String>| word.is_some_and(|word| READ.contains(&word.as_str()));
     let beside = |word: &String| AND.contains(&word.as_str());
@@ -99,7 +99,7 @@ fn begins_with_a_read(words: &[String]) -> bool {
     words.first().is_some_and(|word| READ.contains(&word.as_str()))
 }
 
-/// `Get`, `File` and `Text` of `GetFileText`, `get_file_text` and `GET_FILE_TEXT`.
+/// Returns the words of a name: `Get`, `File` and `Text` of `GetFileText`, `get_file_text` and `GET_FILE_TEXT`.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     let mut rest = name;
     std::iter::from_fn(move || {
@@ -110,7 +110,7 @@ fn words(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `Get` of `GetFile`, `getFile`, `get_file` and `GET_FILE`; all of `Getaway`.
+/// Returns `Get` of `GetFile`, `getFile`, `get_file` and `GET_FILE`; all of `Getaway`.
 fn first_word(name: &str) -> &str {
     let upper = name.chars().take_while(char::is_ascii_uppercase).count();
     let rest = name.get(upper..).unwrap_or_default();
@@ -144,8 +144,7 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
     }
 }
 
-/// `package.Service/Method`, and the method alone. Names only: a path that a server might decode to
-/// another one is none.
+/// Returns `package.Service/Method`, and the method alone. A path that a server might decode to another one is refused.
 fn method_of(path: &str) -> Option<(&str, &str)> {
     let full_name = path.strip_prefix('/').filter(|name| name.len() <= LONGEST_NAME)?;
     let (service, method) = full_name.split_once('/')?;

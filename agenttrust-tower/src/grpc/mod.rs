@@ -61,7 +61,7 @@ pub use self::extract::GrpcExtract;
 use crate::{GuardLayer, Guarded};
 
 impl GuardLayer<GrpcExtract, GrpcDeny> {
-    /// A layer for gRPC services, with the action and the denials of [`grpc`](crate::grpc).
+    /// Creates a layer for gRPC services, with the action and the denials of [`grpc`](crate::grpc).
     ///
     /// ```
     /// use agenttrust::{AgentTrustGuard, Effect};
@@ -84,13 +84,13 @@ impl GuardLayer<GrpcExtract, GrpcDeny> {
 }
 
 impl<D, I> GuardLayer<GrpcExtract, D, I> {
-    /// What methods do whose names do not say it: [`GrpcExtract::effects`].
+    /// Sets what methods do whose names do not say it: [`GrpcExtract::effects`].
     pub fn effects<M: Into<String>>(self, effects: impl IntoIterator<Item = (M, Effect)>) -> Self {
         self.map_extract(|extract| extract.effects(effects))
     }
 }
 
-/// So that a guarded service goes where tonic wants to know its name.
+/// A guarded service can be used where tonic needs to know its name.
 impl<S: tonic::server::NamedService, X, D, I> tonic::server::NamedService for Guarded<S, X, D, I> {
     const NAME: &'static str = S::NAME;
 }

@@ -14,7 +14,7 @@ use crate::bind::{BindWhole, WITHIN};
 use crate::intake::{Bounds, Whole, described, exact};
 use crate::{Denial, GuardLayer};
 
-/// What the bytes of a body are: under another one of these, the same bytes say something else.
+/// The headers that say what the bytes of a body are: under another one of these, the same bytes say something else.
 const OF_THE_BODY: [HeaderName; 5] =
     [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_RANGE];
 
@@ -69,7 +69,8 @@ impl BindWhole for BindBody {
         &mut self.bounds
     }
 
-    /// What comes with a `CONNECT` is the other end's talk in a tunnel, and has no end to wait for.
+    /// Returns whether the body is read. A `CONNECT` has none: what comes after it is the other end's talk in a tunnel,
+    /// and has no end to wait for.
     fn reads(&self, head: &Parts) -> bool {
         head.method != Method::CONNECT
     }

@@ -44,7 +44,7 @@ pub struct HttpDeny<M = StringBody> {
 }
 
 impl HttpDeny {
-    /// Bodies by `From<String>`, and 5 seconds of `Retry-After`.
+    /// Returns bodies by `From<String>`, and 5 seconds of `Retry-After`.
     pub fn new() -> Self {
         Self { body: StringBody, retry_after: DenialResponse::RETRY_AFTER }
     }
@@ -73,7 +73,7 @@ impl<M> HttpDeny<M> {
         HttpDeny { body: make, retry_after: self.retry_after }
     }
 
-    /// How long callers are asked to stay away when the Guardian did not answer, in whole seconds.
+    /// Sets how long callers are asked to stay away when the Guardian did not answer, in whole seconds.
     pub fn retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = retry_after;
         self
@@ -132,7 +132,7 @@ where
     note = "say how: `.deny_with(HttpDeny::new().body_with(|json: String| ..))`"
 )]
 pub trait MakeBody<B> {
-    /// The body that carries `json`.
+    /// Returns the body that carries `json`.
     fn make_body(&self, json: String) -> B;
 }
 

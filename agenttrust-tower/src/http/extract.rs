@@ -31,7 +31,7 @@ impl Default for HttpExtract {
 }
 
 impl<T> HttpExtract<T> {
-    /// The route template of requests that no axum router matched: a fixed one, or a closure over
+    /// Returns the route template of requests that no axum router matched: a fixed one, or a closure over
     /// the request. `None` from a closure means `(unmatched)`, which is guarded too.
     ///
     /// ```
@@ -98,7 +98,7 @@ impl<T> HttpExtract<T> {
     }
 }
 
-/// Methods are told apart by case, and there are servers that do not: to those `delete` is `DELETE`.
+/// Returns whether a server that ignores case would take the method for a standard one, such as `delete` for `DELETE`.
 fn is_almost_standard(method: &Method) -> bool {
     let standard = [
         Method::GET,

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::body::{FollowBody, Following};
 use crate::judge::Judge;
 
-/// What has to be known of a request when its answer is there: the context of denials over HTTP.
+/// The context of denials over HTTP: the facts about a request that its answer needs.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpContext {
     /// Whether the answer has a body that anybody reads.
@@ -22,7 +22,7 @@ impl HttpContext {
         Self { bodiless, closes: false }
     }
 
-    /// The same, of a request whose connection ends with its denial, or does not.
+    /// Returns the same, of a request whose connection ends with its denial, or does not.
     pub(super) fn closing(self, closes: bool) -> Self {
         Self { closes, ..self }
     }
@@ -58,7 +58,7 @@ pub(crate) fn finish<B: FollowBody, E>(
     Ok(response.map(|body| body.follow(Following::new(permit, judge, expected))))
 }
 
-/// The outcome by the status alone.
+/// Returns the outcome by the status alone.
 pub(crate) fn by_status<B>(response: &Response<B>) -> Judge {
     Judge::Known(response.outcome())
 }

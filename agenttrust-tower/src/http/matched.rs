@@ -20,7 +20,8 @@ pub(super) fn original_path<B>(request: &Request<B>) -> Option<&str> {
     Some(original.0.path())
 }
 
-/// The path parameters, decoded as the handler will see them; none where no router found any.
+/// Returns the path parameters, decoded as the handler will see them; none where no router found
+/// any.
 pub(super) fn parameters<B>(
     request: &Request<B>,
 ) -> Result<Option<Map<String, Value>>, Cow<'static, str>> {
@@ -38,7 +39,7 @@ pub(super) fn parameters<B>(
     Ok((!parameters.is_empty()).then_some(parameters))
 }
 
-/// A value by its name; all of them where nested routes have several of one name.
+/// Returns a value by its name; all of them where nested routes have several of one name.
 fn by_name(parameters: &RawPathParams) -> Map<String, Value> {
     let mut named = Map::new();
     for (name, value) in parameters {
@@ -55,8 +56,8 @@ fn by_name(parameters: &RawPathParams) -> Map<String, Value> {
     named
 }
 
-/// axum hands its parameters out to extractors only, and an extractor takes the whole head: it gets
-/// one with the same extensions and nothing else.
+/// Returns the raw path parameters. axum hands them out to extractors only, and an extractor takes
+/// the whole head: it gets one with the same extensions and nothing else.
 fn raw_parameters<B>(request: &Request<B>) -> Poll<Result<RawPathParams, RawPathParamsRejection>> {
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.extensions = request.extensions().clone();

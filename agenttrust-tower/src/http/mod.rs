@@ -93,10 +93,10 @@
 //! # Whose call it is
 //!
 //! Where an [`AuthenticateLayer`](crate::AuthenticateLayer) outside of the guard left an
-//! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions, the call is checked as that agent in
-//! its session, and so are guarded functions inside; else as the guard's own agent. A guard made by
-//! [`AgentTrustGuard::gateway`] has none, and makes no call that nobody was known for. An extractor of
-//! your own names the agent with [`principal_in`](agenttrust::Action::principal_in).
+//! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions, the call is checked as that agent in its session,
+//! and so are guarded functions inside; else as the guard's own agent. A guard made by [`AgentTrustGuard::gateway`] has
+//! none, and makes no call for which no agent is known. An extractor of your own names the agent with
+//! [`principal_in`](agenttrust::Action::principal_in).
 //!
 //! A preflight of CORS that came by an `AuthenticateLayer` is no agent's call, and is refused here (400) rather than asked
 //! about as the guard's own: answer preflights outside of the guard, or leave them out with
@@ -126,7 +126,7 @@ pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 pub use crate::intake::{Buffered, FromBuffered};
 
-/// The path that a request was made for, of which nesting has left a part on it only.
+/// Returns the path that a request was made for, of which nesting has left a part on it only.
 pub(crate) fn path_as_asked<B>(request: &http::Request<B>) -> &str {
     #[cfg(feature = "axum")]
     if let Some(path) = matched::original_path(request) {
@@ -136,7 +136,7 @@ pub(crate) fn path_as_asked<B>(request: &http::Request<B>) -> &str {
 }
 
 impl GuardLayer<HttpExtract, HttpDeny> {
-    /// A layer for HTTP services, with the action and the denials of [`http`](crate::http).
+    /// Creates a layer for HTTP services, with the action and the denials of [`http`](crate::http).
     ///
     /// ```
     /// use agenttrust::AgentTrustGuard;
@@ -155,7 +155,7 @@ impl GuardLayer<HttpExtract, HttpDeny> {
 }
 
 impl<T, D, I> GuardLayer<HttpExtract<T>, D, I> {
-    /// The route template where no router left one: [`HttpExtract::template`].
+    /// Returns the route template where no router left one: [`HttpExtract::template`].
     pub fn template<T2>(self, template: T2) -> GuardLayer<HttpExtract<T2>, D, I> {
         self.map_extract(|extract| extract.template(template))
     }

@@ -11,7 +11,7 @@ use http_body::Body;
 pub(crate) struct Preflight;
 
 impl Preflight {
-    /// Lets a preflight in as what it is: nobody's.
+    /// Lets a preflight in, as a request of no agent.
     pub(crate) fn admit<B>(request: &mut Request<B>) {
         request.extensions_mut().remove::<AgentIdentity>();
         request.extensions_mut().insert(Self);

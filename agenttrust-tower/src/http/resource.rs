@@ -6,7 +6,7 @@ use http::header::HOST;
 use http::{HeaderMap, Request};
 use serde_json::{Map, Value};
 
-/// Everything in a request's head that says what it acts on. An approval is bound to all of it.
+/// All members of a request's head that say what it acts on. An approval is bound to all of them.
 pub(super) struct Resource(Map<String, Value>);
 
 impl Resource {
@@ -50,7 +50,7 @@ impl Resource {
     }
 }
 
-/// The one `Host` header; the error is the reason why it cannot be read.
+/// Returns the one `Host` header; the error is the reason why it cannot be read.
 pub(crate) fn host(headers: &HeaderMap) -> Result<Option<&str>, Cow<'static, str>> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {

@@ -13,7 +13,8 @@ use http::Request;
     note = "give text such as \"/files/{{name}}\", or a closure `|request: &http::Request<{B}>| -> Option<&'static str>`"
 )]
 pub trait RouteTemplate<B> {
-    /// The template, or `None` where no route matches: the call is guarded as `(unmatched)`.
+    /// Returns the template, or `None` where no route matches: the call is guarded as
+    /// `(unmatched)`.
     fn route_template(&self, request: &Request<B>) -> Option<Cow<'_, str>>;
 }
 
@@ -21,7 +22,7 @@ pub trait RouteTemplate<B> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTemplate;
 
-/// That nothing is known of any route is said once.
+/// The guard of the warning that no route is known, which is logged once.
 #[cfg(not(feature = "axum"))]
 static SAID: std::sync::Once = std::sync::Once::new();
 

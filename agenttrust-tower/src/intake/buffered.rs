@@ -63,7 +63,7 @@ impl Body for Buffered {
     }
 }
 
-/// Bodies that can be made anew from one that was read whole.
+/// Bodies that can be made again from one that was read whole.
 ///
 /// A layer that binds bodies reads them before it asks, and hands on what it has read. axum's and tonic's
 /// `Body`, `BoxBody` and `UnsyncBoxBody` hold all of it; `Full` has no place for trailers and drops them.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 /// and the rest of the request needs a place beside them.
 const SHOWN_MOST: usize = 48 * 1024;
 
-/// A value that stands for these bytes and for no others: their text, else their base64, else, where
+/// Returns a value that stands for these bytes and for no others: their text, else their base64, else, where
 /// those are too long to be shown to a person, their SHA-256 and their length.
 pub(crate) fn exact(bytes: &[u8]) -> Value {
     let is_short = |value: &Value| value.to_string().len() <= SHOWN_MOST;
@@ -32,7 +32,7 @@ fn readable(bytes: &[u8]) -> Value {
     }
 }
 
-/// The headers among `names` that are there, by name; the error is the reason why one cannot be read.
+/// Returns the headers among `names` that are there, by name; the error is the reason why one cannot be read.
 pub(crate) fn described(
     headers: &HeaderMap,
     names: &[HeaderName],

@@ -23,7 +23,7 @@ pub(crate) use self::exact::{described, exact};
 use self::rest::{ends_with, is_multiplexed, read_away, read_behind};
 use crate::{Unread, UnreadReason};
 
-/// How long a body may be, and how long it may take.
+/// The greatest length of a body, and the time that it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub(crate) limit: usize,
@@ -37,7 +37,7 @@ pub struct Whole {
     pub(crate) trailers: Option<HeaderMap>,
 }
 
-/// The whole body; `enough` stops the reading of one that can be nothing any more.
+/// Returns the whole body; `enough` stops the reading of one that can be nothing any more.
 pub(crate) async fn take_in<B>(
     head: &Parts,
     body: B,
@@ -69,12 +69,12 @@ where
     Err(Unread::new(reason, !is_multiplexed(head)))
 }
 
-/// How long the head says that the body is.
+/// Returns how long the head says that the body is.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// What became of a body.
+/// The state of a body after it was read.
 enum Kept {
     Whole(Whole),
     TooLong,

@@ -16,12 +16,12 @@ use http::{Request, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 
-/// How much of a body is read away.
+/// The largest part of a body that is read away.
 #[derive(Clone, Copy, Debug)]
 struct Most {
     bytes: usize,
     within: Duration,
-    /// How long it may be silent.
+    /// The longest time that the body may be silent.
     silent: Duration,
 }
 
@@ -32,12 +32,12 @@ const BEFORE: Most =
 const BEHIND: Most =
     Most { bytes: 64 << 20, within: Duration::from_secs(30), silent: Duration::from_secs(5) };
 
-/// What came of reading.
+/// The result of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Read {
     ToItsEnd,
     BrokeOff,
-    /// There is more of it, or may be.
+    /// The limit is reached, and there is more of the body, or may be.
     Enough,
 }
 
@@ -117,12 +117,12 @@ where
     background::spawn(async move { BEHIND.read(&mut body).await });
 }
 
-/// Whether the sender waits to be asked for the body.
+/// Returns whether the sender waits to be asked for the body.
 fn expects(head: &Parts) -> bool {
     head.headers.contains_key(EXPECT)
 }
 
-/// Whether the connection goes on whatever becomes of one body.
+/// Returns whether the connection goes on whatever becomes of one body.
 pub(crate) fn is_multiplexed(head: &Parts) -> bool {
     head.version > Version::HTTP_11
 }

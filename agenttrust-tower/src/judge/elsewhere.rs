@@ -10,9 +10,9 @@ use http::HeaderMap;
 use lru::LruCache;
 use serde_json::Value;
 
-/// How many are waited for; of more, the one that was there first counts as not answered.
+/// The largest number of calls that are waited for; of more, the one that was there first counts as not answered.
 const MOST: usize = 1_024;
-/// How long one is waited for while its session is listened to ...
+/// The time for which a call is waited for while its session is listened to ...
 const WITHIN: Duration = Duration::from_secs(60 * 60);
 /// ... and until a client that went listens again. One that gave the call up never does.
 const UNHEARD: Duration = Duration::from_secs(15);
@@ -20,14 +20,14 @@ const SESSION: &str = "mcp-session-id";
 
 /// Calls of all sessions behind one layer.
 #[derive(Clone, Debug)]
-pub(crate) struct Elsewhere(Arc<Mutex<Known>>);
+pub(crate) struct Elsewhere(Arc<Mutex<ElsewhereState>>);
 
 #[derive(Debug)]
-struct Known {
+struct ElsewhereState {
     waiting: LruCache<Of, Permit>,
-    /// What was answered on another stream before the first one had ended.
+    /// The outcomes of answers that came on another stream before the first one had ended.
     early: LruCache<Of, CallOutcome>,
-    /// How many streams of a session are listened to.
+    /// The number of streams of a session that are listened to.
     streams: HashMap<Session, usize>,
 }
 
@@ -38,24 +38,24 @@ type Of = (Session, String);
 impl Default for Elsewhere {
     fn default() -> Self {
         let (waiting, early) = (LruCache::unbounded(), LruCache::unbounded());
-        Self(Arc::new(Mutex::new(Known { waiting, early, streams: HashMap::new() })))
+        Self(Arc::new(Mutex::new(ElsewhereState { waiting, early, streams: HashMap::new() })))
     }
 }
 
 impl Elsewhere {
-    /// The call of this id, in the session that the headers name, where they name one.
+    /// Returns the call of this id, in the session that the headers name, where they name one.
     pub(crate) fn call(&self, headers: &HeaderMap, id: &Value) -> Option<OfCall> {
         Some(OfCall { of: (session(headers)?, id.to_string()), among: self.clone() })
     }
 
-    /// A stream that the client listens to, in the session that the headers name.
+    /// Returns a stream that the client listens to, in the session that the headers name.
     pub(crate) fn stream(&self, headers: &HeaderMap) -> Option<OfStream> {
         let session = session(headers)?;
-        *self.known().streams.entry(Arc::clone(&session)).or_default() += 1;
+        *self.state().streams.entry(Arc::clone(&session)).or_default() += 1;
         Some(OfStream { session, among: self.clone() })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn state(&self) -> MutexGuard<'_, ElsewhereState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,12 +64,12 @@ fn session(headers: &HeaderMap) -> Option<Session> {
     Some(headers.get(SESSION)?.as_bytes().into())
 }
 
-/// The tool may have run, and said nothing.
+/// Returns the outcome of a call without an answer: the tool may have run, and said nothing.
 pub(super) fn no_reply() -> CallOutcome {
     CallOutcome::failure("NoReply")
 }
 
-/// One call of a session.
+/// A call of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct OfCall {
     of: Of,
@@ -77,20 +77,21 @@ pub(crate) struct OfCall {
 }
 
 impl OfCall {
-    /// The stream of the call has ended without an answer. `resumes` is whether a client can go on from an event of it.
+    /// Keeps the permit of a call whose stream has ended without an answer. `resumes` is whether a client can go on
+    /// from an event of it.
     pub(super) fn ended(self, permit: Permit, resumes: bool) {
         let Self { of, among } = self;
-        let mut known = among.known();
-        if let Some(outcome) = known.early.pop(&of) {
-            drop(known);
+        let mut state = among.state();
+        if let Some(outcome) = state.early.pop(&of) {
+            drop(state);
             return permit.finish_with(outcome);
         }
-        if !resumes && !known.streams.contains_key(&of.0) {
-            drop(known);
+        if !resumes && !state.streams.contains_key(&of.0) {
+            drop(state);
             return permit.finish_with(no_reply());
         }
-        let gone = keep(&mut known.waiting, of.clone(), permit);
-        drop(known);
+        let gone = keep(&mut state.waiting, of.clone(), permit);
+        drop(state);
         gone.into_iter().for_each(|permit| permit.finish_with(no_reply()));
         lapse(of, &among);
     }
@@ -108,21 +109,21 @@ fn lapse(of: Of, among: &Elsewhere) {
     background::spawn(async move {
         loop {
             background::sleep(UNHEARD).await;
-            let Some(known) = among.upgrade() else { return };
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if !known.waiting.contains(&of) {
+            let Some(state) = among.upgrade() else { return };
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            if !state.waiting.contains(&of) {
                 return;
             }
-            if !known.streams.contains_key(&of.0) || begun.elapsed() >= WITHIN {
-                let permit = known.waiting.pop(&of);
-                drop(known);
+            if !state.streams.contains_key(&of.0) || begun.elapsed() >= WITHIN {
+                let permit = state.waiting.pop(&of);
+                drop(state);
                 return permit.into_iter().for_each(|permit| permit.finish_with(no_reply()));
             }
         }
     });
 }
 
-/// One stream of a session, for as long as it is listened to.
+/// A stream of a session, for as long as it is listened to.
 #[derive(Debug)]
 pub(crate) struct OfStream {
     session: Session,
@@ -130,28 +131,28 @@ pub(crate) struct OfStream {
 }
 
 impl OfStream {
-    /// The answer to the request of this id passes.
+    /// Reports the call whose answer, to the request of this id, passes on the stream.
     pub(super) fn answered(&self, id: &Value, outcome: CallOutcome) {
         let of = (Arc::clone(&self.session), id.to_string());
-        let mut known = self.among.known();
-        match known.waiting.pop(&of) {
+        let mut state = self.among.state();
+        match state.waiting.pop(&of) {
             // Reported outside of the lock.
             Some(permit) => {
-                drop(known);
+                drop(state);
                 permit.finish_with(outcome);
             }
-            None => drop(keep(&mut known.early, of, outcome)),
+            None => drop(keep(&mut state.early, of, outcome)),
         }
     }
 }
 
 impl Drop for OfStream {
     fn drop(&mut self) {
-        let mut known = self.among.known();
-        if let Some(count) = known.streams.get_mut(&self.session) {
+        let mut state = self.among.state();
+        if let Some(count) = state.streams.get_mut(&self.session) {
             *count -= 1;
             if *count == 0 {
-                known.streams.remove(&self.session);
+                state.streams.remove(&self.session);
             }
         }
     }

@@ -48,7 +48,7 @@ impl Judge {
         }
     }
 
-    /// Whether the last byte of the body is the last that can be said.
+    /// Returns whether the last byte of the body is the last that can be said.
     pub(crate) fn ends_with_data(&self) -> bool {
         match self {
             #[cfg(feature = "tonic")]

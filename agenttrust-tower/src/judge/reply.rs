@@ -17,24 +17,24 @@ pub(crate) struct ReplyJudge {
     said: Option<Reply>,
     /// An event had an id, from which a client can go on.
     resumes: bool,
-    /// Where the answer may come, if not here.
+    /// The call whose answer may come elsewhere, if not here.
     call: Option<OfCall>,
-    /// What is listened to: answers in it are those of calls whose own stream has ended.
+    /// The stream that is listened to: answers in it are those of calls whose own stream has ended.
     stream: Option<OfStream>,
 }
 
-/// Where in a line of server-sent events we are.
+/// A position in a line of server-sent events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// So many bytes of `data:` were there.
+    /// The position after so many bytes of `data:`.
     Field(usize),
-    /// At the very beginning, where so many bytes of a byte-order mark were there.
+    /// The very beginning, after so many bytes of a byte-order mark.
     Mark(usize),
-    /// So many bytes of `id:` were there.
+    /// The position after so many bytes of `id:`.
     Id(usize),
-    /// In the data of the event.
+    /// The data of the event.
     Data,
-    /// In another field, or in a comment.
+    /// Another field, or a comment.
     Other,
 }
 
@@ -43,8 +43,8 @@ const ID: &[u8] = b"id:";
 /// A stream may begin with it, and it is no part of its first line.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How to judge an answer: by what is in it, where that can be read, else by its status; and a good status
-/// is none of a call where nothing in the answer can speak of it.
+/// Returns how to judge an answer: by its content where that can be read, else by its status. A good status says
+/// nothing of a call where the answer cannot hold its result.
 pub(crate) fn judge<B>(response: &Response<B>, call: Option<OfCall>) -> Judge {
     let headers = response.headers();
     let media = media_type(headers).unwrap_or_default();
@@ -61,7 +61,7 @@ pub(crate) fn judge<B>(response: &Response<B>, call: Option<OfCall>) -> Judge {
     }
 }
 
-/// How to listen to an answer for those of other calls, where it is a stream that can be read.
+/// Returns how to listen to an answer for those of other calls, where it is a stream that can be read.
 pub(crate) fn listening<B>(
     response: &Response<B>,
     stream: impl FnOnce() -> Option<OfStream>,

@@ -3,31 +3,31 @@
 
 use serde_json::Value;
 
-/// Deeper than this nobody looks.
+/// The greatest depth that is scanned.
 const DEEPEST: usize = 512;
 /// The longest of the keys and words that are looked for, and one more.
 const WORD: usize = 8;
 /// The longest id that is kept, as it is written.
 const ID: usize = 1_024;
 
-/// What an answer says.
+/// The result of a call, as an answer says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// It has an `error`.
+    /// An answer with an `error`.
     Error,
-    /// It has a `result` that says `isError: true`.
+    /// An answer with a `result` that says `isError: true`.
     ToolError,
-    /// It has any other `result`.
+    /// An answer with any other `result`.
     Success,
 }
 
 /// Reads one JSON text, piece by piece.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Where we are: whether each container that is open is an object.
+    /// The containers that are open, from the outside in: whether each is an object.
     open: Vec<bool>,
     mode: Mode,
-    /// In an object, and a key comes next.
+    /// Whether a key comes next, in an object.
     key_next: bool,
     /// The beginning of the key or the word that is being read.
     word: Word,
@@ -121,7 +121,7 @@ impl Scan {
         }
     }
 
-    /// What the text said, if it was the answer to a request, and all of it: not one of the server's own
+    /// Returns what the text said, if it was the answer to a request, and all of it: not one of the server's own
     /// messages.
     pub(super) fn reply(&self) -> Option<Reply> {
         let Seen { method, error, result, is_error } = self.seen;
@@ -134,7 +134,7 @@ impl Scan {
         }
     }
 
-    /// The id of the request that the text answers; none where it is longer than any.
+    /// Returns the id of the request that the text answers; none where it is longer than any.
     pub(super) fn id(&self) -> Option<Value> {
         serde_json::from_slice(self.id.get(..self.id.len().min(ID))?).ok()
     }
@@ -217,7 +217,7 @@ impl Scan {
         self.value(null);
     }
 
-    /// A value begins or is over.
+    /// Notes that a value begins or is over.
     fn value(&mut self, null: bool) {
         if self.open.len() != 1 || self.open.first() != Some(&true) {
             return;

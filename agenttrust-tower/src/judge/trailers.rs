@@ -22,7 +22,7 @@ impl TrailerJudge {
     }
 }
 
-/// What the headers or trailers say, if they say it.
+/// Returns what the headers or trailers say, if they say it.
 pub(crate) fn outcome_in(headers: &HeaderMap) -> Option<CallOutcome> {
     let code = Code::from_bytes(headers.get(STATUS)?.as_bytes());
     Some(if code == Code::Ok { CallOutcome::Success } else { failure(code) })

@@ -24,14 +24,14 @@ pub struct McpDeny<M = StringBody> {
     pub(super) elsewhere: Elsewhere,
 }
 
-/// What an answer needs of its request.
+/// The context of an MCP answer: the facts about its request that it needs.
 #[derive(Clone, Debug)]
 pub struct McpContext {
     id: Value,
     /// Whether the client waits for what a tool says, and reads a result as that.
     tool: bool,
     result_types: bool,
-    /// Where its answer may come as well.
+    /// The call, if its answer may come on another stream as well.
     call: Option<OfCall>,
     asked: HttpContext,
 }

@@ -9,11 +9,11 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::rpc::Rejection;
+use crate::call_state::{CallState, Decided};
 use crate::future::once;
 use crate::http::{FollowBody, Following, MakeBody};
 use crate::judge::elsewhere::Elsewhere;
 use crate::judge::reply::listening;
-use crate::stage::{Decided, Stage};
 
 pin_project! {
     /// The answer of an [`McpHttp`](crate::mcp::McpHttp) service on its way.
@@ -28,7 +28,7 @@ pin_project! {
     {
         body: M,
         #[pin]
-        state: State<Stage<S, Request<B>, Rejection>, S::Future>,
+        state: State<CallState<S, Request<B>, Rejection>, S::Future>,
     }
 }
 
@@ -36,12 +36,12 @@ pin_project! {
     #[project = StateProj]
     enum State<G, F> {
         Refused { rejection: Option<Rejection> },
-        Reading { stage: G },
+        Reading { call_state: G },
         Calling { #[pin] future: F, listening: Option<Listening> },
     }
 }
 
-/// What is needed to listen to a stream of the server for the answers of calls whose own stream has ended.
+/// The parts that are needed to listen to a stream of the server for the answers of calls whose own stream has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Listening {
     elsewhere: Elsewhere,
@@ -62,8 +62,8 @@ impl Listening {
 }
 
 impl<S: Service<Request<B>>, B, M> McpHttpFuture<S, B, M> {
-    pub(super) fn reading(stage: Stage<S, Request<B>, Rejection>, body: M) -> Self {
-        Self { body, state: State::Reading { stage } }
+    pub(super) fn reading(call_state: CallState<S, Request<B>, Rejection>, body: M) -> Self {
+        Self { body, state: State::Reading { call_state } }
     }
 
     pub(super) fn calling(future: S::Future, listening: Option<Listening>, body: M) -> Self {
@@ -88,8 +88,8 @@ where
                     let make_body = |json| this.body.make_body(json);
                     return Poll::Ready(Ok(rejection.into_response(make_body)));
                 }
-                StateProj::Reading { stage } => {
-                    let next = match ready!(stage.poll_decided::<Request<B>>(cx)) {
+                StateProj::Reading { call_state } => {
+                    let next = match ready!(call_state.poll_decided::<Request<B>>(cx)) {
                         Decided::Call { mut service, answer: request } => {
                             State::Calling { future: service.call(request), listening: None }
                         }

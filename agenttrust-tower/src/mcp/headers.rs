@@ -13,8 +13,7 @@ pub(super) const METHOD: &str = "mcp-method";
 pub(super) const NAME: &str = "mcp-name";
 pub(super) const VERSION: &str = "mcp-protocol-version";
 
-/// From this revision on there are no sessions, headers repeat what a message says, and a result says that
-/// it is one.
+/// The first revision without sessions, in which headers repeat what a message says, and a result says that it is one.
 const MODERN: &str = "2026-07-28";
 
 /// Returns whether this revision of MCP is 2026-07-28 or a later one. Revisions are dates, and compare as
@@ -44,7 +43,7 @@ pub(super) fn agree(
     Ok(())
 }
 
-/// The same of the version. Before 2026-07-28 no body says one.
+/// Checks that the header and the body name the same version. Before 2026-07-28 no body names one.
 pub(super) fn agree_on_version(
     headers: &HeaderMap,
     version: Option<&str>,
@@ -56,7 +55,7 @@ pub(super) fn agree_on_version(
     }
 }
 
-/// A header that contradicts the body.
+/// Returns a header that contradicts the body.
 pub(super) fn mismatch(header: &str) -> Rejection {
     let message = format!("the header {header} does not say what the body says");
     Rejection::new(HEADER_MISMATCH, message)
@@ -66,7 +65,7 @@ fn says(value: &[u8], said: Option<&str>) -> bool {
     said.is_some_and(|said| decoded(value).is_some_and(|value| *value == *said.as_bytes()))
 }
 
-/// The value as it is, in ASCII, or what is in `=?base64?…?=` where it could not be a header as it is. Never
+/// Returns the value as it is, in ASCII, or what is in `=?base64?…?=` where it could not be a header as it is. Never
 /// that as it is: a name that looks like this is another one to a reader that decodes it.
 pub(super) fn decoded(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     match value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?=")) {

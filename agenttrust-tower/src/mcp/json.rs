@@ -1,9 +1,9 @@
-//! Reading JSON that means one thing only: a key that comes twice is none, whichever of the two the
-//! next reader would go by.
+//! Reading JSON that means one thing only: a key that comes twice is refused, since readers differ in which of the two
+//! they go by.
 //!
-//! Looked through first, and only then read by `serde_json` itself: how it hands out numbers is its own
-//! affair, and another one with its feature `arbitrary_precision`. And a value that is read takes many
-//! times the memory of its text, so that they are counted before there is any.
+//! The text is looked through first, and only then read by `serde_json` itself. The way in which that hands out numbers
+//! is its own affair, and another one with its feature `arbitrary_precision`. A value that is read takes many times the
+//! memory of its text, so the values are counted before there is any.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,16 +11,16 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// What a text is.
+/// The kind of a text.
 #[derive(Debug, PartialEq)]
 pub enum Text {
     /// An object.
     Object(Map<String, Value>),
     /// A list, which is not read.
     List,
-    /// Any other value, which is not read.
+    /// A value of another kind, which is not read.
     Bare,
-    /// One that holds more values than may be, and is not read.
+    /// A text that holds more values than may be, and is not read.
     TooMany,
 }
 
@@ -45,8 +45,8 @@ pub fn parse(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
     }
 }
 
-/// Returns whether every number in a JSON text is the same one once it is read and written anew: a whole one of more than 64
-/// bits is not, and neither is another of more digits than a double keeps.
+/// Returns whether every number in a JSON text is the same one once it is read and written again: a whole one of more
+/// than 64 bits is not, and neither is another of more digits than a double keeps.
 pub(super) fn keeps_numbers(text: &[u8]) -> bool {
     let mut rest = text;
     loop {
@@ -68,7 +68,7 @@ pub(super) fn keeps_numbers(text: &[u8]) -> bool {
     }
 }
 
-/// What comes behind a string, of which the first quotation mark was read.
+/// Returns what comes behind a string, of which the first quotation mark was read.
 fn behind_string(mut text: &[u8]) -> &[u8] {
     loop {
         match text {
@@ -89,7 +89,7 @@ fn is_kept(number: &[u8]) -> bool {
     anew.is_ok_and(|anew| Decimal::of(text) == Decimal::of(&anew))
 }
 
-/// What a number comes to: its digits without zeros around them, and the power of ten of the last one.
+/// The value of a number: its digits without zeros around them, and the power of ten of the last one.
 #[derive(PartialEq)]
 struct Decimal {
     is_negative: bool,
@@ -122,7 +122,7 @@ impl Decimal {
 
 /// A value without a key that comes twice. Nothing of it is kept.
 struct OneMeaning<'a> {
-    /// How many values there may be, and one more.
+    /// The number of values that there may still be, and one more.
     left: &'a mut usize,
 }
 

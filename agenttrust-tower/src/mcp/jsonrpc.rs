@@ -15,19 +15,18 @@ use super::rpc::{
 
 /// No method of MCP comes near.
 const LONGEST_METHOD: usize = 256;
-/// All that a request or a notification is made of, and all that an answer is.
+/// The members of a request or a notification, and below those of an answer.
 const OF_A_REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
 const OF_AN_ANSWER: [&str; 4] = ["jsonrpc", "id", "result", "error"];
-/// What servers go by in the `params` of guarded calls.
+/// The members that servers go by in the `params` of guarded calls.
 const OF_PARAMS: [&str; 8] =
     ["name", "uri", "taskId", "arguments", "_meta", "task", "inputResponses", "requestState"];
 /// The member of `_meta` that says the version (MCP 2026-07-28).
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// One message: a request, a notification, or an answer.
+/// A message: a request, a notification, or an answer.
 ///
-/// Whatever the next reader makes of JSON, it reads what was read here, once it is [written
-/// anew](Self::write).
+/// A message that is [written again](Self::write) means to any reader of JSON what was read here.
 #[derive(Clone, Debug)]
 pub struct JsonRpc {
     members: Map<String, Value>,
@@ -35,12 +34,12 @@ pub struct JsonRpc {
 }
 
 impl JsonRpc {
-    /// Reads a message of at most `most` values, nested ones counted. `params` that are null are as absent; a number that
-    /// would be another one when it is [written anew](Self::write) is refused.
+    /// Reads a message of at most `most` values, nested ones counted. `params` that are null are as absent; a number
+    /// that would be another one when it is [written again](Self::write) is refused.
     ///
     /// # Errors
     ///
-    /// Returns why it is none, with the id of the request where that could be read.
+    /// Returns why the text is not such a message, with the id of the request where that could be read.
     pub fn read(text: &[u8], most: usize) -> Result<Self, Rejection> {
         let parsed = json::parse(text, most).map_err(|error| {
             Rejection::new(PARSE_ERROR, format!("the message is not one JSON text: {error}"))
@@ -211,7 +210,7 @@ impl JsonRpc {
         Err(Rejection::new(HEADER_MISMATCH, message).id(id))
     }
 
-    /// Writes the message anew: what was read, and nothing else.
+    /// Writes the message again: what was read, and nothing else.
     ///
     /// # Errors
     ///
@@ -260,8 +259,8 @@ fn classify(members: &Map<String, Value>) -> Result<Option<Kind>, Rejection> {
     Ok(kind)
 }
 
-/// Refuses all other members: a reader to whom `Method` is `method`, and there are such, would go by
-/// one that nobody has looked at here.
+/// Refuses all other members. Some readers take `Method` for `method`, and would go by a member that was not looked at
+/// here.
 fn made_of(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
     if members.keys().all(|key| known.contains(&key.as_str())) {
         return Ok(());
@@ -269,7 +268,7 @@ fn made_of(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection
     Err(invalid(format!("a message like this one has no members but {}", known.join(", "))))
 }
 
-/// A method is a plain word, and the guarded ones are written in one way.
+/// Returns the method, which is a plain word; the guarded ones are written in one way.
 fn method_of(method: &Value) -> Result<&str, Rejection> {
     let plain = |method: &&str| {
         (1..=LONGEST_METHOD).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_graphic())
@@ -287,7 +286,7 @@ fn method_of(method: &Value) -> Result<&str, Rejection> {
     Ok(method)
 }
 
-/// MCP: a text or a whole number, and never null.
+/// Returns the id, by MCP a text or a whole number, and never null.
 fn id(id: &Value) -> Result<&Value, Rejection> {
     match id {
         Value::String(_) => Ok(id),
@@ -324,7 +323,7 @@ fn see_name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<(), Rejec
     Ok(())
 }
 
-/// Whether nobody takes a member of `params` for one that it is not: `Name` for `name`, or `nameſ` and
+/// Returns whether no reader takes a member of `params` for one that it is not: `Name` for `name`, or `nameſ` and
 /// `name\0`, which are all the same to one reader of JSON or another.
 fn is_unlike(key: &str) -> bool {
     let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp_call::{self, EFFECT_OF_AN_UPDATE, TASK_UPDATE, read};
 
-/// What is called.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A tool.
@@ -14,7 +14,7 @@ pub enum Kind {
     Resource,
     /// A list of resources that is read.
     Directory,
-    /// What is known of a skill before its files are read (the extension `io.modelcontextprotocol/skills`).
+    /// A read of what is known of a skill before its files are read (the extension `io.modelcontextprotocol/skills`).
     Skill,
     /// A prompt.
     Prompt,
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// The member of `params` that says which one.
+    /// Returns the member of `params` that says which one.
     pub(super) fn named_by(self) -> &'static str {
         match self {
             Self::Tool | Self::Prompt => "name",
@@ -117,14 +117,15 @@ impl Kind {
     }
 }
 
-/// Without arguments, with null and with none of them is the same call; and so with answers.
+/// Takes a member that is an object. An absent one and null are the same call as an empty one, and so they are for
+/// answers.
 fn object(rest: &mut Map<String, Value>, member: &str) -> Value {
     let given = rest.remove(member).filter(|given| !given.is_null());
     given.unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-/// Whether MCP has servers go by a member of `_meta`: where to tell of progress, in which trace a call is, and what the
-/// client is and can do.
+/// Returns whether MCP has servers go by a member of `_meta`: where to tell of progress, in which trace a call is, and
+/// what the client is and can do.
 pub(super) fn is_of_mcp(name: &str) -> bool {
     matches!(name, "progressToken" | "traceparent" | "tracestate" | "baggage")
         || name.starts_with("io.modelcontextprotocol/")

@@ -51,24 +51,24 @@ impl McpHttpLayer {
 }
 
 impl<M> McpHttpLayer<M> {
-    /// Tools as `name/tool`, so that those of several servers are told apart.
+    /// Names the tools as `name/tool`, so that those of several servers are told apart.
     pub fn server(self, name: impl Into<String>) -> Self {
         self.extract(|extract| extract.server = Some(name.into()))
     }
 
-    /// What the tools do, by name. For those it says nothing of, the Guardian goes by what was declared
+    /// Sets what the tools do, by name. For those it says nothing of, the Guardian goes by what was declared
     /// of the tool, else by its name.
     pub fn effects(self, effects: impl Fn(&str) -> Option<Effect> + Send + Sync + 'static) -> Self {
         self.extract(|extract| extract.effects = Some(Arc::new(effects)))
     }
 
-    /// What `tasks/update` does, which is guarded as the tool `mcp/tasks/update`: the answers in it let a
+    /// Sets what `tasks/update` does, which is guarded as the tool `mcp/tasks/update`: the answers in it let a
     /// tool go on that asked for more. Destructive, where nothing is said here.
     pub fn tasks(self, effect: Effect) -> Self {
         self.extract(|extract| extract.tasks = Some(effect))
     }
 
-    /// Whether `resources/read`, `resources/directory/read` and `skills/get` are guarded as well, as reads of
+    /// Sets whether `resources/read`, `resources/directory/read` and `skills/get` are guarded as well, as reads of
     /// the tools `mcp/resources/read`, `mcp/resources/directory/read` and `mcp/skills/get`; they are not by
     /// default.
     pub fn resources(mut self, guarded: bool) -> Self {
@@ -76,14 +76,14 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// Whether `prompts/get` is guarded as well, as a read of the tool `mcp/prompts/get`; it is not by
+    /// Sets whether `prompts/get` is guarded as well, as a read of the tool `mcp/prompts/get`; it is not by
     /// default.
     pub fn prompts(mut self, guarded: bool) -> Self {
         self.intake.scope.prompts = guarded;
         self
     }
 
-    /// Which headers repeat arguments of the tools, by name, so that `Mcp-Param-*` are compared with what they
+    /// Sets which headers repeat arguments of the tools, by name, so that `Mcp-Param-*` are compared with what they
     /// repeat: see [`mcp`](crate::mcp#headers-that-repeat-arguments).
     ///
     /// ```
@@ -106,8 +106,9 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// Members of `_meta` that the server goes by beside those of MCP itself: they are handed on, and are part of what an
-    /// approval is bound to. Without this, they are left out of guarded calls: see [`mcp`](crate::mcp#what-the-server-gets).
+    /// Sets members of `_meta` that the server goes by beside those of MCP itself: they are handed on, and are part of
+    /// what an approval is bound to. Without this, they are left out of guarded calls: see
+    /// [`mcp`](crate::mcp#what-the-server-gets).
     ///
     /// Name none that changes with every call, such as an id: each call would be another one.
     pub fn bind_meta<T: Into<String>>(mut self, members: impl IntoIterator<Item = T>) -> Self {
@@ -115,7 +116,7 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// How long a message may be, in bytes. It may hold one JSON value for every 16 of them, and 1,024 in
+    /// Sets how long a message may be, in bytes. It may hold one JSON value for every 16 of them, and 1,024 in
     /// any case, nested ones counted.
     ///
     /// While a message is read and asked about it takes three to four times its length, and at worst,
@@ -126,13 +127,13 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// How long a message may take to come.
+    /// Sets how long a message may take to come.
     pub fn body_timeout(mut self, within: Duration) -> Self {
         self.intake.bounds.within = within;
         self
     }
 
-    /// Scopes that every call needs: [`GuardLayer::scopes`].
+    /// Adds scopes that every call needs: [`GuardLayer::scopes`].
     pub fn scopes<T: Into<Cow<'static, str>>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,
@@ -141,13 +142,13 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// What a held call does: [`GuardLayer::on_elevation`].
+    /// Sets what a held call does: [`GuardLayer::on_elevation`].
     pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
         self.guard = self.guard.on_elevation(on_elevation);
         self
     }
 
-    /// Whether a guarded function inside runs without asking again: [`GuardLayer::covers_inner`].
+    /// Sets whether a guarded function inside runs without asking again: [`GuardLayer::covers_inner`].
     pub fn covers_inner(mut self, covers: bool) -> Self {
         self.guard = self.guard.covers_inner(covers);
         self

@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::params::ParamHeaders;
 use super::rpc::Rejection;
 
-/// Which kinds are guarded beside tools and what they go on with, which always are.
+/// The kinds of calls that are guarded beside tools and updates of their tasks, which always are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope {
     /// Whether reads of resources are.
@@ -21,7 +21,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// All of them.
+    /// All kinds.
     pub const ALL: Self = Self { resources: true, prompts: true };
 
     fn holds(self, kind: Kind) -> bool {
@@ -36,13 +36,14 @@ impl Scope {
 /// A call that is guarded.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What is called.
+    /// The kind of the call.
     pub kind: Kind,
     /// The tool's or the prompt's name, the resource's URI, the task's id.
     pub name: String,
     /// Whether the client waits for a task and not for what the tool says (MCP 2025-11-25).
     pub as_task: bool,
-    /// All of `params` but what MCP says of `_meta`, and but the name of a tool: see [`Kind::input`].
+    /// The members of `params`, without those that MCP has in `_meta`, and without the name of a tool: see
+    /// [`Kind::input`].
     pub input: Value,
     /// The id of the request.
     pub id: Value,
@@ -69,14 +70,14 @@ impl Call {
     }
 }
 
-/// What a message is to the guard. It travels in the extensions of the request that carries it.
+/// The meaning of a message for the guard. It travels in the extensions of the request that carries it.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
     Guard(Call),
     Pass,
 }
 
-/// What is known of the headers that repeat a tool's arguments, by its name.
+/// The known headers that repeat a tool's arguments, by the tool's name.
 #[derive(Clone, Default)]
 pub(super) struct Schemas(pub(super) Option<Arc<KnownOf>>);
 
@@ -95,9 +96,9 @@ impl fmt::Debug for Schemas {
     }
 }
 
-/// What is looked at in a message, and how much of it there may be.
+/// The rules for reading a message: what is looked at, and how much of it there may be.
 pub(super) struct Reading<'a> {
-    /// How many values.
+    /// The largest number of values.
     pub(super) most: usize,
     pub(super) scope: Scope,
     pub(super) schemas: &'a Schemas,
@@ -106,7 +107,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads one message; returns it written anew, with what it is.
+    /// Reads one message; returns it written again, with its meaning.
     pub(super) fn parse(
         &self,
         text: &[u8],

@@ -3,13 +3,13 @@
 /// Two ways to speak MCP, which begin differently and share most of their methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Era {
-    /// Up to 2025-11-25: it begins with `initialize`, and has sessions.
+    /// MCP up to 2025-11-25, which begins with `initialize` and has sessions.
     Legacy,
-    /// From 2026-07-28 on: each request says all that it needs.
+    /// MCP from 2026-07-28 on: each request carries all that it needs.
     Modern,
 }
 
-/// Where a method belongs.
+/// The eras that a method belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum In {
     Both,

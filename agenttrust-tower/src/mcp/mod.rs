@@ -1,5 +1,4 @@
-//! MCP over streamable HTTP, whatever serves it: a server of one's own, or a proxy in front of one that
-//! somebody else wrote.
+//! MCP over streamable HTTP, in front of any server: one of your own, or a proxy to one that you did not write.
 //!
 //! [`McpHttpLayer`] reads each message, guards the calls of tools, and hands on what it has read, so
 //! that what was checked is what runs. No MCP crate is needed.
@@ -53,18 +52,18 @@
 //!
 //! # What the server gets
 //!
-//! The message, written anew from what was read: JSON in UTF-8, as `application/json` where the client
-//! said so (another media type or character set is refused). A number that would be another one then is refused: a whole
-//! one of more than 64 bits, and another one of more digits than a double keeps. `params` that are null are left out.
+//! The message, written again from what was read: JSON in UTF-8, as `application/json` where the client said so
+//! (another media type or character set is refused). A number that would be another one then is refused: a whole one of
+//! more than 64 bits, and another one of more digits than a double keeps. `params` that are null are left out.
 //!
 //! Of `_meta`, a guarded call takes along what MCP has servers go by, and that is **not** part of what an approval is bound
 //! to: `progressToken`, the trace (`traceparent`, `tracestate`, `baggage`) and `io.modelcontextprotocol/…`. Everything else
 //! in it is left out, since nothing that was not checked is to steer a tool; what a server needs of it, name with
 //! [`bind_meta`](McpHttpLayer::bind_meta): it is handed on and bound. Messages that are not guarded keep theirs.
 //!
-//! Gone are the headers that were true of the body before it (`Content-Encoding`,
-//! `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Trailer`, `Transfer-Encoding`, `Expect`), and
-//! `Upgrade`: a connection that becomes something else is one that nobody looks into.
+//! Gone are the headers that were true of the body before it (`Content-Encoding`, `Content-Digest`, `Repr-Digest`,
+//! `Digest`, `Content-MD5`, `Trailer`, `Transfer-Encoding`, `Expect`), and `Upgrade`: in a connection that becomes
+//! something else, no message is checked.
 //!
 //! # Answers
 //!
@@ -91,8 +90,8 @@
 //!
 //! # Limits
 //!
-//! - **Sessions are not bound to agents.** Whoever knows the id of an MCP session (`Mcp-Session-Id`) can
-//!   send in it, listen to its streams and end it, each call checked as the caller's own. Bind it where
+//! - **Sessions are not bound to agents.** A caller that knows the id of an MCP session (`Mcp-Session-Id`)
+//!   can send in it, listen to its streams and end it, each call checked as the caller's own. Bind it where
 //!   several agents come to one server, as the example `mcp_proxy` does.
 //! - **Answers to the server's own requests** (`sampling/createMessage`, `elicitation/create`,
 //!   `roots/list`) pass unchecked, though the tool that asked acts on them.

@@ -12,7 +12,7 @@ use super::headers::{decoded, mismatch};
 use super::rpc::Rejection;
 
 const PREFIX: &str = "mcp-param-";
-/// What a schema says of an argument that is repeated.
+/// The member of a schema that names the header which repeats an argument.
 const ANNOTATION: &str = "x-mcp-header";
 /// The largest whole number that is the same to a reader that keeps all of them as doubles.
 const SAFE: u64 = (1 << 53) - 1;
@@ -36,7 +36,7 @@ const SAFE: u64 = (1 << 53) - 1;
 #[derive(Clone, Debug, Default)]
 pub struct ParamHeaders(Arc<[Repeated]>);
 
-/// One argument.
+/// An argument that a header repeats.
 #[derive(Debug)]
 struct Repeated {
     header: HeaderName,
@@ -44,7 +44,7 @@ struct Repeated {
     path: Vec<String>,
 }
 
-/// Why a schema says nothing that can be gone by. MCP has clients leave out a tool with such a schema.
+/// The reason why a schema cannot be gone by. MCP has clients leave out a tool with such a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidParamHeaders {
@@ -59,7 +59,7 @@ pub enum InvalidParamHeaders {
     /// The argument is of a type that no header is compared with.
     #[error("x-mcp-header is for arguments of the type string, integer or boolean")]
     Type,
-    /// It is not of an argument that `properties` alone lead to.
+    /// The annotation is not at an argument that `properties` alone lead to.
     #[error("x-mcp-header is for arguments that are reached through `properties` and nothing else")]
     Place,
 }
@@ -179,7 +179,7 @@ fn header(name: &Value, property: &Map<String, Value>) -> Result<HeaderName, Inv
     format!("{PREFIX}{name}").parse().map_err(|_| InvalidParamHeaders::Name)
 }
 
-/// Whether the argument is of a type that can be compared, and at most null beside that.
+/// Returns whether the argument is of a type that can be compared, and at most null beside that.
 fn is_plain(kind: Option<&Value>) -> bool {
     let plain = |kind: &Value| matches!(kind.as_str(), Some("string" | "integer" | "boolean"));
     match kind {
@@ -190,14 +190,14 @@ fn is_plain(kind: Option<&Value>) -> bool {
     }
 }
 
-/// The argument that the keys lead to. One that is null is as one that is not there.
+/// Returns the argument that the keys lead to. One that is null is as one that is not there.
 fn at<'a>(arguments: &'a Map<String, Value>, path: &[String]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     let found = rest.iter().try_fold(arguments.get(first)?, |value, key| value.get(key))?;
     (!found.is_null()).then_some(found)
 }
 
-/// Whether any value that keys alone lead to is what the header says.
+/// Returns whether any value that keys alone lead to is what the header says.
 fn says_any(value: &[u8], arguments: &Map<String, Value>) -> bool {
     arguments.values().any(|argument| match argument {
         Value::Object(inner) => says_any(value, inner),
@@ -216,7 +216,8 @@ fn says(value: &[u8], said: &Value) -> bool {
     }
 }
 
-/// By what they come to: `42.0` is 42. Beyond the whole numbers that every reader keeps, by their digits.
+/// Compares two numbers by their value: `42.0` is 42. Beyond the whole numbers that every reader keeps, by their
+/// digits.
 fn is_number(value: &[u8], said: &Number) -> bool {
     let Ok(value) = serde_json::from_slice::<Number>(value) else { return false };
     let is_safe = said.as_i64().is_none_or(|whole| whole.unsigned_abs() <= SAFE)

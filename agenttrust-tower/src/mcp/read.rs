@@ -1,7 +1,7 @@
 //! Taking in a message: the body of a request, where its head says that it may be one.
 //!
-//! Also that of one that is refused by its head alone: what is not read stays in the connection, and nobody
-//! could use that again.
+//! It also takes in the body of a message that is refused by its head alone: what is not read stays in the connection,
+//! and no later request could use that again.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -14,7 +14,7 @@ use crate::intake::rest::ends_with;
 use crate::intake::{Bounds, take_in};
 use crate::{Unread, UnreadReason};
 
-/// The whole body.
+/// Returns the whole body.
 pub(super) async fn read_body<B>(head: &Parts, body: B, bounds: Bounds) -> Result<Bytes, Rejection>
 where
     B: Body + Send + 'static,
@@ -52,7 +52,7 @@ fn refused(head: &Parts, unread: &Unread) -> Rejection {
     Rejection { closes: unread.closes_connection(), ..rejection }
 }
 
-/// What the head says already.
+/// Checks what the head says already.
 fn acceptable(head: &Parts) -> Result<(), Rejection> {
     match head.method {
         Method::POST => {}
@@ -76,8 +76,8 @@ fn acceptable(head: &Parts) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// JSON in UTF-8. In another character set, the next reader would read another text: in UTF-7, say,
-/// `+ACI-` is a quotation mark.
+/// Returns whether the type is JSON in UTF-8. In another character set, the next reader would read another text: in
+/// UTF-7, say, `+ACI-` is a quotation mark.
 fn is_json(value: &[u8]) -> bool {
     let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(b"application/json"));

@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 
 /// The text is no JSON.
 pub const PARSE_ERROR: i32 = -32700;
-/// The message is none, or not one that is taken.
+/// The code of a message that is not a request, or not one that is accepted.
 pub const INVALID_REQUEST: i32 = -32600;
-/// What is given to the method does not fit.
+/// The code of parameters that do not fit the method.
 pub const INVALID_PARAMS: i32 = -32602;
 /// The fault is on this side.
 pub const INTERNAL_ERROR: i32 = -32603;
 /// MCP 2026-07-28: a header contradicts the body.
 pub const HEADER_MISMATCH: i32 = -32020;
 
-/// Why a message is not handed on.
+/// The reason why a message is not handed on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {
     /// The status over HTTP.
     pub status: StatusCode,
     /// The code of JSON-RPC.
     pub code: i32,
-    /// What happened, and what to do.
+    /// The sentence about what happened, and what to do.
     pub message: String,
     /// The id of the request, where it could be read; else null, as JSON-RPC has it.
     pub id: Value,
@@ -75,7 +75,7 @@ impl Rejection {
     }
 }
 
-/// A message as the body of an answer.
+/// Returns a message as the body of an answer.
 pub(super) fn answer<B>(
     status: StatusCode,
     body: Value,

@@ -18,13 +18,13 @@ use super::future::{Listening, McpHttpFuture};
 use super::message::{Message, Reading, Schemas, Scope};
 use super::read;
 use super::rpc::Rejection;
-use crate::asking::ask;
+use crate::call_state::CallState;
 use crate::http::{FollowBody, MakeBody};
 use crate::intake::Bounds;
 use crate::judge::elsewhere::Elsewhere;
-use crate::stage::Stage;
+use crate::pending::pending_answer;
 
-/// How messages are taken in.
+/// The way in which messages are taken in.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
     pub(super) bounds: Bounds,
@@ -37,7 +37,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// A value that was read takes some hundred bytes, of which the shortest are two in the text: the
+    /// Returns a value that was read takes some hundred bytes, of which the shortest are two in the text: the
     /// limit alone would be one of text and not of memory.
     fn most_values(&self) -> usize {
         (self.bounds.limit / 16).max(1024)
@@ -95,19 +95,22 @@ where
         // The service that was polled ready goes with the call; its clone need not be ready.
         let fresh = self.inner.clone();
         let ready = mem::replace(&mut self.inner, fresh);
-        let asking = ask(taken_in(request, self.intake.clone()));
-        McpHttpFuture::reading(Stage::Asking { asking, service: ready }, self.body.clone())
+        let pending = pending_answer(taken_in(request, self.intake.clone()));
+        McpHttpFuture::reading(
+            CallState::Authorizing { pending, service: ready },
+            self.body.clone(),
+        )
     }
 }
 
-/// Whether there is nothing to read: no message comes with these methods.
+/// Returns whether there is nothing to read: no message comes with these methods.
 fn is_bare<B: Body>(request: &Request<B>) -> bool {
     let method = request.method();
     let bare = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
     bare && request.body().is_end_stream()
 }
 
-/// The request with the message that was read from it, and nothing else in its body.
+/// Returns the request with the message that was read from it, and nothing else in its body.
 async fn taken_in<B>(request: Request<B>, intake: Intake) -> Result<Request<B>, Rejection>
 where
     B: Body + From<Bytes> + Send + 'static,

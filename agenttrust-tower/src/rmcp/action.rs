@@ -55,7 +55,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
         self.read_action(read::PROMPT, input, answers)
     }
 
-    /// Answers to a task. Which tool goes on with them, nobody says.
+    /// Reads answers to a task. MCP does not say which tool goes on with them.
     pub(super) fn task_update(&self, request: &UpdateTaskParams) -> Read {
         let UpdateTaskParams { task_id, input_responses, .. } = request;
         let given = TaskUpdate { task_id, input_responses };
@@ -63,7 +63,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
         self.action(update, self.tasks, &given, answers(&None, &None))
     }
 
-    /// A read of what is no tool: asked about as one whose name begins with `mcp/`.
+    /// Returns a read of what is no tool: asked about as one whose name begins with `mcp/`.
     fn read_action<const N: usize>(
         &self,
         name: &str,
@@ -76,7 +76,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
         self.action(read, Effect::Read, &input, answers)
     }
 
-    /// The one place where an action is made, whatever it is of.
+    /// Returns the one place where an action is made, whatever it is of.
     fn action(
         &self,
         tool: Result<String, &'static str>,
@@ -97,7 +97,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
         })
     }
 
-    /// Whether requests of this method are checked, so that none may go past the check.
+    /// Returns whether requests of this method are checked, so that none may go past the check.
     pub(super) fn checks(&self, method: &str) -> bool {
         match method {
             CALL_TOOL | UPDATE_TASK => true,

@@ -41,9 +41,8 @@ impl<H> GuardedHandler<H> {
     }
 }
 
-/// The action of the agent that was known by its token, where somebody looked: in front of rmcp's HTTP
-/// server, which hands on the head of the request that it came with, or in a handler outside of this
-/// one.
+/// Returns the action of the agent that was known by its token, where a layer or a handler looked: in front of rmcp's
+/// HTTP server, which hands on the head of the request that it came with, or outside of this handler.
 pub(super) fn of_caller(action: Action, context: &RequestContext<RoleServer>) -> Action {
     let head = context.extensions.get::<http::request::Parts>();
     let identity = head
@@ -52,7 +51,7 @@ pub(super) fn of_caller(action: Action, context: &RequestContext<RoleServer>) ->
     action.on_behalf_of(identity.cloned())
 }
 
-/// What a guarded request is answered with, and whether that says that it worked.
+/// The answer to a guarded request, which says whether it worked.
 pub(super) trait Answer: 'static {
     fn outcome(&self) -> CallOutcome;
 }
@@ -63,7 +62,7 @@ impl Answer for CallToolResponse {
     }
 }
 
-/// These cannot say that they failed, other than by an error.
+/// Answers that cannot say that they failed, other than by an error.
 macro_rules! always_success {
     ($($answer:ty),*) => { $(
         impl Answer for $answer {
@@ -76,13 +75,13 @@ macro_rules! always_success {
 
 always_success!(ReadResourceResponse, ReadResourceDirectoryResult, GetPromptResponse, ());
 
-/// Nobody reads it, rmcp answers no cancelled request; it is here to be logged.
+/// Returns the error of a cancelled request. rmcp sends no answer to one, so it is here only to be logged.
 fn never_made() -> ErrorData {
     let message = "the request was cancelled before it was permitted; the call was not made";
     ErrorData::invalid_request(message, None)
 }
 
-/// The answer to a request of a guarded method that rmcp could not read as one.
+/// Returns the answer to a request of a guarded method that rmcp could not read as one.
 pub(super) fn unreadable(request: &CustomRequest) -> ErrorData {
     let message = format!(
         "the parameters of this {} are not those that MCP has for it; the call was not made",

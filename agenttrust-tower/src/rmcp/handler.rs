@@ -11,7 +11,7 @@ use crate::mcp_call::{EFFECT_OF_AN_UPDATE, Effects};
 
 /// Puts a guard around a handler: [`guarded`](Self::guarded).
 pub trait GuardedHandlerExt: ServerHandler {
-    /// This handler, with every `tools/call` checked before it runs and reported after it ran.
+    /// Returns this handler, with every `tools/call` checked before it runs and reported after it ran.
     ///
     /// ```
     /// use agenttrust::AgentTrustGuard;
@@ -55,7 +55,7 @@ pub struct GuardedHandler<H> {
 }
 
 impl<H> GuardedHandler<H> {
-    /// `inner` behind `guard`; as [`GuardedHandlerExt::guarded`].
+    /// Creates a handler with `inner` behind `guard`; as [`GuardedHandlerExt::guarded`].
     pub fn new(inner: H, guard: AgentTrustGuard) -> Self {
         Self {
             inner,
@@ -69,14 +69,14 @@ impl<H> GuardedHandler<H> {
         }
     }
 
-    /// The name that this server goes by: its tool `read` is asked about as `files/read`, which is what
+    /// Sets the name that this server goes by: its tool `read` is asked about as `files/read`, which is what
     /// a Guardian that proxies a server named `files` calls it. Without it, tools keep their names.
     pub fn server(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.server = Some(name.into());
         self
     }
 
-    /// What each tool does, by its name without the server's. `None` leaves it to the tool's
+    /// Sets what each tool does, by its name without the server's. `None` leaves it to the tool's
     /// annotations, and without those it is destructive.
     ///
     /// For handlers that do not implement [`get_tool`](ServerHandler::get_tool), and for tools whose
@@ -102,7 +102,7 @@ impl<H> GuardedHandler<H> {
         self
     }
 
-    /// What a call does that needs an approval: answer with its id at once ([`OnElevation::Fail`], the
+    /// Sets what a call does that needs an approval: answer with its id at once ([`OnElevation::Fail`], the
     /// default), or wait for the decision.
     ///
     /// A client has a time-out of its own for a call, often of a minute; one that gives up cancels the
@@ -112,7 +112,7 @@ impl<H> GuardedHandler<H> {
         self
     }
 
-    /// Whether `resources/read` and `resources/directory/read` are guarded as well; they are not by
+    /// Sets whether `resources/read` and `resources/directory/read` are guarded as well; they are not by
     /// default. They are reads, of the tools `mcp/resources/read` and `mcp/resources/directory/read`,
     /// and their input is `{"uri": ..}`.
     ///
@@ -123,7 +123,7 @@ impl<H> GuardedHandler<H> {
         self
     }
 
-    /// Whether `prompts/get` is guarded as well; it is not by default. It is a read, of the tool
+    /// Sets whether `prompts/get` is guarded as well; it is not by default. It is a read, of the tool
     /// `mcp/prompts/get`, and its input is `{"name": .., "arguments": {..}}`. A denial is a protocol
     /// error, as for [`resources`](Self::resources).
     pub fn prompts(mut self, guarded: bool) -> Self {
@@ -131,7 +131,7 @@ impl<H> GuardedHandler<H> {
         self
     }
 
-    /// What `tasks/update` does, which is guarded as the tool `mcp/tasks/update`; destructive, where
+    /// Sets what `tasks/update` does, which is guarded as the tool `mcp/tasks/update`; destructive, where
     /// nothing is said here. The answers in it let a tool go on that asked for more, and are its input:
     /// `{"taskId": .., "inputResponses": {..}}`. A denial is a protocol error, as for
     /// [`resources`](Self::resources).

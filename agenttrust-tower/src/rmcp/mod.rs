@@ -12,9 +12,9 @@
 //! }
 //! ```
 //!
-//! The handler is what is wrapped, because it is the one thing that every call passes: a default
-//! `#[tool_handler]` makes its router anew for each call, so that a router changed beforehand, or a
-//! guard in a field beside it, is one that it never looks at.
+//! The handler is what is wrapped, because it is the one thing that every call passes: a default `#[tool_handler]`
+//! makes a new router for each call, so that a router changed beforehand, or a guard in a field beside it, is one that
+//! it never looks at.
 //!
 //! # What a call is, to the Guardian
 //!

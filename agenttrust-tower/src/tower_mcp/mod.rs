@@ -86,9 +86,9 @@
 //!
 //! # Whose call it is
 //!
-//! The guard's own agent's, where nobody says otherwise. Where many agents come over HTTP, an
-//! `AuthenticateLayer` outside of the transport's router knows each by its token; tower-mcp has to be told
-//! to hand that on, and to whom a session belongs:
+//! By default, it is a call of the guard's own agent. Where many agents come over HTTP, an `AuthenticateLayer` outside
+//! of the transport's router knows each by its token; tower-mcp has to be set to hand that on, and to know to whom a
+//! session belongs:
 //!
 //! ```
 //! use agenttrust::{AgentIdentity, AgentTrustClient, AgentTrustGuard};
@@ -123,7 +123,7 @@ pub use self::tool::{McpToolDeny, McpToolExtract};
 use crate::GuardLayer;
 
 impl GuardLayer<McpRouterExtract, McpRouterDeny> {
-    /// A layer for a server of tower-mcp: every `tools/call` and `tasks/update` is checked. Of an HTTP or
+    /// Creates a layer for a server of tower-mcp: every `tools/call` and `tasks/update` is checked. Of an HTTP or
     /// WebSocket transport it has to be in the one `.layer(..)`: see the [module](crate::tower_mcp).
     pub fn mcp_router(guard: AgentTrustGuard) -> Self {
         GuardLayer::new(guard).extract(McpRouterExtract::new()).deny_with(McpRouterDeny)
@@ -131,12 +131,12 @@ impl GuardLayer<McpRouterExtract, McpRouterDeny> {
 }
 
 impl<D> GuardLayer<McpRouterExtract, D> {
-    /// What the tools are called to the Guardian: [`McpRouterExtract::server`].
+    /// Sets what the tools are called to the Guardian: [`McpRouterExtract::server`].
     pub fn server(self, name: impl Into<String>) -> Self {
         self.map_extract(|extract| extract.server(name))
     }
 
-    /// What each tool does, before what its annotations say: [`McpRouterExtract::effects`].
+    /// Sets what each tool does, before what its annotations say: [`McpRouterExtract::effects`].
     ///
     /// ```
     /// use agenttrust::{AgentTrustGuard, Effect};
@@ -155,14 +155,14 @@ impl<D> GuardLayer<McpRouterExtract, D> {
         self.map_extract(|extract| extract.effects(effects))
     }
 
-    /// What `tasks/update` does: [`McpRouterExtract::tasks`].
+    /// Sets what `tasks/update` does: [`McpRouterExtract::tasks`].
     pub fn tasks(self, effect: Effect) -> Self {
         self.map_extract(|extract| extract.tasks(effect))
     }
 }
 
 impl GuardLayer<McpToolExtract, McpToolDeny> {
-    /// A layer for one tool of tower-mcp. Its requests do not say which tool they are for, so it is said
+    /// Creates a layer for one tool of tower-mcp. Its requests do not say which tool they are for, so it is said
     /// here; `effect(..)` says what it does, else the Guardian goes by the name. An approval is bound to the
     /// arguments only.
     ///

@@ -5,7 +5,7 @@ use agenttrust::{DenialReason, DenialResponse};
 use serde_json::{Map, Value};
 use tower_mcp::{CallToolResult, ErrorCode, JsonRpcError};
 
-/// A result with `isError: true` that tells the model what happened and how to go on.
+/// Returns a result with `isError: true` that tells the model what happened and how to go on.
 pub(super) fn denied(problem: &DenialResponse) -> CallToolResult {
     let mut result = CallToolResult::error(problem.to_model_text());
     let meta = [(DenialResponse::META.to_owned(), Value::Object(problem.to_data()))];
@@ -13,7 +13,7 @@ pub(super) fn denied(problem: &DenialResponse) -> CallToolResult {
     result
 }
 
-/// The same where nobody would read a tool's result.
+/// Returns the same denial where the caller would not read a tool's result.
 pub(super) fn error(problem: &DenialResponse) -> JsonRpcError {
     let code = match problem.reason() {
         DenialReason::Unavailable | DenialReason::Misconfigured => ErrorCode::InternalError,

@@ -22,18 +22,18 @@ pub struct McpRouterExtract {
 }
 
 impl McpRouterExtract {
-    /// Tools by their own names, with the effects that their annotations say.
+    /// Returns tools by their own names, with the effects that their annotations say.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Tools as `name/tool`, so that those of several servers are told apart.
+    /// Names the tools as `name/tool`, so that those of several servers are told apart.
     pub fn server(mut self, name: impl Into<String>) -> Self {
         self.server = Some(name.into());
         self
     }
 
-    /// What each tool does, by its name without the server's. It goes before what the annotations say;
+    /// Sets what each tool does, by its name without the server's. It goes before what the annotations say;
     /// `None` leaves it to them.
     pub fn effects(
         mut self,
@@ -43,7 +43,7 @@ impl McpRouterExtract {
         self
     }
 
-    /// What `tasks/update` does; destructive, where nothing is said here.
+    /// Sets what `tasks/update` does; destructive, where nothing is said here.
     pub fn tasks(mut self, effect: Effect) -> Self {
         self.tasks = Some(effect);
         self
@@ -86,7 +86,7 @@ impl McpRouterExtract {
     }
 }
 
-/// Why a request can have no action.
+/// The reason why a request can have no action.
 type DenialReason = &'static str;
 
 impl ExtractAction<RouterRequest> for McpRouterExtract {
@@ -120,7 +120,7 @@ impl fmt::Debug for McpRouterExtract {
     }
 }
 
-/// By the server's own annotations, with the defaults that MCP has.
+/// Returns the effect by the server's own annotations, with the defaults that MCP has.
 fn annotated(request: &RouterRequest, tool: &str) -> Effect {
     let annotations = request.extensions.get::<ToolAnnotationsMap>();
     let annotations = annotations.and_then(|all| all.get(tool));
@@ -135,7 +135,7 @@ fn annotated(request: &RouterRequest, tool: &str) -> Effect {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct McpRouterDeny;
 
-/// What an answer needs of its request.
+/// The context of an MCP answer: the facts about its request that it needs.
 #[derive(Clone, Debug)]
 pub struct McpRouterAsked {
     id: RequestId,

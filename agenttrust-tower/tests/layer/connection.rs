@@ -43,7 +43,7 @@ impl Reply {
         serde_json::from_slice(&self.text).unwrap_or_else(|_| panic!("no JSON: {:?}", self.text))
     }
 
-    /// The one header of this name.
+    /// Returns the one header of this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("it is text"))
     }
@@ -97,7 +97,7 @@ impl Connection {
     }
 }
 
-/// A message in a `POST`, as MCP has it.
+/// Returns a message in a `POST`, as MCP has it.
 pub(crate) fn post(text: impl Into<Bytes>) -> Request<Body> {
     with_method(Method::POST, text)
 }
@@ -112,7 +112,7 @@ pub(crate) fn with_method(method: Method, text: impl Into<Bytes>) -> Request<Bod
         .expect("the head is right")
 }
 
-/// The same, in pieces and without a length.
+/// Returns the same, in pieces and without a length.
 pub(crate) fn in_pieces(text: &Bytes) -> Body {
     let pieces: Vec<_> = text.chunks(7919).map(|piece| text.slice_ref(piece)).collect();
     let frames = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));

@@ -18,18 +18,18 @@ use tokio::time::timeout;
 use tower::service_fn;
 use tower_test::mock::{Handle, SendResponse};
 
-/// What a check is answered with.
+/// The answer to a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Script {
     Allow,
-    /// Allowed by the approval `apr_0`, which is used up.
+    /// A permit by the approval `apr_0`, which is used up.
     Approved,
     Deny,
-    /// Held for the approval `apr_1`, until [`Guardian::approve`].
+    /// A hold for the approval `apr_1`, until [`Guardian::approve`].
     Hold,
     /// No connection.
     Unreachable,
-    /// Never answered.
+    /// A check that is never answered.
     Silent,
     /// An error of this status.
     Status(u16),
@@ -47,7 +47,7 @@ pub(crate) struct Check {
     pub(crate) scopes: String,
     pub(crate) agent_id: String,
     pub(crate) session_id: String,
-    /// Everything that was sent, to look for what should not have been.
+    /// The text of all requests, to look for what should not have been sent.
     pub(crate) sent: String,
 }
 
@@ -66,7 +66,7 @@ struct State {
 }
 
 impl Guardian {
-    /// One that answers every check by `script`.
+    /// Creates one that answers every check by `script`.
     pub(crate) fn new(script: Script) -> Self {
         let guardian = Self { state: Arc::default(), approved: watch::Sender::new(false) };
         guardian.on("", script)
@@ -101,7 +101,7 @@ impl Guardian {
         self.state().checks.clone()
     }
 
-    /// How often it was asked anything: about calls, and about tokens.
+    /// Returns how often it was asked anything: about calls, and about tokens.
     pub(crate) fn questions(&self) -> usize {
         self.state().questions
     }
@@ -111,7 +111,7 @@ impl Guardian {
         eventually("the Guardian was not asked", async || self.checks().len() >= count).await;
     }
 
-    /// Everything that was reported through `guard`.
+    /// Returns everything that was reported through `guard`.
     pub(crate) async fn events(&self, guard: &AgentTrustGuard) -> Vec<Value> {
         let _ = guard.flush().await;
         self.state().events.clone()
@@ -149,7 +149,7 @@ impl Guardian {
         }
     }
 
-    /// `at_good` works, and no other token does; silent where checks are.
+    /// Answers that `at_good` works, and no other token does; is silent where checks are.
     async fn introspect(self, request: &Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
         let script = {
             let mut state = self.state();
@@ -248,7 +248,7 @@ pub(crate) fn by_word(request: &String) -> Extracted {
     }
 }
 
-/// The next call that reaches `inner`, and the means to answer it; fails when none does.
+/// Returns the next call that reaches `inner`, and the means to answer it; fails when none does.
 pub(crate) async fn called(inner: &mut Handle<String, String>) -> (String, SendResponse<String>) {
     let call = timeout(Duration::from_secs(5), inner.next_request()).await;
     call.expect("no call reached the inner service").expect("the service is still there")

@@ -43,7 +43,7 @@ async fn server() -> SocketAddr {
     address
 }
 
-/// A body that is made while it is written, so that nobody here holds all of it.
+/// A body that is made while it is written, so that this program never holds all of it.
 #[derive(Clone, Copy)]
 struct Body {
     before: &'static str,
@@ -53,7 +53,7 @@ struct Body {
 }
 
 impl Body {
-    /// As many times as fit into this many bytes.
+    /// Repeats the middle as many times as fit into this many bytes.
     fn up_to(mut self, length: usize) -> Self {
         self.times = (length - self.before.len() - self.after.len()) / self.again.len();
         self
@@ -99,7 +99,7 @@ async fn post(stream: &mut TcpStream, body: Body, chunked: bool) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-/// The most that was in use at a time, beyond what was in use before, while this many connections sent
+/// Returns the most that was in use at a time, beyond what was in use before, while this many connections sent
 /// such a body again and again.
 async fn most(address: SocketAddr, body: Body, chunked: bool, at_once: usize, said: &str) -> usize {
     let before = MEMORY.current_usage();

@@ -17,7 +17,7 @@ resources! {
         /// As for the async [`send_message`](crate::client::A2a::send_message).
         fn send_message(&self, agent_id: &str, text: &str) -> MessageTask;
 
-        /// As [`send_message`](Self::send_message), with more.
+        /// Does the same as [`send_message`](Self::send_message), with more.
         ///
         /// # Errors
         ///
@@ -31,7 +31,7 @@ resources! {
         /// As for the async [`send_task`](crate::client::A2a::send_task).
         fn send_task(&self, request: &SendTaskRequest) -> A2ATask;
 
-        /// As [`send_task`](Self::send_task), with more.
+        /// Does the same as [`send_task`](Self::send_task), with more.
         ///
         /// # Errors
         ///
@@ -45,7 +45,7 @@ resources! {
         /// As for the async [`create_task`](crate::client::A2a::create_task).
         fn create_task(&self, request: &SendTaskRequest) -> A2ATask;
 
-        /// The task with this id, as it stands.
+        /// Returns the task with this id, as it stands.
         ///
         /// # Errors
         ///
@@ -59,14 +59,14 @@ resources! {
         /// As for the async [`cancel_task`](crate::client::A2a::cancel_task).
         fn cancel_task(&self, task_id: &str) -> A2ATask;
 
-        /// The tasks that the key may see, at most 50, the one that changed last first.
+        /// Returns the tasks that the key may see, at most 50, the one that changed last first.
         ///
         /// # Errors
         ///
         /// As for the async [`list_tasks`](crate::client::A2a::list_tasks).
         fn list_tasks(&self) -> Vec<A2ATask>;
 
-        /// The tasks that match a filter, a page at a time.
+        /// Returns the tasks that match a filter, a page at a time.
         ///
         /// # Errors
         ///
@@ -76,7 +76,7 @@ resources! {
 }
 
 impl A2a<'_> {
-    /// Sends a message to an agent, and returns what is told of its task, as it happens.
+    /// Sends a message to an agent, and returns the events of its task, as they happen.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl A2a<'_> {
         self.send_message_streaming_with(agent_id, text, &SendMessageOptions::default())
     }
 
-    /// As [`send_message_streaming`](Self::send_message_streaming), with more.
+    /// Does the same as [`send_message_streaming`](Self::send_message_streaming), with more.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl A2a<'_> {
         wait(opening).map(TaskEvents::new)
     }
 
-    /// What is told from now on of a task that goes on.
+    /// Returns what is told from now on of a task that goes on.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ resources! {
         /// As for the async [`evaluate`](crate::client::Access::evaluate).
         fn evaluate(&self, evaluation: &AccessEvaluation) -> AccessDecision;
 
-        /// As [`evaluate`](Self::evaluate), and says which agent acts for the subject.
+        /// Does the same as [`evaluate`](Self::evaluate), and says which agent acts for the subject.
         ///
         /// # Errors
         ///
@@ -33,14 +33,14 @@ resources! {
         /// As for the async [`evaluations`](crate::client::Access::evaluations).
         fn evaluations(&self, evaluations: &AccessEvaluations) -> AccessDecisions;
 
-        /// As [`evaluations`](Self::evaluations), and says which agent acts for the subjects.
+        /// Does the same as [`evaluations`](Self::evaluations), and says which agent acts for the subjects.
         ///
         /// # Errors
         ///
         /// As for the async [`evaluations_with`](crate::client::Access::evaluations_with).
         fn evaluations_with(&self, evaluations: &AccessEvaluations, options: &AccessOptions) -> AccessDecisions;
 
-        /// What the gateway says of itself as a policy decision point.
+        /// Returns what the gateway says of itself as a policy decision point.
         ///
         /// # Errors
         ///
@@ -54,14 +54,15 @@ resources! {
         /// As for the async [`request`](crate::client::Access::request).
         fn request(&self, request: &AccessRequest) -> AccessTaskResponse;
 
-        /// As [`request`](Self::request), under a name of the caller's own, and says which agent acts for the subject.
+        /// Does the same as [`request`](Self::request), under a name of the caller's own, and says which agent acts for
+        /// the subject.
         ///
         /// # Errors
         ///
         /// As for the async [`request_with`](crate::client::Access::request_with).
         fn request_with(&self, request: &AccessRequest, options: &AccessOptions) -> AccessTaskResponse;
 
-        /// Where a request for access stands, and the approval once there is one.
+        /// Returns where a request for access stands, and the approval once there is one.
         ///
         /// # Errors
         ///

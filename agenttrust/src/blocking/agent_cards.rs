@@ -18,21 +18,21 @@ resources! {
         /// As for the async [`generate`](crate::client::AgentCards::generate).
         fn generate(&self, agent_id: &str) -> AgentCard;
 
-        /// As [`generate`](Self::generate), with more that our Guardian knows.
+        /// Does the same as [`generate`](Self::generate), with more that our Guardian knows.
         ///
         /// # Errors
         ///
         /// As for the async [`generate_with`](crate::client::AgentCards::generate_with).
         fn generate_with(&self, agent_id: &str, options: &CardOptions) -> AgentCard;
 
-        /// The card of an agent, whether it is published or not.
+        /// Returns the card of an agent, whether it is published or not.
         ///
         /// # Errors
         ///
         /// As for the async [`get`](crate::client::AgentCards::get).
         fn get(&self, agent_id: &str) -> AgentCard;
 
-        /// What was said of the card of an agent, with where the agent itself is reached.
+        /// Returns what was said of the card of an agent, with where the agent itself is reached.
         ///
         /// # Errors
         ///
@@ -53,14 +53,14 @@ resources! {
         /// As for the async [`withdraw`](crate::client::AgentCards::withdraw).
         fn withdraw(&self, agent_id: &str) -> ();
 
-        /// The published card of an agent, which anybody may read.
+        /// Returns the published card of an agent, which anybody may read.
         ///
         /// # Errors
         ///
         /// As for the async [`get_public`](crate::client::AgentCards::get_public).
         fn get_public(&self, agent_id: &str) -> AgentCard;
 
-        /// The keys by which the Guardian signs cards, the newest first.
+        /// Returns the keys by which the Guardian signs cards, the newest first.
         ///
         /// # Errors
         ///

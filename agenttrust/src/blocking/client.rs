@@ -51,7 +51,7 @@ impl AgentTrustClient {
         AgentTrustClientBuilder { builder: asynchronous::AgentTrustClient::builder() }
     }
 
-    /// A client with the settings of the environment, as
+    /// Creates a client with the settings of the environment, as
     /// [`from_env`](asynchronous::AgentTrustClient::from_env) of the async one.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl AgentTrustClient {
         asynchronous::AgentTrustClient::from_env().map(Self::from)
     }
 
-    /// The async client behind this one; both share connections and the token cache.
+    /// Returns the async client behind this one; both share connections and the token cache.
     #[must_use]
     pub fn as_async(&self) -> &asynchronous::AgentTrustClient {
         &self.client
@@ -75,7 +75,7 @@ impl AgentTrustClient {
         Self { client: self.client.with_agent_credentials(credentials) }
     }
 
-    /// How the gateway is. Needs no API key.
+    /// Returns how the gateway is. Needs no API key.
     ///
     /// # Errors
     ///
@@ -85,121 +85,122 @@ impl AgentTrustClient {
         wait(async move { client.health().await })
     }
 
-    /// Registering, listing, suspending and revoking agents, and setting their floors.
+    /// Returns the resource for registering, listing, suspending and revoking agents, and setting their floors.
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents::new(&self.client)
     }
 
-    /// Issuing, introspecting and revoking tokens.
+    /// Returns the resource for issuing, introspecting and revoking tokens.
     #[must_use]
     pub fn tokens(&self) -> Tokens<'_> {
         Tokens::new(&self.client)
     }
 
-    /// Evaluating access as AuthZEN has it, and requesting what was denied.
+    /// Returns the resource for evaluating access as AuthZEN has it, and requesting what was denied.
     #[must_use]
     pub fn access(&self) -> Access<'_> {
         Access::new(&self.client)
     }
 
-    /// Checking an action before it runs.
+    /// Returns the resource for checking an action before it runs.
     #[must_use]
     pub fn actions(&self) -> Actions<'_> {
         Actions::new(&self.client)
     }
 
-    /// Opening and reading sessions.
+    /// Returns the resource for opening and reading sessions.
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(&self.client)
     }
 
-    /// Letting one agent do part of what another one may do.
+    /// Returns the resource for letting one agent do part of what another one may do.
     #[must_use]
     pub fn delegations(&self) -> Delegations<'_> {
         Delegations::new(&self.client)
     }
 
-    /// Generating, reading and publishing what agents tell others of themselves.
+    /// Returns the resource for generating, reading and publishing what agents tell others of themselves.
     #[must_use]
     pub fn agent_cards(&self) -> AgentCards<'_> {
         AgentCards::new(&self.client)
     }
 
-    /// Registering MCP servers, and calling their tools through the Guardian.
+    /// Returns the resource for registering MCP servers, and calling their tools through the Guardian.
     #[must_use]
     pub fn mcp(&self) -> Mcp<'_> {
         Mcp::new(&self.client)
     }
 
-    /// Sending messages and tasks to other agents through the Guardian.
+    /// Returns the resource for sending messages and tasks to other agents through the Guardian.
     #[must_use]
     pub fn a2a(&self) -> A2a<'_> {
         A2a::new(&self.client)
     }
 
-    /// Fetching what is asked of an agent that has no endpoint of its own.
+    /// Returns the resource for fetching what is asked of an agent that has no endpoint of its own.
     #[must_use]
     pub fn inbox(&self, agent_id: &str) -> Inbox {
         Inbox::new(self.client.inbox(agent_id))
     }
 
-    /// Reading, deciding and waiting for approvals.
+    /// Returns the resource for reading, deciding and waiting for approvals.
     #[must_use]
     pub fn approvals(&self) -> Approvals<'_> {
         Approvals::new(&self.client)
     }
 
-    /// Reporting what ran.
+    /// Returns the resource for reporting what ran.
     #[must_use]
     pub fn telemetry(&self) -> Telemetry<'_> {
         Telemetry::new(&self.client)
     }
 
-    /// Declaring what a program can do, and saying what a tool counts as.
+    /// Returns the resource for declaring what a program can do, and saying what a tool counts as.
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(&self.client)
     }
 
-    /// Making, listing, rotating and revoking API keys.
+    /// Returns the resource for making, listing, rotating and revoking API keys.
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(&self.client)
     }
 
-    /// Reading the policies in force, and putting others in their place.
+    /// Returns the resource for reading the policies in force, and putting others in their place.
     #[must_use]
     pub fn policies(&self) -> Policies<'_> {
         Policies::new(&self.client)
     }
 
-    /// Reading, verifying and exporting the audit.
+    /// Returns the resource for reading, verifying and exporting the audit.
     #[must_use]
     pub fn audit(&self) -> Audit<'_> {
         Audit::new(&self.client)
     }
 
-    /// Registering who else's tokens are taken, what those are worth, and the sessions that they open.
+    /// Returns the resource for registering other issuers of tokens, introspecting their tokens, and opening sessions
+    /// by them.
     #[must_use]
     pub fn federation(&self) -> Federation<'_> {
         Federation::new(&self.client)
     }
 
-    /// Issuing and verifying tokens that say which agent a workload is.
+    /// Returns the resource for issuing and verifying tokens that say which agent a workload is.
     #[must_use]
     pub fn wimse(&self) -> Wimse<'_> {
         Wimse::new(&self.client)
     }
 
-    /// Streaming what the audit says to SIEMs, and what became of it there.
+    /// Returns the resource for streaming what the audit says to SIEMs, and what became of it there.
     #[must_use]
     pub fn streaming(&self) -> Streaming<'_> {
         Streaming::new(&self.client)
     }
 
-    /// Registering, listing and deleting webhooks, and what became of their messages.
+    /// Returns the resource for registering, listing and deleting webhooks, and what became of their messages.
     #[must_use]
     pub fn webhooks(&self) -> Webhooks<'_> {
         Webhooks::new(&self.client)
@@ -221,13 +222,13 @@ pub struct AgentTrustClientBuilder {
 }
 
 impl AgentTrustClientBuilder {
-    /// The gateway's address; `http://localhost:8080` by default.
+    /// Sets the gateway's address; `http://localhost:8080` by default.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.builder = self.builder.base_url(url);
         self
     }
 
-    /// The API key, `sk_live_…`.
+    /// Sets the API key, `sk_live_…`.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.builder = self.builder.api_key(key);
         self
@@ -239,19 +240,19 @@ impl AgentTrustClientBuilder {
         self
     }
 
-    /// How long one request may take in all; 30 seconds by default.
+    /// Sets how long one request may take in all; 30 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.builder = self.builder.timeout(timeout);
         self
     }
 
-    /// Whether tokens are kept and handed out again; they are by default.
+    /// Sets whether tokens are kept and handed out again; they are by default.
     pub fn token_cache(mut self, on: bool) -> Self {
         self.builder = self.builder.token_cache(on);
         self
     }
 
-    /// Whether the proxy of the environment is used; it is by `from_env` only.
+    /// Sets whether the proxy of the environment is used; it is by `from_env` only.
     pub fn system_proxy(mut self, on: bool) -> Self {
         self.builder = self.builder.system_proxy(on);
         self
@@ -274,7 +275,7 @@ impl AgentTrustClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::AgentTrustError::Validation) when the base URL is none.
+    /// [`Validation`](crate::AgentTrustError::Validation) when the base URL is not a URL.
     pub fn build(self) -> Result<AgentTrustClient> {
         self.builder.build().map(AgentTrustClient::from)
     }

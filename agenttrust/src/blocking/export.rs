@@ -39,7 +39,7 @@ impl AuditExport {
         Self { export: Some(export) }
     }
 
-    /// The next entry as the line of JSON that it came as, without its end: what is put into a file. `None`
+    /// Returns the next entry as the line of JSON that it came as, without its end: what is put into a file. `None`
     /// when the export is over, as it is after an error.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl AuditExport {
         }
     }
 
-    /// A line as what `as_what` makes of it.
+    /// Returns a line as what `as_what` makes of it.
     fn read<T>(
         &mut self,
         line: Result<Bytes>,

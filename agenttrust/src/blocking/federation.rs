@@ -11,8 +11,8 @@ use crate::model::{
 };
 
 resources! {
-    /// Who else's tokens are taken, what those are worth, and the sessions that they open; the async one is
-    /// [`crate::client::Federation`].
+    /// Providers whose tokens are accepted, the worth of those tokens, and the sessions that they open; the async one
+    /// is [`crate::client::Federation`].
     Federation by federation {
         /// Registers an OpenID Connect provider, whose tokens are taken from then on, and returns it.
         ///
@@ -21,22 +21,22 @@ resources! {
         /// As for the async [`register_provider`](crate::client::Federation::register_provider).
         fn register_provider(&self, request: &RegisterFederationProviderRequest) -> FederationProvider;
 
-        /// As [`register_provider`](Self::register_provider), and says for whom its tokens have to be and which agents
-        /// they are.
+        /// Does the same as [`register_provider`](Self::register_provider), and says for whom its tokens have to be and
+        /// which agents they are.
         ///
         /// # Errors
         ///
         /// As for the async [`register_provider_with`](crate::client::Federation::register_provider_with).
         fn register_provider_with(&self, request: &RegisterFederationProviderRequest, options: &RegisterFederationProviderOptions) -> FederationProvider;
 
-        /// The providers of the organisation.
+        /// Returns the providers of the organisation.
         ///
         /// # Errors
         ///
         /// As for the async [`list_providers`](crate::client::Federation::list_providers).
         fn list_providers(&self) -> Vec<FederationProvider>;
 
-        /// The provider with this id.
+        /// Returns the provider with this id.
         ///
         /// # Errors
         ///
@@ -57,21 +57,21 @@ resources! {
         /// As for the async [`delete_provider`](crate::client::Federation::delete_provider).
         fn delete_provider(&self, provider_id: &str) -> ();
 
-        /// What a token is worth right now: one of a provider, or a federation token of ours.
+        /// Returns what a token is worth right now: one of a provider, or a federation token of ours.
         ///
         /// # Errors
         ///
         /// As for the async [`verify_token`](crate::client::Federation::verify_token).
         fn verify_token(&self, request: &VerifyFederatedTokenRequest) -> FederatedIntrospection;
 
-        /// The same as [`verify_token`](Self::verify_token), by its other name.
+        /// Returns the same as [`verify_token`](Self::verify_token), by its other name.
         ///
         /// # Errors
         ///
         /// As for the async [`introspect_token`](crate::client::Federation::introspect_token).
         fn introspect_token(&self, request: &VerifyFederatedTokenRequest) -> FederatedIntrospection;
 
-        /// As [`introspect_token`](Self::introspect_token), and says where the token is used.
+        /// Does the same as [`introspect_token`](Self::introspect_token), and says where the token is used.
         ///
         /// # Errors
         ///
@@ -85,7 +85,7 @@ resources! {
         /// As for the async [`init_session`](crate::client::Federation::init_session).
         fn init_session(&self, request: &VerifyFederatedTokenRequest) -> Session;
 
-        /// As [`init_session`](Self::init_session), and says where the token is used.
+        /// Does the same as [`init_session`](Self::init_session), and says where the token is used.
         ///
         /// # Errors
         ///
@@ -106,7 +106,7 @@ resources! {
         /// As for the async [`revoke_token`](crate::client::Federation::revoke_token).
         fn revoke_token(&self, token: &str) -> ();
 
-        /// Tells step by step what a token would do and why, for whoever sets federation up.
+        /// Lists step by step what a token would do and why, for the operator who sets federation up.
         ///
         /// # Errors
         ///

@@ -17,7 +17,7 @@ pub struct AgentTrustGuard {
 }
 
 impl AgentTrustGuard {
-    /// A guard with default settings.
+    /// Creates a guard with default settings.
     #[must_use]
     pub fn new(client: AgentTrustClient, agent_id: &str) -> Self {
         Self::builder(client, agent_id).build()
@@ -30,19 +30,19 @@ impl AgentTrustGuard {
         AgentTrustGuardBuilder { builder: guard::AgentTrustGuard::builder(client, agent_id) }
     }
 
-    /// The agent that this guard asks for.
+    /// Returns the agent that this guard asks for.
     #[must_use]
     pub fn agent_id(&self) -> &str {
         self.guard.agent_id()
     }
 
-    /// The session that its checks and reports belong to.
+    /// Returns the session that its checks and reports belong to.
     #[must_use]
     pub fn session_id(&self) -> &str {
         self.guard.session_id()
     }
 
-    /// The async guard behind this one; both are one guard.
+    /// Returns the async guard behind this one; both are one guard.
     #[must_use]
     pub fn as_async(&self) -> &guard::AgentTrustGuard {
         &self.guard
@@ -82,7 +82,7 @@ impl AgentTrustGuard {
         wait(async move { guard.check(&tool, &summary).await })
     }
 
-    /// As [`check`](Self::check), for a call of this effect: `read`, `mutating`, `destructive` or
+    /// Does the same as [`check`](Self::check), for a call of this effect: `read`, `mutating`, `destructive` or
     /// `admin`.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl AgentTrustGuard {
         self.guard.report(tool, success, duration_ms);
     }
 
-    /// As [`report`](Self::report), with the type of the error.
+    /// Does the same as [`report`](Self::report), with the type of the error.
     pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
         self.guard.report_outcome(tool, outcome, duration);
     }
@@ -151,7 +151,8 @@ impl AgentTrustGuard {
         self.guard.install()
     }
 
-    /// As [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another agent's.
+    /// Does the same as [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another
+    /// agent's.
     ///
     /// # Errors
     ///
@@ -160,7 +161,8 @@ impl AgentTrustGuard {
         self.guard.install_fallback()
     }
 
-    /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
+    /// Does the same as [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be
+    /// another agent's.
     ///
     /// # Errors
     ///
@@ -169,7 +171,7 @@ impl AgentTrustGuard {
         self.guard.set_global_fallback()
     }
 
-    /// What this guard did besides allowing and denying.
+    /// Returns what this guard did besides allowing and denying.
     #[must_use]
     pub fn stats(&self) -> GuardStats {
         self.guard.stats()
@@ -211,7 +213,7 @@ settings! {
     block_on_deny(block: bool);
     /// Whether calls run unchecked while the Guardian cannot be reached; they do not by default.
     fail_open(open: bool);
-    /// As `fail_open`, for calls that declare one of these effects.
+    /// Does the same as `fail_open`, for calls that declare one of these effects.
     fail_open_for(effects: impl IntoIterator<Item = Effect>);
     /// The effect of calls that declare none.
     action_effect(effect: impl AsRef<str>);
@@ -223,7 +225,7 @@ settings! {
     trust_gateway_scopes(trust: bool);
     /// Whether calls that declare no effect are refused; they are not by default.
     require_effect(require: bool);
-    /// How long one check may take; 5 seconds by default.
+    /// Sets the longest time that a check may take; 5 seconds by default.
     timeout(timeout: Duration);
     /// The key under which inputs are digested; random by default.
     binding_key(key: [u8; 32]);

@@ -25,7 +25,7 @@ resources! {
         /// As for the async [`declare`](crate::client::Tools::declare).
         fn declare(&self, manifest: &ToolManifest) -> Vec<ToolDeclaration>;
 
-        /// Every tool that is declared in the key's organisation, ordered by name.
+        /// Returns every tool that is declared in the key's organisation, ordered by name.
         ///
         /// # Errors
         ///
@@ -63,7 +63,7 @@ resources! {
         /// As for the async [`create`](crate::client::Keys::create).
         fn create(&self, request: &CreateKeyRequest) -> ApiKey;
 
-        /// The keys of the organisation, revoked ones too, without what is secret.
+        /// Returns the keys of the organisation, revoked ones too, without what is secret.
         ///
         /// # Errors
         ///
@@ -95,7 +95,7 @@ resources! {
     /// Reading the policies in force, and putting others in their place; the async one is
     /// [`crate::client::Policies`].
     Policies by policies {
-        /// The policies in force.
+        /// Returns the policies in force.
         ///
         /// # Errors
         ///
@@ -119,21 +119,21 @@ resources! {
 
     /// Reading, verifying and exporting the audit; the async one is [`crate::client::Audit`].
     Audit by audit {
-        /// A page of an audit log, the oldest entries first.
+        /// Returns a page of an audit log, the oldest entries first.
         ///
         /// # Errors
         ///
         /// As for the async [`list`](crate::client::Audit::list).
         fn list(&self, filter: &AuditFilter) -> AuditPage;
 
-        /// The audit logs.
+        /// Returns the audit logs.
         ///
         /// # Errors
         ///
         /// As for the async [`logs`](crate::client::Audit::logs).
         fn logs(&self) -> Vec<AuditLog>;
 
-        /// A page of the checkpoints of an audit log, the newest first.
+        /// Returns a page of the checkpoints of an audit log, the newest first.
         ///
         /// # Errors
         ///
@@ -157,7 +157,7 @@ resources! {
         /// As for the async [`create`](crate::client::Webhooks::create).
         fn create(&self, request: &CreateWebhookRequest) -> Webhook;
 
-        /// The webhooks of the organisation, without their secrets.
+        /// Returns the webhooks of the organisation, without their secrets.
         ///
         /// # Errors
         ///
@@ -171,7 +171,7 @@ resources! {
         /// As for the async [`delete`](crate::client::Webhooks::delete).
         fn delete(&self, webhook_id: &str) -> ();
 
-        /// A page of what a webhook was told, and whether it arrived.
+        /// Returns a page of what a webhook was told, and whether it arrived.
         ///
         /// # Errors
         ///
@@ -191,7 +191,7 @@ impl Audit<'_> {
         wait(async move { client.audit().export().await }).map(AuditExport::new)
     }
 
-    /// As [`export`](Self::export), of this log alone.
+    /// Does the same as [`export`](Self::export), of this log alone.
     ///
     /// # Errors
     ///

@@ -18,21 +18,21 @@ resources! {
         /// As for the async [`register_server`](crate::client::Mcp::register_server).
         fn register_server(&self, request: &RegisterMcpServerRequest) -> McpServer;
 
-        /// As [`register_server`](Self::register_server), with more that our Guardian knows.
+        /// Does the same as [`register_server`](Self::register_server), with more that our Guardian knows.
         ///
         /// # Errors
         ///
         /// As for the async [`register_server_with`](crate::client::Mcp::register_server_with).
         fn register_server_with(&self, request: &RegisterMcpServerRequest, options: &RegisterMcpServerOptions) -> McpServer;
 
-        /// The MCP servers of the organisation, the oldest first.
+        /// Returns the MCP servers of the organisation, the oldest first.
         ///
         /// # Errors
         ///
         /// As for the async [`list_servers`](crate::client::Mcp::list_servers).
         fn list_servers(&self) -> Vec<McpServer>;
 
-        /// The MCP server with this id.
+        /// Returns the MCP server with this id.
         ///
         /// # Errors
         ///
@@ -46,7 +46,7 @@ resources! {
         /// As for the async [`remove_server`](crate::client::Mcp::remove_server).
         fn remove_server(&self, server_id: &str) -> ();
 
-        /// What the Guardian knows of the tools of a server, ordered by name.
+        /// Returns what the Guardian knows of the tools of a server, ordered by name.
         ///
         /// # Errors
         ///

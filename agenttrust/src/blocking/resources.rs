@@ -67,14 +67,14 @@ resources! {
         /// As for the async [`create`](crate::client::Agents::create).
         fn create(&self, request: &CreateAgentRequest) -> Agent;
 
-        /// Every agent of the key's organisation.
+        /// Returns every agent of the key's organisation.
         ///
         /// # Errors
         ///
         /// As for the async [`list`](crate::client::Agents::list).
         fn list(&self) -> Vec<Agent>;
 
-        /// The agent with this id.
+        /// Returns the agent with this id.
         ///
         /// # Errors
         ///
@@ -136,14 +136,14 @@ resources! {
         /// As for the async [`issue`](crate::client::Tokens::issue).
         fn issue(&self, request: &IssueTokenRequest) -> Token;
 
-        /// As [`issue`](Self::issue), with more.
+        /// Does the same as [`issue`](Self::issue), with more.
         ///
         /// # Errors
         ///
         /// As for the async [`issue_with`](crate::client::Tokens::issue_with).
         fn issue_with(&self, request: &IssueTokenRequest; options: IssueOptions) -> Token;
 
-        /// What a token is worth right now.
+        /// Returns what a token is worth right now.
         ///
         /// # Errors
         ///
@@ -157,7 +157,7 @@ resources! {
         /// As for the async [`revoke`](crate::client::Tokens::revoke).
         fn revoke(&self, token: &str, reason: &str) -> ();
 
-        /// The tokens that match `filter`, newest first, a page at a time.
+        /// Returns the tokens that match `filter`, newest first, a page at a time.
         ///
         /// # Errors
         ///
@@ -181,7 +181,7 @@ resources! {
         /// As for the async [`check`](crate::client::Actions::check).
         fn check(&self, request: &ActionCheckRequest) -> CheckResult;
 
-        /// As [`check`](Self::check), with more.
+        /// Does the same as [`check`](Self::check), with more.
         ///
         /// # Errors
         ///
@@ -205,7 +205,7 @@ resources! {
         /// As for the async [`init_session_with`](crate::client::Sessions::init_session_with).
         fn init_session_with(&self, request: &InitSessionRequest) -> Session;
 
-        /// The session with this id, with its counters.
+        /// Returns the session with this id, with its counters.
         ///
         /// # Errors
         ///
@@ -234,7 +234,7 @@ resources! {
         /// As for the async [`init_bound_session`](crate::client::Sessions::init_bound_session).
         fn init_bound_session(&self, token: &str, proof: &ForwardedProof, options: &ApiSessionOptions) -> BoundSession;
 
-        /// The issued sessions that match `filter`, newest first, a page at a time.
+        /// Returns the issued sessions that match `filter`, newest first, a page at a time.
         ///
         /// # Errors
         ///
@@ -258,21 +258,21 @@ resources! {
         /// As for the async [`create`](crate::client::Delegations::create).
         fn create(&self, request: &CreateDelegationRequest) -> Delegation;
 
-        /// The delegations that the key may see, newest first, at most 1,000.
+        /// Returns the delegations that the key may see, newest first, at most 1,000.
         ///
         /// # Errors
         ///
         /// As for the async [`list`](crate::client::Delegations::list).
         fn list(&self) -> Vec<Delegation>;
 
-        /// The delegations that match `filter`, newest first, a page at a time.
+        /// Returns the delegations that match `filter`, newest first, a page at a time.
         ///
         /// # Errors
         ///
         /// As for the async [`list_with`](crate::client::Delegations::list_with).
         fn list_with(&self, filter: &DelegationFilter) -> Page<Delegation>;
 
-        /// The delegation with this id.
+        /// Returns the delegation with this id.
         ///
         /// # Errors
         ///
@@ -331,14 +331,14 @@ resources! {
         /// As for the async [`deny_with`](crate::client::Approvals::deny_with).
         fn deny_with(&self, approval_id: &str, options: &DecisionOptions) -> ApprovalDecision;
 
-        /// The approval with this id.
+        /// Returns the approval with this id.
         ///
         /// # Errors
         ///
         /// As for the async [`get`](crate::client::Approvals::get).
         fn get(&self, approval_id: &str) -> Approval;
 
-        /// The approvals that match `filter`, newest first.
+        /// Returns the approvals that match `filter`, newest first.
         ///
         /// # Errors
         ///
@@ -362,7 +362,7 @@ resources! {
         /// As for the async [`report`](crate::client::Telemetry::report).
         fn report(&self, agent_id: &str, session_id: &str, events: &[TelemetryEvent]) -> TelemetryReceipt;
 
-        /// As [`report`](Self::report), with the check that each event belongs to, in the same order.
+        /// Does the same as [`report`](Self::report), with the check that each event belongs to, in the same order.
         ///
         /// # Errors
         ///

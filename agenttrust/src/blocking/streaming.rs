@@ -12,7 +12,8 @@ use crate::model::{
 };
 
 resources! {
-    /// Where the audit's events are sent, and what became of them there; the async one is [`crate::client::Streaming`].
+    /// The destinations of the audit's events, and the deliveries to them; the async one is
+    /// [`crate::client::Streaming`].
     Streaming by streaming {
         /// Makes a destination, which is sent what the audit says from then on, and returns it.
         ///
@@ -21,21 +22,21 @@ resources! {
         /// As for the async [`create`](crate::client::Streaming::create).
         fn create(&self, request: &CreateSiemDestinationRequest) -> SiemDestination;
 
-        /// As [`create`](Self::create), and says in which form events are sent.
+        /// Does the same as [`create`](Self::create), and says in which form events are sent.
         ///
         /// # Errors
         ///
         /// As for the async [`create_with`](crate::client::Streaming::create_with).
         fn create_with(&self, request: &CreateSiemDestinationRequest, options: &SiemDestinationOptions) -> SiemDestination;
 
-        /// The destinations of the organisation.
+        /// Returns the destinations of the organisation.
         ///
         /// # Errors
         ///
         /// As for the async [`list`](crate::client::Streaming::list).
         fn list(&self) -> Vec<SiemDestination>;
 
-        /// The destination with this id.
+        /// Returns the destination with this id.
         ///
         /// # Errors
         ///
@@ -49,7 +50,7 @@ resources! {
         /// As for the async [`update`](crate::client::Streaming::update).
         fn update(&self, destination_id: &str, request: &UpdateSiemDestinationRequest) -> SiemDestination;
 
-        /// As [`update`](Self::update), and says in which form events are sent.
+        /// Does the same as [`update`](Self::update), and says in which form events are sent.
         ///
         /// # Errors
         ///
@@ -63,14 +64,14 @@ resources! {
         /// As for the async [`delete`](crate::client::Streaming::delete).
         fn delete(&self, destination_id: &str) -> ();
 
-        /// What became of the latest sendings to a destination.
+        /// Returns what became of the latest sendings to a destination.
         ///
         /// # Errors
         ///
         /// As for the async [`delivery_log`](crate::client::Streaming::delivery_log).
         fn delivery_log(&self, destination_id: &str) -> Vec<SiemDelivery>;
 
-        /// A page of what became of sendings to a destination.
+        /// Returns a page of what became of sendings to a destination.
         ///
         /// # Errors
         ///
@@ -91,7 +92,7 @@ resources! {
         /// As for the async [`replay`](crate::client::Streaming::replay).
         fn replay(&self, destination_id: &str; since: Timestamp) -> SiemDestination;
 
-        /// A page of the events that a destination refused for good and that were set aside.
+        /// Returns a page of the events that a destination refused for good and that were set aside.
         ///
         /// # Errors
         ///

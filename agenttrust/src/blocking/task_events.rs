@@ -1,11 +1,11 @@
-//! What is told of a task while it goes on, without `.await`.
+//! Events of a task while it goes on, without `.await`.
 
 use super::wait;
 use crate::client as asynchronous;
 use crate::error::Result;
 use crate::model::TaskEvent;
 
-/// What is told of a task, as it happens: an iterator, which is over as the stream is. The async one is
+/// The events of a task, as they happen: an iterator, which is over as the stream is. The async one is
 /// [`crate::client::TaskEvents`], which says when it ends and how long it waits.
 ///
 /// ```

@@ -19,7 +19,7 @@ resources! {
         /// As for the async [`issue_token`](crate::client::Wimse::issue_token).
         fn issue_token(&self, request: &IssueWimseTokenRequest) -> WimseToken;
 
-        /// Asks for a nonce that proves, signed with the agent's key, that whoever signed has it.
+        /// Asks for a nonce. Signed with the agent's key, it proves that the signer has the key.
         ///
         /// # Errors
         ///
@@ -33,14 +33,14 @@ resources! {
         /// As for the async [`get_jwt_signed_headers`](crate::client::Wimse::get_jwt_signed_headers).
         fn get_jwt_signed_headers(&self, request: &IssueWimseTokenRequest) -> Vec<(String, String)>;
 
-        /// What a workload token is worth right now.
+        /// Returns what a workload token is worth right now.
         ///
         /// # Errors
         ///
         /// As for the async [`verify_wimse`](crate::client::Wimse::verify_wimse).
         fn verify_wimse(&self, request: &VerifyWimseTokenRequest) -> WimseVerification;
 
-        /// What a workload token is worth right now at this target.
+        /// Returns what a workload token is worth right now at this target.
         ///
         /// # Errors
         ///
@@ -95,7 +95,7 @@ pub struct AgentCredentials {
 }
 
 impl AgentCredentials {
-    /// The credentials of an agent, as the async [`new`](asynchronous::AgentCredentials::new).
+    /// Returns the credentials of an agent, as the async [`new`](asynchronous::AgentCredentials::new).
     #[must_use]
     pub fn new(
         client: &super::AgentTrustClient,
@@ -106,7 +106,7 @@ impl AgentCredentials {
         Self::with_options(client, key_store, agent_id, public_key_pem, None, None)
     }
 
-    /// As [`new`](Self::new), with the audience and the lifetime of the tokens that are issued.
+    /// Does the same as [`new`](Self::new), with the audience and the lifetime of the tokens that are issued.
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "as in the published clients")]
     pub fn with_options(
@@ -128,19 +128,19 @@ impl AgentCredentials {
         .into()
     }
 
-    /// The async credentials behind these; both share the token.
+    /// Returns the async credentials behind these; both share the token.
     #[must_use]
     pub fn as_async(&self) -> &asynchronous::AgentCredentials {
         &self.credentials
     }
 
-    /// The agent that they are of.
+    /// Returns the agent that they are of.
     #[must_use]
     pub fn agent_id(&self) -> &str {
         self.credentials.agent_id()
     }
 
-    /// Returns a token that works for another while, and issues one where there is none.
+    /// Returns a token that works for another while, and issues a new one where it holds none.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-/// `value` as JSON.
+/// Returns `value` as JSON.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn exact<T: Serialize + ?Sized>(value: &T) -> Result<Value, Inexact> {
     value.serialize(Exact)
 }
 
-/// Why a value has no exact JSON form. Says nothing of the value itself.
+/// The reason why a value has no exact JSON form. It says nothing of the value itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Inexact {
@@ -36,7 +36,7 @@ pub enum Inexact {
     /// No value that a caller asked for.
     #[error("a framework hands it in beside the input")]
     HandedIn,
-    /// Its own `Serialize` failed; what it said may hold the value.
+    /// An error of the value's own `Serialize`; its message may hold the value.
     #[error("its `Serialize` failed")]
     Custom,
 }

@@ -21,7 +21,7 @@ pub use self::probe::{
     CaptureDeref, CaptureExtractor, CaptureOpaque, CaptureProbe, CaptureSerialize, Extractor,
 };
 
-/// One argument as JSON; `None` for an argument that is not an input.
+/// An argument as JSON; `None` for an argument that is not an input.
 pub type Captured = Option<Result<Value, Inexact>>;
 
 /// The arguments of one call by name, taken before the check from the values the body then gets.
@@ -32,7 +32,7 @@ pub struct InputCapture {
 }
 
 impl InputCapture {
-    /// A capture without any argument yet.
+    /// Creates a capture without any argument yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -59,7 +59,7 @@ impl InputCapture {
         self.add(name, Some(Ok(Value::from(ty))));
     }
 
-    /// The first argument that is another one in `now`, or can be read in only one of the two.
+    /// Returns the first argument that is another one in `now`, or can be read in only one of the two.
     pub(crate) fn changed(&self, now: &Self) -> Option<&str> {
         if self == now {
             return None;
@@ -71,7 +71,7 @@ impl InputCapture {
         Some(field.or(refused(now)).or(refused(self)).unwrap_or("of another name"))
     }
 
-    /// The arguments, or a sentence that names the first one without a JSON form.
+    /// Returns the arguments, or a sentence that names the first one without a JSON form.
     pub(crate) fn into_parts(self) -> Result<Map<String, Value>, String> {
         match self.refused {
             None => Ok(self.fields),

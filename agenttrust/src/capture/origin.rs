@@ -27,7 +27,7 @@ const BY_PATH: [(&str, &str); 9] = [
     ("tower_mcp", "State"),
 ];
 
-/// What a framework hands to a function beside its input.
+/// An argument that a framework hands to a function beside its input.
 ///
 /// Implemented where the frameworks are, in `foreign`, and by reference.
 pub trait HandedIn {}
@@ -42,7 +42,7 @@ impl<T: HandedIn + ?Sized> HandedIn for &mut T {}
 pub struct OriginProbe<T>(PhantomData<fn() -> T>);
 
 impl<T> OriginProbe<T> {
-    /// A question about `T`.
+    /// Creates a question about `T`.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "only the expansion asks")]
     pub fn new() -> Self {
@@ -56,9 +56,9 @@ impl<T> fmt::Debug for OriginProbe<T> {
     }
 }
 
-/// Found first: a framework hands it in.
+/// The first candidate of method resolution: a framework hands the argument in.
 pub trait OriginFramework {
-    /// That it does.
+    /// Says that a framework hands the argument in.
     fn agenttrust_origin(&self) -> FromFramework;
 }
 
@@ -68,9 +68,9 @@ impl<T: HandedIn> OriginFramework for OriginProbe<T> {
     }
 }
 
-/// Found second: it is an argument as any other, unless its path says otherwise.
+/// The second candidate of method resolution: an argument as any other, unless its path says otherwise.
 pub trait OriginCaller {
-    /// That it is.
+    /// Says that the argument is the caller's.
     fn agenttrust_origin(&self) -> FromCaller;
 }
 
@@ -85,13 +85,13 @@ impl<T> OriginCaller for &OriginProbe<T> {
 pub struct FromFramework;
 
 impl FromFramework {
-    /// Whether it is no part of the input.
+    /// Returns whether it is no part of the input.
     #[must_use]
     pub fn is_handed_in(self) -> bool {
         true
     }
 
-    /// Nothing, which is captured without a word: of one mistake the compiler is to say one thing.
+    /// Returns a unit, which is captured without an error: the compiler is to report one mistake once.
     #[must_use]
     pub fn asked_for<T: ?Sized>(self, _: &T) -> &'static () {
         &()
@@ -105,26 +105,26 @@ pub struct FromCaller {
 }
 
 impl FromCaller {
-    /// Whether it is no part of the input.
+    /// Returns whether it is no part of the input.
     #[must_use]
     pub fn is_handed_in(self) -> bool {
         is_handed_in(self.path)
     }
 
-    /// What was asked for.
+    /// Returns what was asked for.
     #[must_use]
     pub fn asked_for<T: ?Sized>(self, value: &T) -> &T {
         value
     }
 }
 
-/// What stands for an argument that is handed in where every argument must be captured: the call is not made.
+/// Returns what stands for an argument that is handed in where every argument must be captured: the call is not made.
 #[must_use]
 pub fn handed_in() -> Captured {
     Some(Err(Inexact::HandedIn))
 }
 
-/// Whether the path of a type, as the compiler writes it, is one of those that are handed in.
+/// Returns whether the path of a type, as the compiler writes it, is one of those that are handed in.
 fn is_handed_in(path: &str) -> bool {
     let owned = path.trim_start_matches('&');
     let owned = owned.strip_prefix("mut ").unwrap_or(owned);

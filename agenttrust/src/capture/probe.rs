@@ -25,9 +25,9 @@ impl<T: ?Sized> fmt::Debug for CaptureProbe<'_, T> {
     }
 }
 
-/// Found first: the value is `Serialize`.
+/// The first candidate of method resolution: the value is `Serialize`.
 pub trait CaptureSerialize {
-    /// The value as JSON.
+    /// Returns the value as JSON.
     fn agenttrust_capture(&self) -> Captured;
 }
 
@@ -37,12 +37,12 @@ impl<T: Serialize + ?Sized> CaptureSerialize for &&CaptureProbe<'_, T> {
     }
 }
 
-/// What a framework makes from a request, and gives access to: axum's `Path<T>` to a `T`.
+/// A value that a framework makes from a request, and that gives access to its contents: axum's `Path<T>` to a `T`.
 pub trait Extractor: Deref {}
 
-/// Found second: the value is an extractor, whatever its user calls it, of what is `Serialize`.
+/// The second candidate of method resolution: the value is an extractor, under any name, of a type that is `Serialize`.
 pub trait CaptureExtractor {
-    /// What is inside, as JSON.
+    /// Returns what is inside, as JSON.
     fn agenttrust_capture(&self) -> Captured;
 }
 
@@ -52,10 +52,10 @@ impl<T: Extractor<Target: Serialize> + ?Sized> CaptureExtractor for &&&CapturePr
     }
 }
 
-/// Found third, and only in scope for what is called like an extractor: what the value gives access to is
-/// `Serialize`.
+/// The third candidate of method resolution, only in scope for a type with the name of an extractor: the value gives
+/// access to a type that is `Serialize`.
 pub trait CaptureDeref {
-    /// What is inside, as JSON.
+    /// Returns what is inside, as JSON.
     fn agenttrust_capture(&self) -> Captured;
 }
 
@@ -65,9 +65,9 @@ impl<T: Deref<Target: Serialize> + ?Sized> CaptureDeref for &CaptureProbe<'_, T>
     }
 }
 
-/// Found last: nothing is known of the value.
+/// The last candidate of method resolution: nothing is known of the value.
 pub trait CaptureOpaque {
-    /// Nothing.
+    /// Returns `None`.
     fn agenttrust_capture(&self) -> Captured;
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     struct Handle;
 
-    /// Not `Serialize` itself.
+    /// A value that is not `Serialize` itself.
     struct Inside<T>(T);
 
     impl<T> Deref for Inside<T> {

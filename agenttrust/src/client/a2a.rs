@@ -7,7 +7,7 @@ use super::{AgentTrustClient, Page, SendMessageOptions, SendTaskOptions, TaskEve
 use crate::error::{AgentTrustError, Result};
 use crate::model::{A2ATask, MessageTask, SendTaskRequest, TaskEvent};
 
-/// How many tasks are listed where nothing is said, as the published clients have it.
+/// The number of tasks in a list by default, as the published clients have it.
 const LISTED: u32 = 50;
 
 /// See [`AgentTrustClient::a2a`].
@@ -60,8 +60,8 @@ impl<'a> A2a<'a> {
         self.send_message_with(agent_id, text, &SendMessageOptions::default()).await
     }
 
-    /// As [`send_message`](Self::send_message), with more: the id of the message, the task that it is about, parts
-    /// other than text.
+    /// Does the same as [`send_message`](Self::send_message), with more: the id of the message, the task that it is
+    /// about, parts other than text.
     ///
     /// An empty text is no part of a message that has other parts.
     ///
@@ -88,7 +88,7 @@ impl<'a> A2a<'a> {
         }
     }
 
-    /// Sends a message to an agent, and returns what is told of its task, as it happens.
+    /// Sends a message to an agent, and returns the events of its task, as they happen.
     ///
     /// ```no_run
     /// use agenttrust::model::TaskEvent;
@@ -107,7 +107,7 @@ impl<'a> A2a<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`send_message`](Self::send_message), here or as the first thing that is told.
+    /// As for [`send_message`](Self::send_message), here or as the first event.
     ///
     /// # Cancel safety
     ///
@@ -116,7 +116,7 @@ impl<'a> A2a<'a> {
         self.send_message_streaming_with(agent_id, text, &SendMessageOptions::default()).await
     }
 
-    /// As [`send_message_streaming`](Self::send_message_streaming), with more.
+    /// Does the same as [`send_message_streaming`](Self::send_message_streaming), with more.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl<'a> A2a<'a> {
         self.send_task_with(request, &SendTaskOptions::default()).await
     }
 
-    /// As [`send_task`](Self::send_task), with more.
+    /// Does the same as [`send_task`](Self::send_task), with more.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl<'a> A2a<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none that the key may see.
+    /// [`NotFound`](AgentTrustError::NotFound) when there is no such task that the key may see.
     ///
     /// # Cancel safety
     ///
@@ -236,8 +236,9 @@ impl<'a> A2a<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none that the key may see, [`Api`](AgentTrustError::Api)
-    /// with the code `A2A_ERROR_-32002` for one that cannot be cancelled, because it has ended or its agent goes on.
+    /// [`NotFound`](AgentTrustError::NotFound) when there is no such task that the key may see,
+    /// [`Api`](AgentTrustError::Api) with the code `A2A_ERROR_-32002` for one that cannot be cancelled, because it has
+    /// ended or its agent goes on.
     ///
     /// # Cancel safety
     ///

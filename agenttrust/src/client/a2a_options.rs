@@ -26,9 +26,9 @@ pub struct SendMessageOptions {
     pub task_id: Option<String>,
     /// The conversation that a new task is part of; a new one where nothing is said.
     pub context_id: Option<String>,
-    /// What the message says beside its text.
+    /// The parts of the message beside its text.
     pub parts: Vec<TaskPart>,
-    /// What is said beside the message.
+    /// Further members to attach to the message.
     pub metadata: Option<Value>,
     /// The agent that asks, for a key that speaks for more than one.
     pub as_agent: Option<String>,
@@ -90,7 +90,7 @@ impl SendMessageOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SendTaskOptions {
-    /// What is said beside the task.
+    /// Further members to attach to the task.
     pub metadata: Option<Value>,
 }
 
@@ -103,7 +103,7 @@ impl SendTaskOptions {
     }
 }
 
-/// Which tasks to list.
+/// A filter for a list of tasks.
 ///
 /// ```
 /// use agenttrust::client::TaskFilter;
@@ -115,48 +115,48 @@ impl SendTaskOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TaskFilter {
-    /// Only those that are asked of this agent.
+    /// The agent that the tasks are asked of.
     pub target_agent_id: Option<String>,
-    /// Only those of this conversation.
+    /// The conversation that the tasks belong to.
     pub context_id: Option<String>,
-    /// Only those that stand so.
+    /// The state of the tasks.
     pub state: Option<TaskState>,
-    /// Only those behind a page, which said this as [`next`](super::Page::next).
+    /// The position of a page: the [`next`](super::Page::next) of the page before.
     pub before: Option<String>,
-    /// At most so many, 50 where nothing is said.
+    /// The largest number of tasks on a page; 50 by default.
     pub limit: Option<u32>,
 }
 
 impl TaskFilter {
-    /// Only those that are asked of this agent.
+    /// Lists only those that are asked of this agent.
     #[must_use]
     pub fn target_agent_id(mut self, agent_id: impl Into<String>) -> Self {
         self.target_agent_id = Some(agent_id.into());
         self
     }
 
-    /// Only those of this conversation.
+    /// Lists only those of this conversation.
     #[must_use]
     pub fn context_id(mut self, context_id: impl Into<String>) -> Self {
         self.context_id = Some(context_id.into());
         self
     }
 
-    /// Only those that stand so.
+    /// Lists only those that stand so.
     #[must_use]
     pub fn state(mut self, state: TaskState) -> Self {
         self.state = Some(state);
         self
     }
 
-    /// Only those behind a page, which said this as [`next`](super::Page::next).
+    /// Lists only those behind a page, which said this as [`next`](super::Page::next).
     #[must_use]
     pub fn before(mut self, before: impl Into<String>) -> Self {
         self.before = Some(before.into());
         self
     }
 
-    /// At most so many.
+    /// Asks for at most so many.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);

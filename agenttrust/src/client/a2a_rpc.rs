@@ -24,18 +24,18 @@ pub(super) struct Rpc {
 }
 
 impl Rpc {
-    /// One of the SDK guide's own.
+    /// Creates one of the SDK guide's own.
     pub(super) fn of_guide(method: &'static str, params: Value) -> Self {
         Self { path: "/a2a".to_owned(), method, params, as_agent: None }
     }
 
-    /// One of A2A 0.3, to an agent.
+    /// Creates one of A2A 0.3, to an agent.
     pub(super) fn to_agent(agent_id: &str, method: &'static str, params: Value) -> Result<Self> {
         let path = format!("/a2a/agents/{}", segment("agent id", agent_id)?);
         Ok(Self { path, method, params, as_agent: None })
     }
 
-    /// One that takes a message to an agent.
+    /// Creates one that takes a message to an agent.
     pub(super) fn message(
         agent_id: &str,
         text: &str,
@@ -54,7 +54,7 @@ impl Rpc {
         Ok(Self { as_agent: options.as_agent.clone(), ..rpc })
     }
 
-    /// The request, to be sent by `client`.
+    /// Returns the request, to be sent by `client`.
     pub(super) fn call<'a>(&self, client: &'a AgentTrustClient) -> Call<'a> {
         let call =
             client.post(self.path.as_str()).json(&Request::new(self.method, Some(&self.params)));
@@ -101,7 +101,7 @@ pub(super) fn given(what: &str, id: &str) -> Result<()> {
     }
 }
 
-/// The result in an answer, which may be there without JSON-RPC around it.
+/// Returns the result in an answer, which may be there without JSON-RPC around it.
 pub(super) fn result(answer: Value) -> Result<Value> {
     match Reply::of(answer) {
         Reply::Result(result) if !result.is_null() => Ok(result),
@@ -113,7 +113,7 @@ pub(super) fn result(answer: Value) -> Result<Value> {
     }
 }
 
-/// An object in a result, bare or wrapped as `{"task": {…}}`.
+/// Returns an object in a result, bare or wrapped as `{"task": {…}}`.
 pub(super) fn task<T: DeserializeOwned>(mut result: Value) -> Result<T> {
     if let Some(wrapped) = result.get_mut("task").filter(|inner| inner.is_object()) {
         result = wrapped.take();
@@ -121,12 +121,12 @@ pub(super) fn task<T: DeserializeOwned>(mut result: Value) -> Result<T> {
     read(result)
 }
 
-/// What is told of a task in a result.
+/// Returns the event of a task in a result.
 pub(super) fn event(result: Value) -> Result<TaskEvent> {
     read(result)
 }
 
-/// What is read of a result is read from an object: serde would take a list for its members, in order.
+/// Returns what is read of a result is read from an object: serde would take a list for its members, in order.
 fn read<T: DeserializeOwned>(result: Value) -> Result<T> {
     match result.is_object() {
         true => serde_json::from_value(result).map_err(AgentTrustError::Json),
@@ -134,7 +134,7 @@ fn read<T: DeserializeOwned>(result: Value) -> Result<T> {
     }
 }
 
-/// The error for an answer that is not what was asked for.
+/// Returns the error for an answer that is not what was asked for.
 pub(super) fn no_result(instead: &str) -> AgentTrustError {
     AgentTrustError::Api {
         message: format!(
@@ -145,13 +145,13 @@ pub(super) fn no_result(instead: &str) -> AgentTrustError {
     }
 }
 
-/// The error for what the other side refuses.
+/// Returns the error for what the other side refuses.
 fn refused(fault: &Fault) -> AgentTrustError {
     told(&fault.code, fault.message("A2A"), 200)
 }
 
-/// The error for what has a status of its own: that, unless it is JSON-RPC's bad request, which says less than the
-/// number of its error.
+/// Returns the error for what has a status of its own: that, unless it is JSON-RPC's bad request, which says less than
+/// the number of its error.
 pub(super) fn failed(failed: Failed) -> AgentTrustError {
     match (failed.error, failed.fault) {
         (AgentTrustError::Validation { message, status: status @ 1.. }, Some(code)) => {
@@ -161,7 +161,7 @@ pub(super) fn failed(failed: Failed) -> AgentTrustError {
     }
 }
 
-/// The error of the guide that says the same as A2A's of this number, else one with the number.
+/// Returns the error of the guide that says the same as A2A's of this number, else one with the number.
 fn told(code: &Value, message: String, status: u16) -> AgentTrustError {
     match code.as_i64() {
         Some(TASK_NOT_FOUND) => AgentTrustError::NotFound { message, status },

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 const REQUESTS: &str = "/access/v1/requests";
-/// What AuthZEN names a request by.
+/// The header of AuthZEN that names a request.
 const REQUEST_ID: &str = "x-request-id";
 
 /// See [`AgentTrustClient::access`].
@@ -23,7 +23,7 @@ pub struct Access<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What travels with an evaluation, or a request for access, beyond its body.
+/// Options that travel with an evaluation, or a request for access, beyond its body.
 ///
 /// ```
 /// use agenttrust::client::AccessOptions;
@@ -49,7 +49,7 @@ impl AccessOptions {
         self
     }
 
-    /// A name for this.
+    /// Sets a name for this.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
@@ -119,7 +119,7 @@ impl<'a> Access<'a> {
         self.evaluate_with(evaluation, &AccessOptions::default()).await
     }
 
-    /// As [`evaluate`](Self::evaluate), and says which agent acts for the subject.
+    /// Does the same as [`evaluate`](Self::evaluate), and says which agent acts for the subject.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<'a> Access<'a> {
         self.evaluations_with(evaluations, &AccessOptions::default()).await
     }
 
-    /// As [`evaluations`](Self::evaluations), and says which agent acts for the subjects.
+    /// Does the same as [`evaluations`](Self::evaluations), and says which agent acts for the subjects.
     ///
     /// # Errors
     ///
@@ -180,7 +180,8 @@ impl<'a> Access<'a> {
         self.request_with(request, &AccessOptions::default()).await
     }
 
-    /// As [`request`](Self::request), under a name of the caller's own, and says which agent acts for the subject.
+    /// Does the same as [`request`](Self::request), under a name of the caller's own, and says which agent acts for the
+    /// subject.
     ///
     /// # Errors
     ///

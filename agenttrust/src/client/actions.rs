@@ -15,13 +15,13 @@ pub struct Actions<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What travels with a check beyond its body; a gateway may ignore all of it.
+/// Options that travel with a check beyond its body; a gateway may ignore all of it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CheckOptions {
     /// The digest of the input, so that an approval is bound to it.
     pub input_digest: Option<String>,
-    /// What the digest is of, where it is not of the whole input; nothing without a digest.
+    /// The part of the input that the digest covers, where it is not the whole input; without a digest it does nothing.
     pub binds: Option<Binds>,
     /// The name of the key that the digest was made under; see [`key_id`](crate::guard::digest::key_id).
     pub key_id: Option<String>,
@@ -33,47 +33,47 @@ pub struct CheckOptions {
     /// the first one did not wait for. Without it, an approval that serves once can be used by a decision
     /// whose caller was told to ask again.
     pub idempotency_key: Option<String>,
-    /// How long to wait for the answer; the client's own limit by default.
+    /// The longest time to wait for the answer; the client's own limit by default.
     pub timeout: Option<Duration>,
 }
 
 impl CheckOptions {
-    /// The digest of the input, so that an approval is bound to it.
+    /// Sets the digest of the input, so that an approval is bound to it.
     #[must_use]
     pub fn input_digest(mut self, digest: impl Into<String>) -> Self {
         self.input_digest = Some(digest.into());
         self
     }
 
-    /// What the digest is of, where it is not of the whole input.
+    /// Sets what the digest is of, where it is not of the whole input.
     #[must_use]
     pub fn binds(mut self, binds: impl Into<Option<Binds>>) -> Self {
         self.binds = binds.into();
         self
     }
 
-    /// The name of the key that the digest was made under; see [`key_id`](crate::guard::digest::key_id).
+    /// Sets the name of the key that the digest was made under; see [`key_id`](crate::guard::digest::key_id).
     #[must_use]
     pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
         self
     }
 
-    /// Whether the session id was made up, and so is no part of what an approval binds.
+    /// Sets whether the session id was made up, and so is no part of what an approval binds.
     #[must_use]
     pub fn session_is_generated(mut self, generated: bool) -> Self {
         self.session_is_generated = generated;
         self
     }
 
-    /// The scopes that the tool declares, none of them empty, with a comma or with white space around it.
+    /// Sets the scopes that the tool declares, none of them empty, with a comma or with white space around it.
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// A name for this check, so that a repeated request opens no second approval and gets the decision that
+    /// Sets a name for this check, so that a repeated request opens no second approval and gets the decision that
     /// the first one did not wait for. Without it, an approval that serves once can be used by a decision
     /// whose caller was told to ask again.
     #[must_use]
@@ -82,7 +82,7 @@ impl CheckOptions {
         self
     }
 
-    /// How long to wait for the answer.
+    /// Sets how long to wait for the answer.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -125,7 +125,7 @@ impl<'a> Actions<'a> {
         Ok(self.check_with(request, &CheckOptions::default()).await?.result)
     }
 
-    /// As [`check`](Self::check), with more.
+    /// Does the same as [`check`](Self::check), with more.
     ///
     /// # Errors
     ///

@@ -52,8 +52,8 @@ impl<'a> AgentCards<'a> {
         self.client.post(path(agent_id)?).send().await?.object("card")
     }
 
-    /// As [`generate`](Self::generate), with more that our Guardian knows: what the agent is for, and where it is
-    /// reached.
+    /// Does the same as [`generate`](Self::generate), with more that our Guardian knows: what the agent is for, and
+    /// where it is reached.
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl<'a> AgentCards<'a> {
     /// Has the Guardian sign cards by a new key, and returns the keys that there are then: an extension of ours. Needs
     /// an admin's key.
     ///
-    /// The former key goes on signing beside the new one for `overlap`, 7 days unless it is said, so that those who
-    /// trust it have time to trust the other. With no time at all, cards are believed by it no more.
+    /// The former key goes on signing beside the new one for `overlap`, 7 days by default, so that callers who trust it
+    /// have time to trust the other. With no time at all, cards are believed by it no more.
     ///
     /// # Errors
     ///

@@ -47,7 +47,7 @@ impl<'a> Agents<'a> {
         Ok(agent)
     }
 
-    /// Every agent of the key's organisation.
+    /// Returns every agent of the key's organisation.
     ///
     /// # Errors
     ///
@@ -56,11 +56,11 @@ impl<'a> Agents<'a> {
         self.client.get("/api/v1/agents").send().await?.list("agents")
     }
 
-    /// The agent with this id.
+    /// Returns the agent with this id.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent.
     pub async fn get(&self, agent_id: &str) -> Result<Agent> {
         let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
         self.client.get(path).send().await?.object("agent")
@@ -108,7 +108,7 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent.
     pub async fn revoke(&self, agent_id: &str, reason: &str) -> Result<()> {
         // Whatever a gateway says of it: it is done.
         self.revocation(agent_id, reason)?.send().await.map(drop)
@@ -150,8 +150,9 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none, [`Api`](crate::AgentTrustError::Api) with
-    /// status 409 for one that is revoked, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent, [`Api`](crate::AgentTrustError::Api)
+    /// with status 409 for one that is revoked, [`Authorization`](crate::AgentTrustError::Authorization) for a key that
+    /// may not do this.
     pub async fn suspend(&self, agent_id: &str, reason: &str) -> Result<()> {
         let path = format!("/api/v1/agents/{}/suspend", segment("agent id", agent_id)?);
         self.client.post(path).json(&json!({ "reason": reason })).send().await?;

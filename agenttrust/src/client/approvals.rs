@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::{Approval, ApprovalDecision, ApprovalStatus};
 use crate::transport::TransportError;
 
-/// How long one request of a wait asks the gateway to hold its answer.
+/// The time for which one request of a wait asks the gateway to hold its answer.
 const LONG_POLL: Duration = Duration::from_secs(30);
 /// The pause between questions to a gateway that answers at once.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,25 +24,25 @@ pub struct Approvals<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Which approvals to list.
+/// A filter for a list of approvals.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ApprovalFilter {
-    /// Only those that stand here.
+    /// The status of the approvals.
     pub status: Option<ApprovalStatus>,
-    /// Only those of this agent.
+    /// The agent whose calls are held.
     pub agent_id: Option<String>,
 }
 
 impl ApprovalFilter {
-    /// Only those that stand at `status`.
+    /// Lists only those that stand at `status`.
     #[must_use]
     pub fn status(mut self, status: ApprovalStatus) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Only those of this agent.
+    /// Lists only those of this agent.
     #[must_use]
     pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
         self.agent_id = Some(agent_id.into());
@@ -50,7 +50,7 @@ impl ApprovalFilter {
     }
 }
 
-/// Who decides, and why.
+/// The approver of a decision, and the reason.
 ///
 /// ```
 /// use agenttrust::client::DecisionOptions;
@@ -61,21 +61,21 @@ impl ApprovalFilter {
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct DecisionOptions {
-    /// Who decides, in the caller's words; recorded beside the key that really decided.
+    /// The approver's name, in the caller's words; recorded beside the key that really decided.
     pub decided_by: String,
-    /// Why: shown to the caller whose action was held, and recorded. At most 500 characters.
+    /// The reason for the decision: shown to the caller whose action was held, and recorded. At most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl DecisionOptions {
-    /// Decided by this person or program.
+    /// Creates a decision by this person or program.
     #[must_use]
     pub fn new(decided_by: impl Into<String>) -> Self {
         Self { decided_by: decided_by.into(), reason: None }
     }
 
-    /// Why.
+    /// Sets why it is decided so.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
@@ -99,8 +99,8 @@ impl<'a> Approvals<'a> {
         self.decide(approval_id, "approve", &DecisionOptions::new(decided_by)).await.map(drop)
     }
 
-    /// As [`approve`](Self::approve), with a reason; returns where the approval stands now, which is still
-    /// pending where it takes more approvers.
+    /// Does the same as [`approve`](Self::approve), with a reason; returns where the approval stands now, which is
+    /// still pending where it takes more approvers.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl<'a> Approvals<'a> {
         self.decide(approval_id, "deny", &DecisionOptions::new(decided_by)).await.map(drop)
     }
 
-    /// As [`deny`](Self::deny), with a reason, which the caller of the held action is told.
+    /// Does the same as [`deny`](Self::deny), with a reason, which the caller of the held action is told.
     ///
     /// # Errors
     ///
@@ -146,17 +146,17 @@ impl<'a> Approvals<'a> {
         self.client.post(path).json(options).send().await
     }
 
-    /// The approval with this id.
+    /// Returns the approval with this id.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such approval.
     pub async fn get(&self, approval_id: &str) -> Result<Approval> {
         let path = format!("/mcp/approvals/{}", segment("approval id", approval_id)?);
         self.client.get(path).send().await?.object("approval")
     }
 
-    /// The approvals that match `filter`, newest first.
+    /// Returns the approvals that match `filter`, newest first.
     ///
     /// # Errors
     ///
@@ -197,9 +197,9 @@ impl<'a> Approvals<'a> {
             let call = self.client.get(path).timeout(hold + self.client.inner.timeout);
             // The caller's limit also ends a question that the gateway holds too long; a floor lets
             // a last look through.
-            let patience = left.max(PAUSE);
+            let poll_timeout = left.max(PAUSE);
             let mut pause = PAUSE;
-            let now = match background::timeout(patience, call.ask()).await {
+            let now = match background::timeout(poll_timeout, call.ask()).await {
                 Ok(Ok(answer)) => {
                     let approval: Approval = answer.object("approval")?;
                     if approval.status != ApprovalStatus::Pending || left.is_zero() {

@@ -12,43 +12,43 @@ pub struct Audit<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Which entries of the audit to list.
+/// A filter for a list of entries of the audit.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AuditFilter {
-    /// Those of this log, instead of the one that the Guardian which answers writes.
+    /// The log of the entries, instead of the one that the answering Guardian writes.
     pub log: Option<String>,
-    /// Only those after the entry of this number.
+    /// The number of the entry after which the list begins.
     pub after: Option<u64>,
-    /// So many at most, up to 1,000.
+    /// The largest number of entries, up to 1,000.
     pub limit: Option<u32>,
-    /// Only those about this agent.
+    /// The agent that the entries are about.
     pub agent_id: Option<String>,
 }
 
 impl AuditFilter {
-    /// Those of this log, instead of the one that the Guardian which answers writes.
+    /// Reads those of this log, instead of the one that the Guardian which answers writes.
     #[must_use]
     pub fn log(mut self, log: impl Into<String>) -> Self {
         self.log = Some(log.into());
         self
     }
 
-    /// Only those after the entry of this number, as a page says in [`next_after`](AuditPage::next_after).
+    /// Lists only those after the entry of this number, as a page says in [`next_after`](AuditPage::next_after).
     #[must_use]
     pub fn after(mut self, number: u64) -> Self {
         self.after = Some(number);
         self
     }
 
-    /// So many at most, up to 1,000; the gateway says how many otherwise.
+    /// Asks for so many at most, up to 1,000; the gateway says how many otherwise.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Only those about this agent.
+    /// Lists only those about this agent.
     #[must_use]
     pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
         self.agent_id = Some(agent_id.into());
@@ -56,27 +56,27 @@ impl AuditFilter {
     }
 }
 
-/// Which checkpoints of the audit to list.
+/// A filter for a list of checkpoints of the audit.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CheckpointFilter {
-    /// Those of this log, instead of the one that the Guardian which answers writes.
+    /// The log of the checkpoints, instead of the one that the answering Guardian writes.
     pub log: Option<String>,
-    /// Only those of rows before the row of this number.
+    /// The number of the row before which the list begins.
     pub before: Option<u64>,
-    /// So many at most, up to 1,000.
+    /// The largest number of checkpoints, up to 1,000.
     pub limit: Option<u32>,
 }
 
 impl CheckpointFilter {
-    /// Those of this log, instead of the one that the Guardian which answers writes.
+    /// Reads those of this log, instead of the one that the Guardian which answers writes.
     #[must_use]
     pub fn log(mut self, log: impl Into<String>) -> Self {
         self.log = Some(log.into());
         self
     }
 
-    /// Only those of rows before the row of this number, as a page says in
+    /// Lists only those of rows before the row of this number, as a page says in
     /// [`next_before`](AuditCheckpoints::next_before).
     #[must_use]
     pub fn before(mut self, number: u64) -> Self {
@@ -84,7 +84,7 @@ impl CheckpointFilter {
         self
     }
 
-    /// So many at most, up to 1,000; the gateway says how many otherwise.
+    /// Asks for so many at most, up to 1,000; the gateway says how many otherwise.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
@@ -97,7 +97,7 @@ impl<'a> Audit<'a> {
         Self { client }
     }
 
-    /// A page of an audit log, the oldest entries first; of the key's organisation, like everything here.
+    /// Returns a page of an audit log, the oldest entries first; of the key's organisation, like everything here.
     ///
     /// ```
     /// use agenttrust::client::AuditFilter;
@@ -147,7 +147,7 @@ impl<'a> Audit<'a> {
         self.client.get(with_query("/api/v1/audit", given)).send().await?.page("entries")
     }
 
-    /// The audit logs: on SQLite there is one, on PostgreSQL one for each replica.
+    /// Returns the audit logs: on SQLite there is one, on PostgreSQL one for each replica.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl<'a> Audit<'a> {
         self.client.get("/api/v1/audit/logs").send().await?.list("logs")
     }
 
-    /// A page of the checkpoints of an audit log, the newest first. Kept elsewhere, one of them shows later
+    /// Returns a page of the checkpoints of an audit log, the newest first. Kept elsewhere, one of them shows later
     /// whether rows were removed from the end, or all was rewritten.
     ///
     /// # Errors
@@ -243,7 +243,7 @@ impl<'a> Audit<'a> {
         AuditExport::open(self.client, None).await
     }
 
-    /// As [`export`](Self::export), of this log alone.
+    /// Does the same as [`export`](Self::export), of this log alone.
     ///
     /// # Errors
     ///

@@ -34,7 +34,7 @@ pub struct AgentTrustClientBuilder {
 }
 
 impl AgentTrustClientBuilder {
-    /// Settings taken from the environment.
+    /// Returns settings taken from the environment.
     pub(super) fn from_env() -> Self {
         let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         Self {
@@ -45,13 +45,13 @@ impl AgentTrustClientBuilder {
         }
     }
 
-    /// The gateway's address; `http://localhost:8080` by default. A trailing `/` is dropped.
+    /// Sets the gateway's address; `http://localhost:8080` by default. A trailing `/` is dropped.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// The API key, `sk_live_…`. It is sent to the gateway's address and nowhere else.
+    /// Sets the API key, `sk_live_…`. It is sent to the gateway's address and nowhere else.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self
@@ -81,20 +81,20 @@ impl AgentTrustClientBuilder {
         self
     }
 
-    /// How long one request may take in all; 30 seconds by default.
+    /// Sets how long one request may take in all; 30 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Whether tokens are kept and handed out again until 30 seconds before they expire; they are by
+    /// Sets whether tokens are kept and handed out again until 30 seconds before they expire; they are by
     /// default.
     pub fn token_cache(mut self, on: bool) -> Self {
         self.token_cache = Some(on);
         self
     }
 
-    /// Whether the proxy of the environment (`HTTPS_PROXY` and its like) is used; it is by
+    /// Sets whether the proxy of the environment (`HTTPS_PROXY` and its like) is used; it is by
     /// [`from_env`](AgentTrustClient::from_env) only, and never to this machine itself.
     ///
     /// Over plain `http` a proxy sees the API key and could answer in the Guardian's place.
@@ -103,7 +103,7 @@ impl AgentTrustClientBuilder {
         self
     }
 
-    /// Whether what this client's Guardian is shown stays on this machine and out of others' reach; guards of the
+    /// Sets whether what this client's Guardian is shown stays on this machine and out of others' reach; guards of the
     /// client then show approvers the inputs of held calls unless they were built not to.
     #[doc(hidden)]
     pub fn inputs_stay_here(mut self, stay: bool) -> Self {
@@ -199,7 +199,7 @@ fn header_of(key: String) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// The default headers. Their values may be secrets.
+/// Returns the default headers. Their values may be secrets.
 fn headers_of(given: Vec<(String, String)>) -> Result<HeaderMap> {
     let mut all = HeaderMap::new();
     for (name, value) in given {

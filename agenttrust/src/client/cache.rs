@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use crate::elapsed::Moment;
 use crate::model::{IssueTokenRequest, Token};
+use crate::suspend_aware_instant::SuspendAwareInstant;
 
 const TOKENS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// A token with less than this left is not handed out: it could expire on its way.
@@ -15,7 +15,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// No token is handed out for longer than this, whatever its gateway says.
 const KEPT_MOST: Duration = Duration::from_secs(86_400);
 
-/// What makes two requests for a token the same.
+/// The parts of a request for a token that make it the same as another.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     agent_id: String,
@@ -44,7 +44,7 @@ impl CacheKey {
 /// A token, and for how long after it was asked for it is handed out.
 struct Kept {
     token: Token,
-    asked: Moment,
+    asked: SuspendAwareInstant,
     good_for: Duration,
 }
 
@@ -74,7 +74,13 @@ impl TokenCache {
     }
 
     /// Keeps a token that was `asked` for then, and of which the gateway said that so much is `left`.
-    pub(super) fn put(&self, key: CacheKey, token: &Token, asked: Moment, left: Option<Duration>) {
+    pub(super) fn put(
+        &self,
+        key: CacheKey,
+        token: &Token,
+        asked: SuspendAwareInstant,
+        left: Option<Duration>,
+    ) {
         let Some(tokens) = &self.tokens else { return };
         let kept = Kept { token: token.clone(), asked, good_for: good_for(token, left) };
         if kept.is_fresh() {
@@ -109,9 +115,9 @@ impl TokenCache {
     }
 }
 
-/// For how long a token is handed out, as its gateway measures: from when it was issued, or from when the gateway
-/// answered, to its end, whichever is shorter. One of which neither is known is not kept: nobody could say when to
-/// stop. Our own clock does not come into it, which may be minutes off.
+/// Returns for how long a token is handed out, as its gateway measures: from when it was issued, or from when the
+/// gateway answered, to its end, whichever is shorter. A token of which neither time is known is not kept, since its
+/// end cannot be told. Our own clock does not come into it, which may be minutes off.
 fn good_for(token: &Token, left: Option<Duration>) -> Duration {
     let lifetime = token.issued_at.zip(token.expires_at).map(|(issued, end)| issued.until(end));
     let shorter = [lifetime, left].into_iter().flatten().min();
@@ -132,7 +138,7 @@ mod tests {
         }
     }
 
-    /// One that lives so long, by a clock that is `off` by so many seconds.
+    /// Returns one that lives so long, by a clock that is `off` by so many seconds.
     fn token_by(off: i64, seconds: u64) -> Token {
         let mut token = Token::new("at_1", "a");
         let issued = Timestamp::now().unix_micros() + off * 1_000_000;
@@ -151,7 +157,7 @@ mod tests {
     }
 
     fn put(cache: &TokenCache, key: CacheKey, token: &Token) {
-        cache.put(key, token, Moment::now(), None);
+        cache.put(key, token, SuspendAwareInstant::now(), None);
     }
 
     #[test]
@@ -202,7 +208,7 @@ mod tests {
         ] {
             assert_eq!(good_for(&token, left.map(seconds)), seconds(good), "{token:?} {left:?}");
         }
-        let (cache, asked) = (TokenCache::new(true), Moment::now());
+        let (cache, asked) = (TokenCache::new(true), SuspendAwareInstant::now());
         cache.put(key(), &token(300), asked.with_wall_back(seconds(269)), None);
         assert!(cache.get(&key()).is_some());
         cache.put(key(), &token(300), asked, None);

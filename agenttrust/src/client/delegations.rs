@@ -11,7 +11,7 @@ pub struct Delegations<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Which delegations to list.
+/// A filter for a list of delegations.
 ///
 /// ```
 /// use agenttrust::client::DelegationFilter;
@@ -23,39 +23,39 @@ pub struct Delegations<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DelegationFilter {
-    /// Only those that this agent gave or was given.
+    /// The agent that gave the delegations or was given them.
     pub agent_id: Option<String>,
-    /// Only those that stand so.
+    /// The state of the delegations.
     pub state: Option<DelegationState>,
-    /// Only those behind a page, which said this as [`next`](Page::next).
+    /// The position of a page: the [`next`](Page::next) of the page before.
     pub before: Option<String>,
-    /// At most so many, 1,000 where nothing is said.
+    /// The largest number of delegations on a page; 1,000 by default.
     pub limit: Option<u32>,
 }
 
 impl DelegationFilter {
-    /// Only those that this agent gave or was given.
+    /// Lists only those that this agent gave or was given.
     #[must_use]
     pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
         self.agent_id = Some(agent_id.into());
         self
     }
 
-    /// Only those that stand so.
+    /// Lists only those that stand so.
     #[must_use]
     pub fn state(mut self, state: DelegationState) -> Self {
         self.state = Some(state);
         self
     }
 
-    /// Only those behind a page, which said this as [`next`](Page::next).
+    /// Lists only those behind a page, which said this as [`next`](Page::next).
     #[must_use]
     pub fn before(mut self, before: impl Into<String>) -> Self {
         self.before = Some(before.into());
         self
     }
 
-    /// At most so many.
+    /// Asks for at most so many.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
@@ -137,7 +137,7 @@ impl<'a> Delegations<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such delegation.
     pub async fn get(&self, delegation_id: &str) -> Result<Delegation> {
         self.client.get(path(delegation_id)?).send().await?.object("delegation")
     }

@@ -27,8 +27,9 @@ const LINE_LIMIT: usize = 1024 * 1024;
 /// [`timeout`](super::AgentTrustClientBuilder::timeout) is how long the Guardian may be silent; the whole may
 /// take as long as it takes.
 ///
-/// While it is open, the Guardian refuses other exports and verifications: read it to the end, or drop it. One that
-/// is served ends a connection whose answer nobody takes for 30 seconds, so put away what comes and look at it later.
+/// While it is open, the Guardian refuses other exports and verifications: read it to the end, or drop it. A Guardian
+/// that is served ends the connection when the caller reads nothing for 30 seconds, so store the entries first and
+/// process them later.
 ///
 /// ```no_run
 /// use std::io::Write;
@@ -62,7 +63,7 @@ impl AuditExport {
         Ok(Self { pieces, lines: Lines::default() })
     }
 
-    /// The next entry; `None` when the export is over, as it is after an error.
+    /// Returns the next entry; `None` when the export is over, as it is after an error.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl AuditExport {
         poll_fn(|cx| self.poll_entry(cx)).await
     }
 
-    /// The next entry as the line of JSON that it came as, without its end: what is put into a file.
+    /// Returns the next entry as the line of JSON that it came as, without its end: what is put into a file.
     ///
     /// # Errors
     ///
@@ -91,12 +92,12 @@ impl AuditExport {
         Some(self.text(line))
     }
 
-    /// The next line as it came.
+    /// Returns the next line as it came.
     pub(crate) async fn line(&mut self) -> Option<Result<Bytes>> {
         poll_fn(|cx| self.poll_line(cx)).await
     }
 
-    /// The next line, if it is here already.
+    /// Returns the next line, if it is here already.
     pub(crate) fn line_at_hand(&mut self) -> Option<Result<Bytes>> {
         let line = self.lines.next()?;
         if line.is_err() {
@@ -105,7 +106,7 @@ impl AuditExport {
         Some(line.map_err(AgentTrustError::from))
     }
 
-    /// A line as an entry. One that is none ends the export.
+    /// Returns a line as an entry. A line that is not an entry ends the export.
     pub(crate) fn entry(&mut self, line: Result<Bytes>) -> Result<AuditEntry> {
         let entry = serde_json::from_slice(&line?).map_err(AgentTrustError::Json);
         if entry.is_err() {
@@ -114,7 +115,7 @@ impl AuditExport {
         entry
     }
 
-    /// A line as text. One that is none ends the export.
+    /// Returns a line as text. A line that is not UTF-8 ends the export.
     pub(crate) fn text(&mut self, line: Result<Bytes>) -> Result<String> {
         let text = String::from_utf8(line?.into());
         text.map_err(|error| {
@@ -165,7 +166,7 @@ impl fmt::Debug for AuditExport {
     }
 }
 
-/// A last line without an end is whole when it is JSON.
+/// Returns the last line where it is whole although it has no end, which it is when it is JSON.
 fn whole(line: Bytes) -> Result<Bytes> {
     match serde_json::from_slice::<IgnoredAny>(&line) {
         Ok(_) => Ok(line),
@@ -180,7 +181,7 @@ fn broken(why: &str) -> TransportError {
 /// The lines of a stream of bytes, wherever that is cut.
 #[derive(Default)]
 struct Lines {
-    /// What came in last, as far as it was not read.
+    /// The piece that came in last, as far as it was not read.
     piece: Bytes,
     /// The beginning of a line whose end is still to come.
     begun: BytesMut,
@@ -192,7 +193,7 @@ impl Lines {
         self.piece = piece;
     }
 
-    /// The next line whose end is here. Empty ones are passed over.
+    /// Returns the next line whose end is here. Empty ones are passed over.
     fn next(&mut self) -> Option<Result<Bytes, TransportError>> {
         loop {
             let end = self.piece.iter().position(|byte| *byte == b'\n');
@@ -222,7 +223,7 @@ impl Lines {
         }
     }
 
-    /// What is left at the end of the stream.
+    /// Returns what is left at the end of the stream.
     fn last(&mut self) -> Option<Bytes> {
         let line = self.begun.split().freeze();
         (!line.trim_ascii().is_empty()).then_some(line)
@@ -233,7 +234,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// What lines come of these pieces, the last one too.
+    /// Returns what lines come of these pieces, the last one too.
     fn lines(pieces: &[&'static str]) -> Vec<String> {
         let mut lines = Lines::default();
         let mut read = Vec::new();

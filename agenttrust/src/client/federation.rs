@@ -1,4 +1,4 @@
-//! Federation: agents who come with the tokens of somebody else's identity provider (SDK guide, section 11).
+//! Federation: agents that come with the tokens of another organisation's identity provider (SDK guide, section 11).
 
 use serde::Serialize;
 use serde_json::json;
@@ -20,7 +20,8 @@ pub struct Federation<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What our Guardian knows of a provider beyond the guide: for whom its tokens have to be, and which agents they are.
+/// Settings of a provider that our Guardian knows beyond the guide: the audiences of its tokens, and the rules for
+/// which agents they are.
 ///
 /// ```
 /// use agenttrust::client::RegisterFederationProviderOptions;
@@ -34,10 +35,10 @@ pub struct Federation<'a> {
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct RegisterFederationProviderOptions {
-    /// What the `aud` of its tokens must name one of; none means the Guardian's public URL.
+    /// The audiences that the `aud` of its tokens must name one of; none means the Guardian's public URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
-    /// Which of its tokens are which agent: the first that fits counts.
+    /// The rules for which of its tokens are which agent. The first rule that fits counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<FederationRule>,
 }
@@ -58,7 +59,7 @@ impl RegisterFederationProviderOptions {
     }
 }
 
-/// Where a federated token is used.
+/// Options for the use of a federated token.
 ///
 /// ```
 /// use agenttrust::client::FederatedTokenOptions;
@@ -69,12 +70,12 @@ impl RegisterFederationProviderOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FederatedTokenOptions {
-    /// Where it is used: a `fed_` token that has an audience must name it.
+    /// The place where the token is used: a `fed_` token that has an audience must name it.
     pub target: Option<String>,
 }
 
 impl FederatedTokenOptions {
-    /// Where it is used.
+    /// Sets where it is used.
     #[must_use]
     pub fn target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
@@ -145,8 +146,8 @@ impl<'a> Federation<'a> {
         self.register_provider_with(request, &RegisterFederationProviderOptions::default()).await
     }
 
-    /// As [`register_provider`](Self::register_provider), and says for whom its tokens have to be and which agents they
-    /// are: an extension of ours.
+    /// Does the same as [`register_provider`](Self::register_provider), and says for whom its tokens have to be and
+    /// which agents they are: an extension of ours.
     ///
     /// # Errors
     ///
@@ -174,19 +175,19 @@ impl<'a> Federation<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such provider.
     pub async fn get_provider(&self, provider_id: &str) -> Result<FederationProvider> {
         self.client.get(path(provider_id)?).send().await?.object("provider")
     }
 
-    /// Changes a provider and returns it as it is now: an extension of ours. What `request` says nothing of stays. Needs
-    /// an admin's key.
+    /// Changes a provider and returns it as it is now: an extension of ours. Absent members of `request` stay as they
+    /// are. Needs an admin's key.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none,
-    /// [`Validation`](crate::AgentTrustError::Validation) for a request that says nothing, and for a rule that cannot be
-    /// one.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such provider,
+    /// [`Validation`](crate::AgentTrustError::Validation) for a request that says nothing, and for a rule that cannot
+    /// be one.
     pub async fn update_provider(
         &self,
         provider_id: &str,
@@ -200,12 +201,12 @@ impl<'a> Federation<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such provider.
     pub async fn delete_provider(&self, provider_id: &str) -> Result<()> {
         self.client.delete(path(provider_id)?).send().await.map(drop)
     }
 
-    /// What a token is worth right now: one of a provider, or a federation token of ours.
+    /// Returns what a token is worth right now: one of a provider, or a federation token of ours.
     ///
     /// ```
     /// use agenttrust::VerifyFederatedTokenRequest;
@@ -239,7 +240,7 @@ impl<'a> Federation<'a> {
         call.repeatable().send().await?.json()
     }
 
-    /// The same as [`verify_token`](Self::verify_token), by its other name.
+    /// Returns the same as [`verify_token`](Self::verify_token), by its other name.
     ///
     /// # Errors
     ///
@@ -251,7 +252,8 @@ impl<'a> Federation<'a> {
         self.introspect_token_with(request, &FederatedTokenOptions::default()).await
     }
 
-    /// As [`introspect_token`](Self::introspect_token), and says where the token is used: an extension of ours.
+    /// Does the same as [`introspect_token`](Self::introspect_token), and says where the token is used: an extension of
+    /// ours.
     ///
     /// # Errors
     ///
@@ -281,7 +283,7 @@ impl<'a> Federation<'a> {
         self.init_session_with(request, &FederatedTokenOptions::default()).await
     }
 
-    /// As [`init_session`](Self::init_session), and says where the token is used: an extension of ours.
+    /// Does the same as [`init_session`](Self::init_session), and says where the token is used: an extension of ours.
     ///
     /// # Errors
     ///
@@ -324,13 +326,13 @@ impl<'a> Federation<'a> {
         call.json(&json!({ "token": token })).send().await.map(drop)
     }
 
-    /// Tells step by step what a token would do and why, for whoever sets federation up: an extension of ours. It opens
-    /// nothing.
+    /// Lists step by step what a token would do and why, for the operator who sets federation up: an extension of ours.
+    /// It opens nothing.
     ///
     /// # Errors
     ///
-    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not read providers: what is wrong with
-    /// a token is told to no one else.
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not read providers: the faults of a
+    /// token are for no other caller.
     pub async fn test_token(
         &self,
         request: &VerifyFederatedTokenRequest,

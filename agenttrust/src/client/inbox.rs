@@ -13,7 +13,7 @@ use crate::model::{InboxTask, MessageTask, TaskArtifact, TaskLease, TaskPart, Ti
 
 /// The longest wait that the Guardian takes; a longer one is made of several.
 const WAITS_MOST: Duration = Duration::from_secs(30);
-/// How long until the next question, where the answer came before its time.
+/// The pause until the next question, where the answer came before its time.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// See [`AgentTrustClient::inbox`]. It holds its client, so that a worker may take it along.

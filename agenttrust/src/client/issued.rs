@@ -3,13 +3,13 @@
 use super::path::with_query;
 use crate::model::{SessionState, TokenState};
 
-/// One page of a list, the newest first.
+/// A page of a list, the newest first.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items of the page.
     pub items: Vec<T>,
-    /// What to ask for as `before` for those that come after these; `None` at the end of the list.
+    /// The position of the next page, to ask for as `before`; `None` at the end of the list.
     pub next: Option<String>,
 }
 
@@ -29,20 +29,20 @@ macro_rules! filters {
         #[derive(Clone, Debug, Default)]
         #[non_exhaustive]
         pub struct $name {
-            /// Only those of this agent.
+            /// The agent of the tokens or sessions.
             pub agent_id: Option<String>,
             #[doc = concat!("Only those that were ", $by, " with the key of this id.")]
             pub key_id: Option<String>,
-            /// Only those that stand so.
+            /// The state of the tokens or sessions.
             pub state: Option<$state>,
-            /// Only those behind a page, which said this as [`next`](Page::next).
+            /// The position of a page: the [`next`](Page::next) of the page before.
             pub before: Option<String>,
-            /// At most so many, 1,000 where nothing is said.
+            /// The largest number on a page; 1,000 by default.
             pub limit: Option<u32>,
         }
 
         impl $name {
-            /// Only those of this agent.
+            /// Lists only those of this agent.
             #[must_use]
             pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
                 self.agent_id = Some(agent_id.into());
@@ -56,21 +56,21 @@ macro_rules! filters {
                 self
             }
 
-            /// Only those that stand so.
+            /// Lists only those that stand so.
             #[must_use]
             pub fn state(mut self, state: $state) -> Self {
                 self.state = Some(state);
                 self
             }
 
-            /// Only those behind a page, which said this as [`next`](Page::next).
+            /// Lists only those behind a page, which said this as [`next`](Page::next).
             #[must_use]
             pub fn before(mut self, next: impl Into<String>) -> Self {
                 self.before = Some(next.into());
                 self
             }
 
-            /// At most so many, from 1 to 1,000.
+            /// Asks for at most so many, from 1 to 1,000.
             #[must_use]
             pub fn limit(mut self, limit: u32) -> Self {
                 self.limit = Some(limit);
@@ -92,7 +92,7 @@ macro_rules! filters {
 }
 
 filters! {
-    /// Which tokens to list.
+    /// A filter for a list of tokens.
     ///
     /// ```
     /// use agenttrust::client::TokenFilter;
@@ -103,7 +103,7 @@ filters! {
     /// ```
     TokenFilter: "tokens", "issued", TokenState;
 
-    /// Which sessions to list.
+    /// A filter for a list of sessions.
     ///
     /// ```
     /// use agenttrust::client::SessionFilter;

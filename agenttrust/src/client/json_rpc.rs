@@ -14,13 +14,13 @@ pub(super) struct Request<'a, P> {
 }
 
 impl<'a, P> Request<'a, P> {
-    /// The only request of its exchange, so that its id tells it from no other.
+    /// Returns the only request of its exchange, so that its id tells it from no other.
     pub(super) fn new(method: &'a str, params: Option<P>) -> Self {
         Self { jsonrpc: "2.0", id: 1, method, params }
     }
 }
 
-/// What was wrong.
+/// An error of JSON-RPC.
 #[derive(Deserialize)]
 pub(super) struct Fault {
     #[serde(default)]
@@ -30,7 +30,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// What the other side says, else that it failed; `of` is whose errors these are.
+    /// Returns what the other side says, else that it failed; `of` is whose errors these are.
     pub(super) fn message(&self, of: &str) -> String {
         match self.message.as_str() {
             "" => format!("error {} of {of}", self.code),
@@ -43,7 +43,7 @@ impl Fault {
 pub(super) enum Reply {
     Result(Value),
     Fault(Fault),
-    /// It is no answer of JSON-RPC, or says neither.
+    /// A body that is not an answer of JSON-RPC, or has neither a result nor an error.
     Other(Value),
 }
 
@@ -59,7 +59,7 @@ impl Reply {
     }
 }
 
-/// The number of the error in an answer, where it is one of JSON-RPC.
+/// Returns the number of the error in an answer, where it is one of JSON-RPC.
 pub(super) fn fault_code(body: &[u8]) -> Option<i64> {
     #[derive(Deserialize)]
     struct Answer {

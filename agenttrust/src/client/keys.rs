@@ -16,7 +16,7 @@ pub struct Keys<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Why a key is revoked, and what becomes of what was issued with it.
+/// The reason why a key is revoked, and the treatment of what was issued with it.
 ///
 /// ```
 /// use agenttrust::client::RevokeKeyOptions;
@@ -30,20 +30,20 @@ pub struct Keys<'a> {
 pub struct RevokeKeyOptions {
     /// Tells why; the audit keeps it.
     pub reason: String,
-    /// What becomes of the tokens and sessions that were issued and opened with it; where nothing is said they
-    /// go with it if the reason is `compromised`, and else they stay.
+    /// The treatment of the tokens and sessions that were issued and opened with the key. By default they are revoked
+    /// with it if the reason is `compromised`, and else they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<Issued>,
 }
 
 impl RevokeKeyOptions {
-    /// Revoked for this reason.
+    /// Creates a revocation for this reason.
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), issued: None }
     }
 
-    /// What becomes of the tokens and sessions that were issued and opened with it.
+    /// Sets what becomes of the tokens and sessions that were issued and opened with it.
     #[must_use]
     pub fn issued(mut self, issued: Issued) -> Self {
         self.issued = Some(issued);
@@ -67,7 +67,7 @@ impl<'a> Keys<'a> {
         self.client.post("/api/v1/keys").json(request).send().await?.object("key")
     }
 
-    /// The keys of the organisation, revoked ones too, without what is secret.
+    /// Returns the keys of the organisation, revoked ones too, without what is secret.
     ///
     /// # Errors
     ///

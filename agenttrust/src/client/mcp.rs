@@ -27,7 +27,7 @@ pub struct Mcp<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RegisterMcpServerOptions {
-    /// What the Guardian sends to the server as `Authorization`. It is kept encrypted and shown to no one.
+    /// The value that the Guardian sends to the server as `Authorization`. It is kept encrypted and never shown.
     pub authorization: Option<McpAuthorization>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Mcp<'a> {
         self.register_server_with(request, &RegisterMcpServerOptions::default()).await
     }
 
-    /// As [`register_server`](Self::register_server), with more that our Guardian knows.
+    /// Does the same as [`register_server`](Self::register_server), with more that our Guardian knows.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<'a> Mcp<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](AgentTrustError::NotFound) when there is no such server.
     pub async fn get_server(&self, server_id: &str) -> Result<McpServer> {
         self.client.get(path(server_id)?).send().await?.object("server")
     }
@@ -127,7 +127,7 @@ impl<'a> Mcp<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](AgentTrustError::NotFound) when there is no such server.
     pub async fn remove_server(&self, server_id: &str) -> Result<()> {
         self.client.delete(path(server_id)?).send().await.map(drop)
     }

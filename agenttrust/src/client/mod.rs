@@ -134,7 +134,7 @@ impl AgentTrustClient {
         AgentTrustClientBuilder::default()
     }
 
-    /// A client with the settings of the environment: `AGENTTRUST_URL`, else `AGENTTRUST_BASE_URL`,
+    /// Creates a client with the settings of the environment: `AGENTTRUST_URL`, else `AGENTTRUST_BASE_URL`,
     /// else `http://localhost:8080`; and `AGENTTRUST_API_KEY`. A variable that is empty is unset.
     ///
     /// Without a key the client is built, and every request is answered with 401 (SDK guide, FAQ).
@@ -147,7 +147,7 @@ impl AgentTrustClient {
         AgentTrustClientBuilder::from_env().build()
     }
 
-    /// The gateway's address, without a trailing slash.
+    /// Returns the gateway's address, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.inner.base_url
@@ -166,132 +166,133 @@ impl AgentTrustClient {
         self
     }
 
-    /// The client as it was before it was given credentials.
+    /// Returns the client as it was before it was given credentials.
     fn without_agent_credentials(mut self) -> Self {
         self.credentials = None;
         self
     }
 
-    /// Whether what the Guardian is shown stays on this machine and out of others' reach.
+    /// Returns whether what the Guardian is shown stays on this machine and out of others' reach.
     pub(crate) fn inputs_stay_here(&self) -> bool {
         self.inner.inputs_stay_here
     }
 
-    /// Registering, listing, suspending and revoking agents, and setting their floors.
+    /// Returns the resource for registering, listing, suspending and revoking agents, and setting their floors.
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents::new(self)
     }
 
-    /// Issuing, introspecting, listing and revoking tokens.
+    /// Returns the resource for issuing, introspecting, listing and revoking tokens.
     #[must_use]
     pub fn tokens(&self) -> Tokens<'_> {
         Tokens::new(self)
     }
 
-    /// Evaluating access as AuthZEN has it, and requesting what was denied.
+    /// Returns the resource for evaluating access as AuthZEN has it, and requesting what was denied.
     #[must_use]
     pub fn access(&self) -> Access<'_> {
         Access::new(self)
     }
 
-    /// Checking an action before it runs.
+    /// Returns the resource for checking an action before it runs.
     #[must_use]
     pub fn actions(&self) -> Actions<'_> {
         Actions::new(self)
     }
 
-    /// Opening, reading, listing and revoking sessions.
+    /// Returns the resource for opening, reading, listing and revoking sessions.
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
     }
 
-    /// Letting one agent do part of what another one may do.
+    /// Returns the resource for letting one agent do part of what another one may do.
     #[must_use]
     pub fn delegations(&self) -> Delegations<'_> {
         Delegations::new(self)
     }
 
-    /// Generating, reading and publishing what agents tell others of themselves.
+    /// Returns the resource for generating, reading and publishing what agents tell others of themselves.
     #[must_use]
     pub fn agent_cards(&self) -> AgentCards<'_> {
         AgentCards::new(self)
     }
 
-    /// Registering MCP servers, and calling their tools through the Guardian.
+    /// Returns the resource for registering MCP servers, and calling their tools through the Guardian.
     #[must_use]
     pub fn mcp(&self) -> Mcp<'_> {
         Mcp::new(self)
     }
 
-    /// Sending messages and tasks to other agents through the Guardian.
+    /// Returns the resource for sending messages and tasks to other agents through the Guardian.
     #[must_use]
     pub fn a2a(&self) -> A2a<'_> {
         A2a::new(self)
     }
 
-    /// Fetching what is asked of an agent that has no endpoint of its own.
+    /// Returns the resource for fetching what is asked of an agent that has no endpoint of its own.
     #[must_use]
     pub fn inbox(&self, agent_id: &str) -> Inbox {
         Inbox::new(self, agent_id)
     }
 
-    /// Reading, deciding and waiting for approvals.
+    /// Returns the resource for reading, deciding and waiting for approvals.
     #[must_use]
     pub fn approvals(&self) -> Approvals<'_> {
         Approvals::new(self)
     }
 
-    /// Reporting what ran.
+    /// Returns the resource for reporting what ran.
     #[must_use]
     pub fn telemetry(&self) -> Telemetry<'_> {
         Telemetry::new(self)
     }
 
-    /// Declaring what a program can do, and saying what a tool counts as.
+    /// Returns the resource for declaring what a program can do, and saying what a tool counts as.
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(self)
     }
 
-    /// Making, listing, rotating and revoking API keys.
+    /// Returns the resource for making, listing, rotating and revoking API keys.
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
     }
 
-    /// Reading the policies in force, and putting others in their place.
+    /// Returns the resource for reading the policies in force, and putting others in their place.
     #[must_use]
     pub fn policies(&self) -> Policies<'_> {
         Policies::new(self)
     }
 
-    /// Reading, verifying and exporting the audit.
+    /// Returns the resource for reading, verifying and exporting the audit.
     #[must_use]
     pub fn audit(&self) -> Audit<'_> {
         Audit::new(self)
     }
 
-    /// Registering who else's tokens are taken, what those are worth, and the sessions that they open.
+    /// Returns the resource for registering other issuers of tokens, introspecting their tokens, and opening sessions
+    /// by them.
     #[must_use]
     pub fn federation(&self) -> Federation<'_> {
         Federation::new(self)
     }
 
-    /// Issuing and verifying tokens that say which agent a workload is.
+    /// Returns the resource for issuing and verifying tokens that say which agent a workload is.
     #[must_use]
     pub fn wimse(&self) -> Wimse<'_> {
         Wimse::new(self)
     }
 
-    /// Streaming what the audit says to SIEMs, and what became of it there.
+    /// Returns the resource for streaming what the audit says to SIEMs, and what became of it there.
     #[must_use]
     pub fn streaming(&self) -> Streaming<'_> {
         Streaming::new(self)
     }
 
-    /// Registering, listing and deleting webhooks, and what became of their messages.
+    /// Returns the resource for registering, listing and deleting webhooks, and what became of their messages.
     #[must_use]
     pub fn webhooks(&self) -> Webhooks<'_> {
         Webhooks::new(self)

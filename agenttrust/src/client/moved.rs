@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use crate::error::AgentTrustError;
 
-/// The error that an answer to a request for `path` stands for, where it points elsewhere.
+/// Returns the error that an answer to a request for `path` stands for, where it points elsewhere.
 pub(super) fn error(
     (base_url, path): (&str, &str),
     status: StatusCode,
@@ -35,7 +35,7 @@ pub(super) fn error(
     Some(AgentTrustError::Api { message, code: format!("HTTP_{status}"), status })
 }
 
-/// Scheme, host and port, without what may be secret before them.
+/// Returns scheme, host and port, without what may be secret before them.
 fn origin(uri: &Uri) -> Option<String> {
     let authority = uri.authority()?.as_str();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);

@@ -4,10 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{AgentTrustError, Result};
 
-/// What may stand in a segment as it is; everything else is encoded.
+/// The characters that are encoded in a segment: all but those that may stand in it as they are.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// `id` as one path segment.
+/// Returns `id` as one path segment.
 ///
 /// An id of dots cannot be one: URL parsers resolve `..` even when it is percent-encoded.
 pub(crate) fn segment(what: &str, id: &str) -> Result<String> {
@@ -22,12 +22,12 @@ pub(crate) fn segment(what: &str, id: &str) -> Result<String> {
     }
 }
 
-/// `value` for a query string.
+/// Returns `value` for a query string.
 fn query(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
-/// `path` with those of these parameters that are given.
+/// Returns `path` with those of these parameters that are given.
 pub(super) fn with_query<const N: usize>(path: &str, given: [(&str, Option<String>); N]) -> String {
     let mut whole = path.to_owned();
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));

@@ -39,12 +39,12 @@ impl Pieces {
         Ok(Self { headers, body: Some(body), idle, silence: None })
     }
 
-    /// The headers that it came with.
+    /// Returns the headers that it came with.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The next piece; `None` when the body is over, as it is after an error.
+    /// Returns the next piece; `None` when the body is over, as it is after an error.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -88,7 +88,7 @@ impl Pieces {
     }
 }
 
-/// The body's beginning on the background runtime, which ends when nobody waits for it any more.
+/// The opening of the body on the background runtime, which ends when no caller waits for it any more.
 struct Opening(JoinHandle<Result<Opened>>);
 
 impl Future for Opening {

@@ -17,7 +17,7 @@ impl<'a> Policies<'a> {
         Self { client }
     }
 
-    /// The policies in force. Needs the key of an auditor, operator or admin.
+    /// Returns the policies in force. Needs the key of an auditor, operator or admin.
     ///
     /// ```
     /// # use agenttrust::AgentTrustClient;

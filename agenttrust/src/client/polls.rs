@@ -8,7 +8,7 @@ use crate::model::SiemDelivery;
 /// The pause between two looks, where the filter says none.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Whose deliveries [`subscribe`](crate::client::Streaming::subscribe) tells of, and how long.
+/// The destination whose deliveries [`subscribe`](crate::client::Streaming::subscribe) hands out, and for how long.
 ///
 /// ```
 /// use agenttrust::StreamFilter;
@@ -24,13 +24,13 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 pub struct StreamFilter {
     /// The destination.
     pub destination_id: String,
-    /// The pause between two looks at its delivery log; 5 seconds where it is none, or no time at all.
+    /// The pause between two looks at its delivery log; 5 seconds where it is `None` or zero.
     pub poll_interval: Option<Duration>,
-    /// How often to look at most; `None` looks until the handler has had enough.
+    /// The largest number of looks; `None` looks until the handler has had enough.
     pub max_polls: Option<u32>,
 }
 
-/// What a subscription has told, and how often it still looks.
+/// The deliveries that a subscription has handed out, and the looks that are left.
 pub(crate) struct Polls {
     told: HashSet<String>,
     pause: Duration,

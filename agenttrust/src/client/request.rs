@@ -21,7 +21,8 @@ use crate::transport::{TransportBody, TransportError, TransportErrorKind, read_t
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
-/// How often a request is sent again with another proof: its token may be gone, and then a nonce be asked for.
+/// The number of times that a request is sent again with another proof: its token may be gone, and then a nonce be
+/// asked for.
 const PROVEN_AGAIN: usize = 2;
 
 /// A request before it is sent.
@@ -101,7 +102,7 @@ impl Call<'_> {
         self
     }
 
-    /// As [`header`](Self::header), of a header that may hold any text without control characters.
+    /// Does the same as [`header`](Self::header), of a header that may hold any text without control characters.
     pub(crate) fn text_header(mut self, name: &'static str, value: &str) -> Self {
         match HeaderValue::from_bytes(value.as_bytes()) {
             Ok(value) => {
@@ -132,7 +133,7 @@ impl Call<'_> {
         Ok(self.ask().await?)
     }
 
-    /// As [`send`](Self::send); a failure says when to ask again, where the Guardian said so.
+    /// Does the same as [`send`](Self::send); a failure says when to ask again, where the Guardian said so.
     pub(crate) async fn ask(mut self) -> Result<Answer, Failed> {
         let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
         let limit = self.timeout;
@@ -153,8 +154,8 @@ impl Call<'_> {
         .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))
     }
 
-    /// Sends it, once, and returns a 2xx answer whose body comes in yet. It has no deadline: whoever
-    /// reads the body knows how long that may take.
+    /// Sends the request, once, and returns a 2xx answer whose body is still to come in. It has no deadline: the reader
+    /// of the body knows how long that may take.
     pub(crate) async fn open_stream(mut self, accept: &'static str) -> Result<Opened, Failed> {
         let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
         let (headers, body) = self.exchange(body, accept).await?;
@@ -206,7 +207,7 @@ impl Call<'_> {
         let proven = credentials.prove(self.method.as_str(), &url).await?;
         let answer = self.send_once(body, accept, Some(&proven)).await;
         match &answer {
-            Ok((headers, _)) => credentials.note(headers),
+            Ok((headers, _)) => credentials.keep_nonce(headers),
             Err(Failed { challenge: Some(challenge), .. }) => credentials.hear(challenge, &proven),
             Err(_) => {}
         }
@@ -278,7 +279,7 @@ impl Call<'_> {
         });
     }
 
-    /// What is wrong with the client itself, where a refusal comes from that.
+    /// Returns what is wrong with the client itself, where a refusal comes from that.
     fn hint(&self, status: StatusCode, signed: bool) -> Option<&'static str> {
         let inner = &*self.client.inner;
         match status {
@@ -294,7 +295,7 @@ impl Call<'_> {
     }
 }
 
-/// A header whose value is not shown.
+/// Returns a header whose value is not shown.
 fn secret(value: String) -> Result<HeaderValue> {
     let value = HeaderValue::try_from(value);
     let mut value = value.map_err(|_| {
@@ -308,7 +309,7 @@ fn ends_in_api(base_url: &str) -> bool {
     base_url.ends_with("/api") || base_url.ends_with("/api/v1")
 }
 
-/// How many seconds `Retry-After` says. Our Guardian never sends its other form, a date.
+/// Returns how many seconds `Retry-After` says. Our Guardian never sends its other form, a date.
 fn seconds(headers: &HeaderMap) -> Option<Duration> {
     number(headers, RETRY_AFTER.as_str()).map(Duration::from_secs)
 }
@@ -317,21 +318,21 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Why there is no 2xx answer.
+/// The reason why there is no 2xx answer.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: AgentTrustError,
-    /// When to ask again, where our Guardian has too much to do and said when: a 429 of anything else
-    /// says nothing of it.
+    /// The time after which to ask again, where our Guardian has too much to do and named one: a 429 of any other
+    /// server says nothing of it.
     pub(crate) retry_after: Option<Duration>,
     /// The number of the error, where it is one of JSON-RPC.
     pub(crate) fault: Option<i64>,
-    /// What was said of the proof that came with the request, where another one may be better.
+    /// The challenge to the proof that came with the request, where another proof may be better.
     pub(crate) challenge: Option<DpopChallenge>,
 }
 
 impl Failed {
-    /// The same once more, for another one who waited for what failed.
+    /// Returns the same once more, for another one who waited for what failed.
     pub(crate) fn copied(&self) -> Self {
         Self {
             error: self.error.copied(),
@@ -341,7 +342,7 @@ impl Failed {
         }
     }
 
-    /// Whether the connection was made and then broke.
+    /// Returns whether the connection was made and then broke.
     fn broke(&self) -> bool {
         matches!(&self.error, AgentTrustError::Network(error)
             if error.kind() == TransportErrorKind::Broken)
@@ -379,13 +380,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// After how long to ask again what was not decided.
+    /// Returns after how long to ask again what was not decided.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         number(&self.headers, headers::RETRY_AFTER).map(Duration::from_millis)
     }
 
-    /// How long after the question `end` is, a time by the clock of the gateway: what its header `Date` leaves, and
-    /// none where it has no such header. The second that the header does not tell is taken for over.
+    /// Returns how long after the question `end` is, a time by the clock of the gateway: what its header `Date` leaves,
+    /// and none where it has no such header. The second that the header does not tell is taken for over.
     pub(crate) fn left_until(&self, end: Timestamp) -> Option<Duration> {
         let date = self.headers.get(DATE)?.to_str().ok()?;
         let date = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
@@ -393,15 +394,15 @@ impl Answer {
         Some(date.saturating_add(Duration::from_secs(1)).until(end))
     }
 
-    /// Whether there is no body.
+    /// Returns whether there is no body.
     pub(crate) fn is_empty(&self) -> bool {
         self.body.is_empty()
     }
 
-    /// The body, which is one object; an empty one reads as `{}`.
+    /// Returns the body, which is one object; an empty one reads as `{}`.
     ///
-    /// Looked at before it is read: serde would take a list for the members of an object, in order, and
-    /// `[true]` is nobody's permission.
+    /// Looks at the first byte before it reads: serde would take a list for the members of an object, in order, and
+    /// `[true]` must never be read as a permission.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         match self.body.trim_ascii_start().first() {
             None | Some(b'{') => self.parse_body(),
@@ -414,7 +415,7 @@ impl Answer {
         serde_json::from_slice(body).map_err(AgentTrustError::Json)
     }
 
-    /// One object, bare or wrapped as `{"name": {…}}`.
+    /// Returns one object, bare or wrapped as `{"name": {…}}`.
     pub(crate) fn object<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let mut value: Value = self.json()?;
         if let Some(wrapped) = value.get_mut(name).filter(|inner| inner.is_object()) {
@@ -423,7 +424,7 @@ impl Answer {
         serde_json::from_value(value).map_err(AgentTrustError::Json)
     }
 
-    /// A page of a list, and what the answer says beside it: `{"name": […], …}`, or the list alone.
+    /// Returns a page of a list, and what the answer says beside it: `{"name": […], …}`, or the list alone.
     pub(crate) fn page<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let mut value: Value = self.parse_body()?;
         if value.is_array() {
@@ -436,12 +437,12 @@ impl Answer {
         serde_json::from_value(value).map_err(AgentTrustError::Json)
     }
 
-    /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
+    /// Returns a list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         self.page_of_items(name).map(|page| page.items)
     }
 
-    /// One page of a list: as [`list`](Self::list), with what to ask for the next one by.
+    /// Returns one page of a list: as [`list`](Self::list), with what to ask for the next one by.
     pub(crate) fn page_of_items<T: DeserializeOwned>(&self, name: &str) -> Result<Page<T>> {
         let mut value: Value = self.parse_body()?;
         let next = value.get("next").and_then(Value::as_str).map(str::to_owned);

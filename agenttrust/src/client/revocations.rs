@@ -16,7 +16,7 @@ use crate::error::{AgentTrustError, Result};
 use crate::model::Revocation;
 use crate::transport::TransportError;
 
-/// How long the stream may be silent. The Guardian says something every 15 seconds.
+/// The longest time that the stream may be silent. The Guardian sends something every 15 seconds.
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Revocations as they happen; see [`Tokens::revocations`](super::Tokens::revocations).
@@ -81,7 +81,7 @@ impl Revocations {
         }
     }
 
-    /// The next revocation, as soon as there is one; `None` when the stream is over, as it is after
+    /// Returns the next revocation, as soon as there is one; `None` when the stream is over, as it is after
     /// an error.
     ///
     /// # Errors
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::transport::TransportErrorKind;
 
-    /// What the gateway says, and the stream of what it said so far.
+    /// Returns what the gateway says, and the stream of what it said so far.
     async fn stream(said: &'static str, idle: Duration) -> (Says, Result<Revocations>) {
         let (says, mut hears) = unbounded_channel::<io::Result<Bytes>>();
         says.send(Ok(Bytes::from_static(said.as_bytes()))).unwrap();
@@ -209,7 +209,7 @@ mod tests {
             self.0.send(Ok(Bytes::from_static(text.as_bytes()))).unwrap();
         }
 
-        /// Whether nobody listens any more.
+        /// Returns whether no caller listens any more.
         fn is_unheard(&self) -> bool {
             self.0.is_closed()
         }
@@ -224,7 +224,7 @@ mod tests {
         (says, opened.unwrap())
     }
 
-    /// An error, then nothing more, and the connection is let go.
+    /// Returns an error, then nothing more, and the connection is let go.
     async fn ends_with_an_error(says: &Says, revocations: &mut Revocations) -> AgentTrustError {
         let error = revocations.next().await.unwrap().unwrap_err();
         assert!(revocations.next().await.is_none());

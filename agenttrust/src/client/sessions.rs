@@ -17,7 +17,7 @@ pub struct Sessions<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What a session that is opened from a token is for.
+/// Options for a session that is opened from a token.
 ///
 /// ```
 /// use agenttrust::SessionMode;
@@ -29,7 +29,7 @@ pub struct Sessions<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ApiSessionOptions {
-    /// Where the token is used: one that has an audience must name it, unless it names the gateway that the
+    /// The place where the token is used: a token with an audience must name it, unless it names the gateway that the
     /// caller's key is of.
     pub target: Option<String>,
     /// A mode to tighten the session to.
@@ -37,14 +37,14 @@ pub struct ApiSessionOptions {
 }
 
 impl ApiSessionOptions {
-    /// Where the token is used.
+    /// Sets where the token is used.
     #[must_use]
     pub fn target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
         self
     }
 
-    /// A mode to tighten the session to.
+    /// Sets a mode to tighten the session to.
     #[must_use]
     pub fn mode(mut self, mode: SessionMode) -> Self {
         self.mode = Some(mode);
@@ -68,8 +68,8 @@ pub struct ForwardedProof {
 }
 
 impl ForwardedProof {
-    /// The proof that came with a request of this method, to this URL: as the caller knows it, not as a proxy in between
-    /// changed it.
+    /// Returns the proof that came with a request of this method, to this URL: as the caller knows it, not as a proxy
+    /// in between changed it.
     #[must_use]
     pub fn new(
         proof: impl Into<String>,
@@ -98,7 +98,7 @@ pub struct BoundSession {
     pub session: Session,
     /// The thumbprint (RFC 7638) of the key that every further proof must be made with.
     pub key_thumbprint: String,
-    /// How long the session lives, by the clock of the gateway where it said the time.
+    /// The session's lifetime, by the clock of the gateway where its answer had the time.
     pub expires_in: Option<Duration>,
 }
 
@@ -149,11 +149,11 @@ impl<'a> Sessions<'a> {
         self.client.post("/mcp/sessions/init").json(request).send().await?.object("session")
     }
 
-    /// The session with this id, with its counters.
+    /// Returns the session with this id, with its counters.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such session.
     pub async fn get_session(&self, session_id: &str) -> Result<Session> {
         let path = format!("/mcp/sessions/{}", segment("session id", session_id)?);
         self.client.get(path).send().await?.object("session")
@@ -170,7 +170,7 @@ impl<'a> Sessions<'a> {
         self.init_api_session_with(token, &ApiSessionOptions::default()).await
     }
 
-    /// As [`init_api_session`](Self::init_api_session), and says where the token is used.
+    /// Does the same as [`init_api_session`](Self::init_api_session), and says where the token is used.
     ///
     /// # Errors
     ///
@@ -183,9 +183,9 @@ impl<'a> Sessions<'a> {
         self.opening(token, options).send().await?.object("session")
     }
 
-    /// Opens a session from a workload token that is bound to a key, for a server that agents come to with such tokens: an
-    /// extension of ours. The Guardian looks at the token and at the proof that came with it; whoever calls sees to the
-    /// proof of each further request itself, by the thumbprint that is returned.
+    /// Opens a session from a workload token that is bound to a key, for a server that agents come to with such tokens:
+    /// an extension of ours. The Guardian looks at the token and at the proof that came with it. The calling server
+    /// checks the proof of each further request itself, by the thumbprint that is returned.
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ impl<'a> Sessions<'a> {
         })
     }
 
-    /// The request that opens a session from a token.
+    /// Returns the request that opens a session from a token.
     fn opening(&self, token: &str, options: &ApiSessionOptions) -> Call<'a> {
         let mut body = json!({ "token": token });
         if let (Some(body), Some(mode)) = (body.as_object_mut(), options.mode) {
@@ -239,7 +239,7 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    /// The issued sessions that match `filter`, newest first, with their counters, a page at a time.
+    /// Returns the issued sessions that match `filter`, newest first, with their counters, a page at a time.
     ///
     /// An extension of our Guardian. A key of role agent sees those of its agents, one of role gateway those
     /// that were opened at it.

@@ -10,7 +10,7 @@ use crate::transport::{TransportError, TransportErrorKind};
 /// The longest event, in bytes, where nothing else is said.
 const EVENT_LIMIT: usize = 64 * 1024;
 
-/// One event.
+/// An event of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) name: String,
@@ -38,7 +38,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Events that are at most so many bytes long.
+    /// Returns events that are at most so many bytes long.
     pub(super) fn up_to(limit: usize) -> Self {
         Self {
             limit,
@@ -50,7 +50,7 @@ impl Events {
         }
     }
 
-    /// The next whole event that came in.
+    /// Returns the next whole event that came in.
     pub(super) fn next(&mut self) -> Option<Event> {
         self.ready.pop_front()
     }
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// How many of these pieces are taken in before they are too much.
+    /// Returns how many of these pieces are taken in before they are too much.
     fn taken(piece: &[u8]) -> usize {
         let mut events = Events::default();
         let most = 2 * EVENT_LIMIT / piece.len();

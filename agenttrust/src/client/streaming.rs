@@ -21,7 +21,7 @@ pub struct Streaming<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What our Guardian knows of a destination beyond the guide.
+/// Settings of a destination that our Guardian knows beyond the guide.
 ///
 /// ```
 /// use agenttrust::client::SiemDestinationOptions;
@@ -33,7 +33,7 @@ pub struct Streaming<'a> {
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct SiemDestinationOptions {
-    /// In which form events are sent; as OCSF by default.
+    /// The form in which events are sent; OCSF by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<SiemFormat>,
 }
@@ -100,7 +100,7 @@ impl<'a> Streaming<'a> {
         self.create_with(request, &SiemDestinationOptions::default()).await
     }
 
-    /// As [`create`](Self::create), and says in which form events are sent: an extension of ours.
+    /// Does the same as [`create`](Self::create), and says in which form events are sent: an extension of ours.
     ///
     /// # Errors
     ///
@@ -123,25 +123,26 @@ impl<'a> Streaming<'a> {
         self.client.get(DESTINATIONS).send().await?.list("destinations")
     }
 
-    /// Returns the destination with this id, with how far behind it is and what was wrong last.
+    /// Returns the destination with this id, with its delay and its last error.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such destination.
     pub async fn get(&self, destination_id: &str) -> Result<SiemDestination> {
         self.client.get(path(destination_id)?).send().await?.object("destination")
     }
 
-    /// Changes a destination and returns it as it is now. What `request` says nothing of stays. Needs an admin's key.
+    /// Changes a destination and returns it as it is now. Absent members of `request` stay as they are. Needs an
+    /// admin's key.
     ///
     /// With [`is_active`](UpdateSiemDestinationRequest::is_active) it is paused and resumed: what happens in between is
     /// sent once it is active again.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none, and
-    /// [`Validation`](crate::AgentTrustError::Validation) as for [`create`](Self::create), and for a URL of another host
-    /// without the token.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such destination, and
+    /// [`Validation`](crate::AgentTrustError::Validation) as for [`create`](Self::create), and for a URL of another
+    /// host without the token.
     pub async fn update(
         &self,
         destination_id: &str,
@@ -150,7 +151,7 @@ impl<'a> Streaming<'a> {
         self.update_with(destination_id, request, &SiemDestinationOptions::default()).await
     }
 
-    /// As [`update`](Self::update), and says in which form events are sent: an extension of ours.
+    /// Does the same as [`update`](Self::update), and says in which form events are sent: an extension of ours.
     ///
     /// # Errors
     ///
@@ -169,7 +170,7 @@ impl<'a> Streaming<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such destination.
     pub async fn delete(&self, destination_id: &str) -> Result<()> {
         self.client.delete(path(destination_id)?).send().await.map(drop)
     }

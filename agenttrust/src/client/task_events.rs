@@ -1,4 +1,4 @@
-//! What is told of a task while it goes on, as it comes.
+//! Events of a task while it goes on, as they come.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,27 +18,28 @@ use crate::error::{AgentTrustError, Result};
 use crate::model::TaskEvent;
 use crate::transport::{TransportError, TransportErrorKind};
 
-/// How long an agent may say nothing. Our Guardian says each 15 seconds that it is still there, others may not.
+/// The longest time that an agent may say nothing. Our Guardian says each 15 seconds that it is still there, others may
+/// not.
 const IDLE: Duration = Duration::from_secs(300);
 
 /// The longest thing that is told at once.
 const TOLD_LIMIT: usize = 8 * 1024 * 1024;
 
-/// What is told of a task, as it happens; see [`A2a::send_message_streaming`](super::A2a::send_message_streaming).
+/// The events of a task, as they happen; see [`A2a::send_message_streaming`](super::A2a::send_message_streaming).
 ///
 /// It may be read from any runtime, or from none, and is a [`Stream`] as well. It ends once the task has ended, and
-/// where the task waits: for an approval, or for another message. After an error
-/// [`subscribe`](super::A2a::subscribe) hears the rest, and [`get_task`](super::A2a::get_task) says how it stands.
+/// where the task waits: for an approval, or for another message. After an error [`subscribe`](super::A2a::subscribe)
+/// hears the rest, and [`get_task`](super::A2a::get_task) returns its state.
 #[must_use = "nothing is told before it is read"]
 pub struct TaskEvents {
     pieces: Pieces,
     told: Told,
 }
 
-/// What came in and was not read yet.
+/// The events that came in and were not read yet.
 enum Told {
     Events(Events),
-    /// One answer, of a gateway that does not tell piece by piece.
+    /// The one answer of a gateway that does not stream.
     Answer(Vec<u8>),
     Nothing,
 }
@@ -59,7 +60,7 @@ impl TaskEvents {
         Ok(Self { pieces, told })
     }
 
-    /// The next thing that is told, as soon as it is; `None` when nothing more is, as after an error.
+    /// Returns the next thing that is told, as soon as it is; `None` when nothing more is, as after an error.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl TaskEvents {
         }
     }
 
-    /// What is told in an answer of JSON-RPC. An error is the last of it.
+    /// Returns what is told in an answer of JSON-RPC. An error is the last of it.
     fn read(&mut self, answer: &[u8]) -> Result<TaskEvent> {
         let answer = serde_json::from_slice(answer).map_err(AgentTrustError::Json);
         let told = answer.and_then(result).and_then(event);
@@ -133,7 +134,7 @@ impl TaskEvents {
     }
 }
 
-/// Whether the body is a stream of events, and not the one answer of a gateway that does not stream.
+/// Returns whether the body is a stream of events, and not the one answer of a gateway that does not stream.
 fn is_stream(pieces: &Pieces) -> bool {
     let said = pieces.headers().get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
     said.is_some_and(|said| said.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))

@@ -29,7 +29,8 @@ impl<'a> Telemetry<'a> {
         self.report_checked(agent_id, session_id, events, &[]).await
     }
 
-    /// As [`report`](Self::report), with the check that each event belongs to, in the same order.
+    /// Does the same as [`report`](Self::report), with the check that each event belongs to, in the
+    /// same order.
     ///
     /// Only events with the id of a check that this key made count as verified.
     ///

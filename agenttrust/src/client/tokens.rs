@@ -6,11 +6,11 @@ use serde_json::json;
 use super::cache::CacheKey;
 use super::path::segment;
 use super::{AgentTrustClient, Page, Revocations, TokenFilter};
-use crate::elapsed::Moment;
 use crate::error::Result;
 use crate::model::{
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, IssuedToken, Token,
 };
+use crate::suspend_aware_instant::SuspendAwareInstant;
 
 /// See [`AgentTrustClient::tokens`].
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Tokens<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// What goes beyond the guide's [`IssueTokenRequest`].
+/// Options beyond the guide's [`IssueTokenRequest`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct IssueOptions {
@@ -61,7 +61,7 @@ impl<'a> Tokens<'a> {
         self.issue_with(request, IssueOptions::default()).await
     }
 
-    /// As [`issue`](Self::issue), with more.
+    /// Does the same as [`issue`](Self::issue), with more.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl<'a> Tokens<'a> {
             return Ok(token);
         }
         let body = Body { request, session_id: options.session_id.as_deref() };
-        let asked = Moment::now();
+        let asked = SuspendAwareInstant::now();
         let answer = self.client.post("/api/v1/agent-tokens/issue").json(&body).send().await?;
         let token: Token = answer.object("token_data")?;
         let left = token.expires_at.and_then(|end| answer.left_until(end));
@@ -95,7 +95,7 @@ impl<'a> Tokens<'a> {
         Ok(token)
     }
 
-    /// What a token is worth right now, for this target and with these scopes.
+    /// Returns what a token is worth right now, for this target and with these scopes.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl<'a> Tokens<'a> {
         Ok(())
     }
 
-    /// The tokens that match `filter`, newest first, without what is secret of them, a page at a time.
+    /// Returns the tokens that match `filter`, newest first, without what is secret of them, a page at a time.
     ///
     /// An extension of our Guardian. A key of role agent sees those of its agents.
     ///
@@ -167,7 +167,7 @@ impl<'a> Tokens<'a> {
         Ok(())
     }
 
-    /// Every revocation from now on, for a gateway that caches what it found tokens to be worth. Once
+    /// Returns every revocation from now on, for a gateway that caches what it found tokens to be worth. Once
     /// this returns, none is missed until the stream ends; see [`Revocations`] for what a cache has to
     /// do then.
     ///

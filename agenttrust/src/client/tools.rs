@@ -70,7 +70,7 @@ impl<'a> Tools<'a> {
         self.client.put("/api/v1/tools").json(manifest).repeatable().send().await?.list("tools")
     }
 
-    /// Every tool that is declared in the key's organisation, ordered by name, with what is in force for
+    /// Returns every tool that is declared in the key's organisation, ordered by name, with what is in force for
     /// it, and which agents [`raised`](ToolDeclaration::raised) its effect for themselves. Needs the key of an
     /// auditor, operator or admin.
     ///

@@ -11,25 +11,25 @@ pub struct Webhooks<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Which deliveries to list, of a webhook or a SIEM destination, or which of what that one refused.
+/// A filter for a list of deliveries, of a webhook or a SIEM destination, or of the rows that a destination refused.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DeliveryFilter {
-    /// Go on where a page said [`next`](WebhookDeliveries::next).
+    /// The position of a page: the [`next`](WebhookDeliveries::next) of the page before.
     pub before: Option<String>,
-    /// So many at most, up to 200.
+    /// The largest number of items, up to 200.
     pub limit: Option<u32>,
 }
 
 impl DeliveryFilter {
-    /// Go on where a page said [`next`](WebhookDeliveries::next).
+    /// Goes on where a page said [`next`](WebhookDeliveries::next).
     #[must_use]
     pub fn before(mut self, next: impl Into<String>) -> Self {
         self.before = Some(next.into());
         self
     }
 
-    /// So many at most, up to 200; the gateway says how many otherwise.
+    /// Asks for so many at most, up to 200; the gateway says how many otherwise.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
@@ -81,7 +81,7 @@ impl<'a> Webhooks<'a> {
         self.client.post("/api/v1/webhooks").json(request).send().await?.object("webhook")
     }
 
-    /// The webhooks of the organisation, the oldest first, without their secrets. Needs the key of an auditor,
+    /// Returns the webhooks of the organisation, the oldest first, without their secrets. Needs the key of an auditor,
     /// operator or admin; only an admin's shows whole URLs.
     ///
     /// # Errors
@@ -102,8 +102,8 @@ impl<'a> Webhooks<'a> {
         Ok(())
     }
 
-    /// A page of what a webhook was told in the last 30 days, the newest first, and whether it arrived. Needs the
-    /// key of an auditor, operator or admin.
+    /// Returns a page of what a webhook was told in the last 30 days, the newest first, and whether it arrived. Needs
+    /// the key of an auditor, operator or admin.
     ///
     /// ```
     /// use agenttrust::client::DeliveryFilter;

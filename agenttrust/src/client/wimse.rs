@@ -59,7 +59,7 @@ impl<'a> Wimse<'a> {
         self.ask_token(request).await?.object("token_data")
     }
 
-    /// Asks for a nonce that proves, signed with the agent's key, that whoever signed has it.
+    /// Asks for a nonce. Signed with the agent's key, it proves that the signer has the key.
     ///
     /// # Errors
     ///
@@ -140,11 +140,11 @@ impl<'a> Wimse<'a> {
         ])
     }
 
-    /// What a workload token is worth right now, to whoever this client's key is of. A server that takes tokens of others
-    /// asks [`verify_wimse_for`](Self::verify_wimse_for).
+    /// Returns the worth of a workload token right now, at the server that this client's key is of. A server that
+    /// accepts tokens of other agents asks [`verify_wimse_for`](Self::verify_wimse_for).
     ///
-    /// Whether whoever sent it has the key that it is bound to
-    /// ([`key_thumbprint`](WimseVerification::key_thumbprint)) it cannot tell: that takes a proof.
+    /// It cannot tell whether the sender has the key that the token is bound to
+    /// ([`key_thumbprint`](WimseVerification::key_thumbprint)): that takes a proof.
     ///
     /// # Errors
     ///
@@ -157,8 +157,8 @@ impl<'a> Wimse<'a> {
         self.verification(request, None).await
     }
 
-    /// As [`verify_wimse`](Self::verify_wimse), at `target`: a token that is for other audiences is worth nothing there,
-    /// whoever asks.
+    /// Does the same as [`verify_wimse`](Self::verify_wimse), at `target`: a token that is for other audiences is worth
+    /// nothing there.
     ///
     /// ```
     /// use agenttrust::VerifyWimseTokenRequest;
@@ -183,8 +183,8 @@ impl<'a> Wimse<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`verify_wimse`](Self::verify_wimse), and [`Validation`](AgentTrustError::Validation) for a target that is
-    /// empty: it would be none.
+    /// As for [`verify_wimse`](Self::verify_wimse), and [`Validation`](AgentTrustError::Validation) for a target that
+    /// is empty: it would name no audience.
     pub async fn verify_wimse_for(
         &self,
         request: &VerifyWimseTokenRequest,
@@ -211,13 +211,13 @@ impl<'a> Wimse<'a> {
         call.send().await?.json()
     }
 
-    /// As [`challenge`](Self::challenge); a failure says when to ask again, where the Guardian said so.
+    /// Does the same as [`challenge`](Self::challenge); a failure says when to ask again, where the Guardian said so.
     pub(super) async fn ask_challenge(&self, agent_id: &str) -> Result<Challenge, Failed> {
         let path = format!("/api/v1/agents/{}/challenge", segment("agent id", agent_id)?);
         Ok(self.client.post(path).ask().await?.object("challenge")?)
     }
 
-    /// The answer to an issuance, for whoever wants to know when it came.
+    /// Returns the answer to an issuance, with the time when it came.
     pub(super) async fn ask_token(
         &self,
         request: &IssueWimseTokenRequest,
@@ -226,7 +226,7 @@ impl<'a> Wimse<'a> {
     }
 }
 
-/// The request with a proof in it: that what `key_store` has for the agent signed the nonce of a challenge.
+/// Returns the request with a proof in it: that what `key_store` has for the agent signed the nonce of a challenge.
 pub(crate) fn proven(
     request: &IssueWimseTokenRequest,
     challenge: &Challenge,
@@ -247,7 +247,7 @@ pub(crate) fn proven(
     Ok(IssueWimseTokenRequest { proof: Some(proof), ..request.clone() })
 }
 
-/// What is signed to prove that an agent has its key.
+/// Returns what is signed to prove that an agent has its key.
 fn signed_message(request: &IssueWimseTokenRequest, nonce: &str, ts: i64) -> String {
     let audience = request.audience.as_deref().unwrap_or_default().join(",");
     format!("pop-v1:{nonce}:{}:{audience}:{ts}", request.agent_id)

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads one object. One in which a name is there twice is none, at whatever depth.
+/// Reads one object. An object in which a name is there twice is refused, at any depth.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     // Then it cannot be read in two ways.
     is_unambiguous(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten()
 }
 
-/// Whether this is JSON in which no object has a name twice, at whatever depth.
+/// Returns whether this is JSON in which no object has a name twice, at whatever depth.
 #[must_use]
 pub fn is_unambiguous(json: &[u8]) -> bool {
     serde_json::from_slice::<Any>(json).is_ok()

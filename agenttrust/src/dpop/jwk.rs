@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::keys::parse_public_key;
 
-/// A JSON Web Key of Ed25519 (RFC 8037), as proofs carry it. A private key, and one with certificates, is none.
+/// A JSON Web Key of Ed25519 (RFC 8037), as proofs carry it. A private key, and one with certificates, is refused.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Jwk {
@@ -38,7 +38,7 @@ impl Jwk {
         }
     }
 
-    /// The key itself, where it is one of Ed25519 that may verify.
+    /// Returns the key itself, where it is one of Ed25519 that may verify.
     pub(super) fn key(&self) -> Option<VerifyingKey> {
         let fits = self.kty == "OKP"
             && self.crv == "Ed25519"
@@ -54,7 +54,7 @@ impl Jwk {
     }
 }
 
-/// The thumbprint of an Ed25519 key, as tokens that are bound to it say it in `cnf.jkt`.
+/// Returns the thumbprint of an Ed25519 key, as tokens that are bound to it say it in `cnf.jkt`.
 #[must_use]
 pub fn thumbprint(key: &VerifyingKey) -> String {
     let x = URL_SAFE_NO_PAD.encode(key.as_bytes());
@@ -63,7 +63,7 @@ pub fn thumbprint(key: &VerifyingKey) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(members.as_bytes()))
 }
 
-/// The Ed25519 key in a PKIX PEM, as agents are registered with; `None` for anything else.
+/// Returns the Ed25519 key in a PKIX PEM, as agents are registered with; `None` for anything else.
 #[must_use]
 pub fn key_of_pem(pem: &str) -> Option<VerifyingKey> {
     parse_public_key(pem).ok()

@@ -16,9 +16,9 @@ use crate::model::Timestamp;
 pub(crate) struct Bound<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
-    /// The token that travels with it; empty where there is none.
+    /// The token that travels with the proof; empty for a request without a token.
     pub(crate) access_token: &'a str,
-    /// What the server asked to have in it.
+    /// The nonce that the server asked for in the proof.
     pub(crate) nonce: Option<&'a str>,
 }
 
@@ -43,8 +43,8 @@ struct Payload<'a> {
 
 /// Makes a proof for one request, by an agent's private key in PKCS #8 PEM.
 ///
-/// A proof serves once: make one for each request. Query and fragment of `url` are no part of what it is for; an
-/// `access_token` that is empty is none.
+/// A proof serves once: make one for each request. A proof is good for any query and fragment of `url`. An empty
+/// `access_token` makes a proof without a token.
 ///
 /// ```
 /// use agenttrust::{generate_agent_key, mint_dpop_proof};
@@ -57,7 +57,7 @@ struct Payload<'a> {
 ///
 /// # Errors
 ///
-/// [`Crypto`](AgentTrustError::Crypto) for a key that is none of Ed25519 in PKCS #8 PEM.
+/// [`Crypto`](AgentTrustError::Crypto) for a key that is not Ed25519 in PKCS #8 PEM.
 pub fn mint_dpop_proof(
     private_key_pem: &str,
     method: &str,
@@ -87,7 +87,7 @@ pub fn mint_dpop_proof(
 ///
 /// # Errors
 ///
-/// [`Crypto`](AgentTrustError::Crypto) for a public key that is none of Ed25519 in PKIX PEM, and where the store does not
+/// [`Crypto`](AgentTrustError::Crypto) for a public key that is not Ed25519 in PKIX PEM, and where the store does not
 /// sign.
 #[expect(clippy::too_many_arguments, reason = "published clients have these")]
 pub fn mint_dpop_proof_with_key_store(
@@ -103,7 +103,7 @@ pub fn mint_dpop_proof_with_key_store(
     mint(&key, &bound, |message| key_store.sign(agent_id, message))
 }
 
-/// Makes a proof by whoever signs for `key`.
+/// Makes a proof that `sign` signs for `key`.
 pub(crate) fn mint(
     key: &VerifyingKey,
     bound: &Bound<'_>,

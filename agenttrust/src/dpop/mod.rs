@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449): proofs that whoever sends a request has the key that its token is bound to.
+//! DPoP (RFC 9449): proofs that the sender of a request has the key that its token is bound to.
 //!
 //! `verify.rs` reads one as strictly as it can be read, because Guardian and layer go by it; `uri.rs` says which addresses
 //! are the same, `jwk.rs` which key a proof names, `mint.rs` makes one. Ed25519 alone: it is what agents have.
@@ -27,7 +27,7 @@ const TYPE: &str = "dpop+jwt";
 /// The one algorithm, as proofs name it.
 const ALGORITHM: &str = "EdDSA";
 
-/// What a proof says of the token that it comes with (`ath`).
+/// Returns what a proof says of the token that it comes with (`ath`).
 fn token_hash(access_token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(access_token.as_bytes()))
 }

@@ -8,22 +8,22 @@ use http::Uri;
 /// The longest address that is looked at.
 const MAX_BYTES: usize = 4096;
 
-/// The address that a proof names, in its one form; `None` where it is none of HTTP.
+/// Returns the address that a proof names, in its one form; `None` for an address that is not HTTP.
 pub(super) fn of_proof(htu: &str) -> Option<String> {
     let (origin, path) = parts(htu)?;
     Some(format!("{origin}{}", without_dots(&path)))
 }
 
-/// The address of a request, in its one form.
+/// Returns the address of a request, in its one form.
 ///
-/// Dots in its path stay, and so a proof is never good for such a request: whoever serves it may well not resolve them,
-/// and would do something else than what the proof is for.
+/// Dots in its path stay, so that a proof is never good for such a request: the server may well not resolve them, and
+/// would do something else than what the proof is for.
 pub(super) fn of_request(url: &str) -> Option<String> {
     let (origin, path) = parts(url)?;
     Some(format!("{origin}{path}"))
 }
 
-/// `scheme://host[:port]` and the path.
+/// Returns `scheme://host[:port]` and the path.
 fn parts(url: &str) -> Option<(String, String)> {
     if url.len() > MAX_BYTES {
         return None;
@@ -51,7 +51,7 @@ fn parts(url: &str) -> Option<(String, String)> {
     Some((origin, decoded(uri.path())?))
 }
 
-/// A path in which only what has to be is percent-encoded, by capital digits.
+/// Returns a path in which only what has to be is percent-encoded, by capital digits.
 fn decoded(path: &str) -> Option<String> {
     let mut whole = String::with_capacity(path.len());
     let mut pieces = path.split('%');
@@ -70,7 +70,7 @@ fn decoded(path: &str) -> Option<String> {
     Some(whole)
 }
 
-/// A path in which `.` and `..` are resolved (RFC 3986, 5.2.4).
+/// Returns a path in which `.` and `..` are resolved (RFC 3986, 5.2.4).
 fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut ends_in_dots = false;

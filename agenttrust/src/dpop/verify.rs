@@ -1,6 +1,6 @@
 //! Reading a proof, and saying whether it is good (RFC 9449, 4.3).
 //!
-//! Whether its `jti` was used before is for whoever remembers those, and what its nonce is worth for whoever gave it out.
+//! The caller remembers which `jti` was used before, and the server that gave out a nonce knows what it is worth.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::model::tolerant::not_null;
 
 /// The longest proof that is read.
 pub const PROOF_MAX_BYTES: usize = 8 << 10;
-/// How many characters the id of a proof has at most.
+/// The largest number of characters that the id of a proof has.
 pub const JTI_MAX_CHARS: usize = 200;
-/// How far from now a proof may be made, before and after.
+/// The longest time between a proof and now, before and after.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// What a proof has to be good for.
+/// The request and the token that a proof has to be good for.
 #[derive(Clone, Copy)]
 pub struct ExpectedProof<'a> {
     /// The key that it is to be made with, by its [`thumbprint`]: what the token says in `cnf.jkt`.
@@ -53,78 +53,79 @@ impl std::fmt::Debug for ExpectedProof<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// Its id: good once for its key, as long as its time is within the [`WINDOW`].
+    /// The proof's id: good once for its key, as long as the proof's time is within the [`WINDOW`].
     pub jti: String,
-    /// When it was made, in seconds since 1970.
+    /// The time when the proof was made, in seconds since 1970.
     pub iat: i64,
     /// The nonce in it.
     pub nonce: Option<String>,
 }
 
-/// Why a proof is not good. `Display` says what is wrong and nothing of what the proof holds.
+/// The reason why a proof is not good. `Display` names the fault and nothing of what the proof holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofRefusal {
-    /// It is longer than [`PROOF_MAX_BYTES`].
+    /// A proof that is longer than [`PROOF_MAX_BYTES`].
     #[error("the proof is longer than 8 KiB")]
     TooLong,
-    /// It is not one signed token in three parts.
+    /// A proof that is not one signed token in three parts.
     #[error("the proof is no compact JWS of three parts in base64url without padding")]
     NotCompact,
-    /// Its header is none that is read.
+    /// A header that cannot be read.
     #[error(
         "the header of the proof is no JSON object with `typ`, `alg` and `jwk`, or has a member twice"
     )]
     Header,
-    /// It is of another type.
+    /// A proof of another type.
     #[error("the `typ` of the proof is not dpop+jwt")]
     Type,
-    /// It is signed by another algorithm.
+    /// A proof that is signed by another algorithm.
     #[error("the `alg` of the proof is not EdDSA")]
     Algorithm,
-    /// Its header asks for more than is known, or names a key once more.
+    /// A header that asks for more than is known, or names a key once more.
     #[error(
         "the header of the proof has a member that none may have, such as `crit`, `kid` or `x5c`"
     )]
     Extra,
-    /// The key in it is none that may verify.
+    /// A key that may not verify.
     #[error("the `jwk` of the proof is no public Ed25519 key, or holds more than one")]
     Key,
-    /// It is made with another key than the one that the token is bound to.
+    /// A proof that is made with another key than the one that the token is bound to.
     #[error("the proof is made with another key than the one that the token is bound to")]
     OtherKey,
-    /// Its signature does not go with it.
+    /// A signature that does not go with the proof.
     #[error("the signature of the proof does not go with it")]
     Signature,
-    /// What it claims is none that is read.
+    /// Claims that cannot be read.
     #[error(
         "the claims of the proof are no JSON object with `htm`, `htu`, `iat`, `jti` and `ath` of their types, or have a \
          member twice"
     )]
     Claims,
-    /// It is for another method.
+    /// A proof for another method.
     #[error("the proof is for another method (`htm`)")]
     Method,
-    /// It is for another address.
+    /// A proof for another address.
     #[error("the proof is for another address (`htu`)")]
     Url,
-    /// It is for another token.
+    /// A proof for another token.
     #[error("the proof is for another token (`ath`)")]
     Token,
-    /// It was made too long ago.
+    /// A proof that was made too long ago.
     #[error("the proof was made more than 60 s ago (`iat`)")]
     Stale,
-    /// It says that it is made later than now.
+    /// A proof whose time is later than now.
     #[error(
         "the proof says that it is made more than 60 s from now (`iat`); see that the clocks agree"
     )]
     Early,
-    /// Its id is empty or too long.
+    /// A proof whose id is empty or too long.
     #[error("the `jti` of the proof has not between 1 and 200 characters")]
     Id,
 }
 
-/// What a header may not have: what would have to be understood, and what says once more which key it is.
+/// The members that a header may not have: those that would have to be understood, and those that name the key once
+/// more.
 const FORBIDDEN: [&str; 11] =
     ["crit", "b64", "zip", "enc", "cty", "kid", "jku", "x5u", "x5c", "x5t", "x5t#S256"];
 
@@ -220,7 +221,7 @@ fn read_claims(claims: &[u8], expected: &ExpectedProof<'_>) -> Result<Proof, Pro
     Ok(Proof { jti: claims.jti, iat, nonce: claims.nonce })
 }
 
-/// A time in whole seconds: a number with a fraction is one too (RFC 7519, 2).
+/// Returns a time in whole seconds: a number with a fraction is one too (RFC 7519, 2).
 fn seconds(number: &Number) -> Option<i64> {
     if let Some(whole) = number.as_i64() {
         return Some(whole);

@@ -11,8 +11,7 @@ use crate::capture::{Extractor, HandedIn};
 use crate::error::AgentTrustError;
 use crate::guard::FromDenial;
 
-/// So that handlers which return a `Response`, alone or as the error of a `Result`, can carry a
-/// denial.
+/// Handlers that return a `Response`, alone or as the error of a `Result`, can carry a denial.
 ///
 /// An RFC 9457 problem (`application/problem+json`) whose `code` is for programs:
 ///
@@ -39,18 +38,18 @@ impl FromDenial for Response {
     }
 }
 
-/// So that `Result<Json<T>, AgentTrustError>` is what a handler may return: the error becomes the
-/// same RFC 9457 problem as `Response::from`.
+/// Handlers may return `Result<Json<T>, AgentTrustError>`: the error becomes the same RFC 9457 problem as
+/// `Response::from`.
 impl IntoResponse for AgentTrustError {
     fn into_response(self) -> Response {
         self.into()
     }
 }
 
-/// What the server was built with.
+/// The state that the server was built with.
 impl<S> HandedIn for State<S> {}
 
-/// What a layer outside left in the request, such as who calls.
+/// A value that a layer outside left in the request, such as the caller's identity.
 impl<T> HandedIn for Extension<T> {}
 
 /// The connection, which is another one with each call.

@@ -1,5 +1,4 @@
-//! A denial as the maker of the call is told of it: what they may know, and what stays with the
-//! operator.
+//! A denial as the maker of the call sees it: what they may know, and what stays with the operator.
 
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ use crate::error::AgentTrustError;
 pub struct DenialResponse {
     reason: DenialReason,
     detail: String,
-    /// Of the check or of the approval, whichever the reason goes with.
+    /// The id of the check or of the approval, whichever the reason goes with.
     id: Option<String>,
 }
 
@@ -40,11 +39,11 @@ pub struct DenialResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialReason {
-    /// It cannot be read as an action, and nobody was asked.
+    /// The request cannot be read as an action, and no check was made.
     Refused,
-    /// Its body is longer than may be read.
+    /// The request's body is longer than may be read.
     TooLong,
-    /// Its body did not come in time.
+    /// The request's body did not come in time.
     TooLate,
     /// The caller did not say who it is, or not in a way that works.
     Unauthenticated,
@@ -52,73 +51,72 @@ pub enum DenialReason {
     OutOfScope,
     /// The Guardian said no.
     Denied,
-    /// It needs an approval.
+    /// The call needs an approval.
     Held,
-    /// Nobody decided about its approval in time.
+    /// No approver decided in time.
     Expired,
     /// The agent was revoked.
     Revoked,
-    /// Nobody could be asked.
+    /// No Guardian could be asked.
     Unavailable,
     /// The Guardian turned this server away.
     Misconfigured,
 }
 
 impl DenialResponse {
-    /// Where `_meta` of a tool's result holds the code and the id of a denial, for programs.
+    /// The key in `_meta` of a tool's result that holds the code and the id of a denial, for programs.
     ///
-    /// Not in `structuredContent`: that has to be what the tool's own `outputSchema` says, and clients
-    /// throw away a whole result, the model's text included, whose structured content is anything else.
+    /// It is not in `structuredContent`: that has to match the tool's own `outputSchema`. Clients throw away a whole
+    /// result whose structured content is anything else, the model's text included.
     pub const META: &str = "agenttrust/denial";
 
-    /// How long callers are asked to stay away when the Guardian did not answer, if nobody says
-    /// otherwise.
+    /// The time that callers are asked to stay away when the Guardian did not answer, by default.
     pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-    /// A request that cannot be read as an action: nobody was asked.
+    /// Returns the answer to a request that cannot be read as an action: the Guardian was not asked.
     #[must_use]
     pub fn refused(reason: impl Into<String>) -> Self {
         Self::new(DenialReason::Refused, reason.into(), None)
     }
 
-    /// A request whose body is longer than may be read: the Guardian was not asked.
+    /// Returns the answer to a request whose body is longer than may be read: the Guardian was not asked.
     #[must_use]
     pub fn too_long(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::TooLong, detail.into(), None)
     }
 
-    /// A request whose body did not come in time: the Guardian was not asked.
+    /// Returns the answer to a request whose body did not come in time: the Guardian was not asked.
     #[must_use]
     pub fn too_late(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::TooLate, detail.into(), None)
     }
 
-    /// A call by somebody who is not known.
+    /// Returns the answer to a call without credentials that are known here.
     #[must_use]
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::Unauthenticated, detail.into(), None)
     }
 
-    /// A call with a token that does not reach as far.
+    /// Returns the answer to a call with a token that does not reach as far.
     #[must_use]
     pub fn out_of_scope(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::OutOfScope, detail.into(), None)
     }
 
-    /// A call that came at a moment when this server has too much to do; `detail` says with what.
+    /// Returns the answer to a call that came at a moment when this server has too much to do; `detail` says with what.
     #[must_use]
     pub fn busy(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::Unavailable, detail.into(), None)
     }
 
-    /// A call that this server cannot let through because of how it is set up; `detail` is for whoever
-    /// made the call, who can only tell its operator. What is to be mended belongs in the log.
+    /// Returns the answer to a call that this server cannot let through because of how it is set up; `detail` is for
+    /// the caller, who can only tell the server's operator. What is to be mended belongs in the log.
     #[must_use]
     pub fn set_up_wrong(detail: impl Into<String>) -> Self {
         Self::new(DenialReason::Misconfigured, detail.into(), None)
     }
 
-    /// A call for which the guard gave no permit.
+    /// Returns the answer to a call for which the guard gave no permit.
     #[must_use]
     pub fn from_error(denial: AgentTrustError) -> Self {
         match denial {
@@ -144,7 +142,8 @@ impl DenialResponse {
         }
     }
 
-    /// The error's own words name hosts inside; the caller needs only to know to come back.
+    /// Returns the answer to a call that the Guardian did not decide. The error's own words name hosts inside; the
+    /// caller needs only to know to come back.
     fn unavailable(error: &AgentTrustError) -> Self {
         tracing::warn!(error = %error, "a call was not made, because nobody could be asked");
         let detail = "the Guardian that has to allow this call did not answer, or did not decide in \
@@ -152,7 +151,7 @@ impl DenialResponse {
         Self::new(DenialReason::Unavailable, detail.to_owned(), None)
     }
 
-    /// The Guardian answered, and it was this server it turned away: its key, its agent, its session.
+    /// Returns the answer to a call for which the Guardian turned this server away: its key, its agent or its session.
     /// A 401 or 404 here would send the caller to mend credentials and paths that are in order.
     fn misconfigured(error: &AgentTrustError) -> Self {
         tracing::error!(
@@ -170,7 +169,7 @@ impl DenialResponse {
         Self { reason, detail, id }
     }
 
-    /// As an RFC 9457 problem, with a body made from its JSON text.
+    /// Writes the answer as an RFC 9457 problem, with a body made from its JSON text.
     pub fn into_response<B>(
         self,
         retry_after: Duration,
@@ -189,7 +188,7 @@ impl DenialResponse {
         response
     }
 
-    /// `about:blank` and the status' own phrase, as RFC 9457 asks of problems without a page of
+    /// Returns `about:blank` and the status' own phrase, as RFC 9457 asks of problems without a page of
     /// their own; programs go by `code`.
     fn into_json(self) -> String {
         let status = self.reason.status();
@@ -204,7 +203,7 @@ impl DenialResponse {
         Value::Object(members).to_string()
     }
 
-    /// The code, and the id of the check or the approval.
+    /// Returns the code, and the id of the check or the approval.
     #[must_use]
     pub fn to_data(&self) -> Map<String, Value> {
         let id_name = match self.reason {
@@ -216,7 +215,7 @@ impl DenialResponse {
         std::iter::once(code).chain(id).collect()
     }
 
-    /// What happened, and how to go on. A model that is told only "no" tries again.
+    /// Returns what happened, and how to go on. A model that is told only "no" tries again.
     #[must_use]
     pub fn to_model_text(&self) -> String {
         let how_to_go_on = match self.reason {
@@ -249,13 +248,13 @@ impl DenialResponse {
         format!("{}. {how_to_go_on}", self.detail)
     }
 
-    /// What happened to the call.
+    /// Returns what happened to the call.
     #[must_use]
     pub fn reason(&self) -> DenialReason {
         self.reason
     }
 
-    /// What happened, in words for whoever made the call.
+    /// Returns what happened, in words for the maker of the call.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail

@@ -1,4 +1,4 @@
-//! HTTP answers, whoever makes them: the status says how it went.
+//! HTTP answers of any framework: the status says how the call went.
 
 use http::{Response, StatusCode};
 
@@ -14,14 +14,14 @@ impl Outcome for StatusCode {
     }
 }
 
-/// As its status says.
+/// The outcome of a response is that of its status.
 impl<B> Outcome for Response<B> {
     fn outcome(&self) -> CallOutcome {
         self.status().outcome()
     }
 }
 
-/// As the status says, which axum's handlers put in front of a body.
+/// The outcome of an answer is that of the status, which axum's handlers put in front of a body.
 impl<B> Outcome for (StatusCode, B) {
     fn outcome(&self) -> CallOutcome {
         self.0.outcome()

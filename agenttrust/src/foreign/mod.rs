@@ -1,7 +1,8 @@
-//! Denials and outcomes in the types of other crates: a type and a trait of two other crates can be
-//! brought together by neither of them, and not by a user either.
+//! Denials and outcomes in the types of other crates. Neither of two other crates, nor a user, can implement the trait
+//! of one for the type of the other.
 //!
-//! A file a framework. What a caller is told of a denial is in one table for all of them, [`DenialResponse`].
+//! There is one file for each framework. What a caller sees of a denial is in one table for all of them,
+//! [`DenialResponse`].
 
 #[cfg(feature = "axum")]
 mod axum;

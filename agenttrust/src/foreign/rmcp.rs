@@ -17,8 +17,7 @@ use crate::capture::HandedIn;
 use crate::error::AgentTrustError;
 use crate::guard::{CallOutcome, FromDenial, Outcome};
 
-/// So that tools which return a `CallToolResult`, alone or as the error of a `Result`, can carry a
-/// denial.
+/// Tools that return a `CallToolResult`, alone or as the error of a `Result`, can carry a denial.
 ///
 /// `isError: true`, with a text that tells the model what happened, that the call was not made, and how to
 /// go on: for a call that is held the id of the approval, and not to retry before it is approved. For
@@ -67,8 +66,8 @@ impl<T: 'static> FromDenial for Result<T, ErrorData> {
     }
 }
 
-/// So that tools which return `Result<_, AgentTrustError>` can be served: the error becomes a result
-/// with `isError: true` and the text for the model.
+/// Tools that return `Result<_, AgentTrustError>` can be served: the error becomes a result with `isError: true` and
+/// the text for the model.
 impl IntoContents for AgentTrustError {
     fn into_contents(self) -> Vec<ContentBlock> {
         vec![ContentBlock::text(DenialResponse::from_error(self).to_model_text())]
@@ -85,7 +84,7 @@ impl Outcome for CallToolResult {
     }
 }
 
-/// As the complete result says. A tool that asks its client for more, or started a task, has worked.
+/// The outcome is that of the complete result. A tool that asks its client for more, or started a task, has worked.
 impl Outcome for CallToolResponse {
     fn outcome(&self) -> CallOutcome {
         match self {
@@ -95,13 +94,13 @@ impl Outcome for CallToolResponse {
     }
 }
 
-/// What the server or a layer outside left in the request, such as who calls.
+/// A value that the server or a layer outside left in the request, such as the caller's identity.
 impl<T> HandedIn for common::Extension<T> {}
 
 /// The id of the request, which is another one with each call.
 impl HandedIn for common::RequestId {}
 
-/// What goes with the request: the token of its progress, the trace that it is part of.
+/// Members that go with the request: the token of its progress, the trace that it is part of.
 impl HandedIn for RequestMetaObject {}
 
 fn result(problem: &DenialResponse) -> CallToolResult {

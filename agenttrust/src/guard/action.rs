@@ -11,7 +11,7 @@ use super::identity::AgentIdentity;
 use crate::capture::{self, InputCapture};
 use crate::model::{Binds, Effect};
 
-/// What to do when an action is held for approval.
+/// The way on when an action is held for approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnElevation {
@@ -22,7 +22,7 @@ pub enum OnElevation {
     Wait(Duration),
 }
 
-/// One call that is about to happen: a tool, what it does, what it is given.
+/// A call that is about to happen: a tool, its effect and its input.
 ///
 /// ```
 /// use agenttrust::{Action, Effect};
@@ -40,7 +40,7 @@ pub struct Action {
     pub(crate) tool: Cow<'static, str>,
     pub(crate) effect: Option<Effect>,
     pub(crate) input: Input,
-    /// What of the call the input is, where it is not all of it.
+    /// The part of the call that the input is, where it is not the whole call.
     pub(crate) binds: Option<Binds>,
     pub(crate) summary: Option<String>,
     pub(crate) scopes: Vec<Cow<'static, str>>,
@@ -51,16 +51,16 @@ pub struct Action {
 /// The captured input.
 #[derive(Clone)]
 pub(crate) enum Input {
-    /// Nothing was captured: an approval is bound to the summary, or to the name alone.
+    /// No input was captured: an approval is bound to the summary, or to the name alone.
     None,
     /// The whole input.
     Captured(Value),
-    /// It has no JSON form; the action is not authorized.
+    /// An input without a JSON form; the action is not authorized.
     Unreadable(String),
 }
 
 impl Action {
-    /// A call of `tool`, about which nothing else is known.
+    /// Creates a call of `tool`, about which nothing else is known.
     pub fn new(tool: impl Into<Cow<'static, str>>) -> Self {
         Self {
             tool: tool.into(),
@@ -74,20 +74,19 @@ impl Action {
         }
     }
 
-    /// What the call does. The Guardian may find it stronger, never weaker; without it, it goes by
+    /// Sets what the call does. The Guardian may find it stronger, never weaker; without it, it goes by
     /// the tool's name.
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = Some(effect);
         self
     }
 
-    /// What the call is given, all of it. It stays in this process: an approval is bound to its
-    /// digest, and only its length is said.
+    /// Sets the input of the call, all of it. It stays in this process: an approval is bound to its digest, and only
+    /// its length travels.
     ///
-    /// An input that no JSON can hold apart from others (keys that are no strings or come twice, a
-    /// number that is none, `Some(None)`) makes the action one that is not authorized. Two things are
-    /// beyond what can be seen here: fields that their type skips are not bound, and a `HashSet` has a
-    /// new order, and so a new digest, each time.
+    /// An input that no JSON can hold apart from others (keys that are not strings or come twice, a number that is
+    /// `NaN` or infinite, `Some(None)`) makes an action that is not authorized. Two things cannot be seen here: fields
+    /// that their type skips are not bound, and a `HashSet` has a new order, and so a new digest, each time.
     pub fn input(mut self, input: &(impl Serialize + ?Sized)) -> Self {
         self.input = match capture::exact(input) {
             Ok(value) => Input::Captured(value),
@@ -115,13 +114,13 @@ impl Action {
         self
     }
 
-    /// What the caller chooses to say about the input; its first 200 characters are sent.
+    /// Sets what the caller chooses to say about the input; its first 200 characters are sent.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
     }
 
-    /// A scope that the tool needs beside its own name, such as `db:write`.
+    /// Adds a scope that the tool needs beside its own name, such as `db:write`.
     ///
     /// An action with a scope that would be read as another one on its way, because it is empty, has a comma in
     /// it, or begins or ends with white space, is not authorized.
@@ -130,7 +129,7 @@ impl Action {
         self
     }
 
-    /// Scopes that the tool needs beside its own name, each as [`scope`](Self::scope) takes it.
+    /// Adds scopes that the tool needs beside its own name, each as [`scope`](Self::scope) takes it.
     pub fn scopes<S: Into<Cow<'static, str>>>(
         mut self,
         scopes: impl IntoIterator<Item = S>,
@@ -139,7 +138,7 @@ impl Action {
         self
     }
 
-    /// What to do when the call is held for approval.
+    /// Sets what to do when the call is held for approval.
     pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
         self.on_elevation = on_elevation;
         self
@@ -148,7 +147,7 @@ impl Action {
     /// Asks as this agent, in its session, instead of the guard's own: see
     /// [`acting_for`](crate::AgentTrustGuard::acting_for).
     ///
-    /// With `None`, where nobody is known, it stays as it is.
+    /// With `None`, where no agent is known, the action is asked as before.
     pub fn on_behalf_of(mut self, identity: impl Into<Option<AgentIdentity>>) -> Self {
         self.principal = identity.into().or(self.principal);
         self
@@ -168,19 +167,19 @@ impl Action {
         self.on_behalf_of(extensions.get::<AgentIdentity>().cloned())
     }
 
-    /// The agent that is asked for, where it is not the guard's own.
+    /// Returns the agent that is asked for, where it is not the guard's own.
     #[must_use]
     pub fn principal(&self) -> Option<&AgentIdentity> {
         self.principal.as_ref()
     }
 
-    /// Names the tool anew.
+    /// Gives the action another tool's name.
     pub fn with_tool(mut self, tool: impl Into<Cow<'static, str>>) -> Self {
         self.tool = tool.into();
         self
     }
 
-    /// The input as the macro captured it, argument by argument.
+    /// Sets the input as the macro captured it, argument by argument.
     #[doc(hidden)]
     pub fn captured(mut self, capture: InputCapture) -> Self {
         self.input = match capture.into_parts() {
@@ -203,7 +202,7 @@ impl Action {
         self
     }
 
-    /// The tool's name.
+    /// Returns the tool's name.
     #[must_use]
     pub fn tool(&self) -> &str {
         &self.tool

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::AgentTrustGuard;
 use super::action::{Action, Input, OnElevation};
-use super::asking::WhenUnreachable;
+use super::ask::WhenUnreachable;
 use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
@@ -24,10 +24,9 @@ impl AgentTrustGuard {
     /// # Errors
     ///
     /// - [`ActionDenied`](AgentTrustError::ActionDenied): no.
-    /// - [`ElevationRequired`](AgentTrustError::ElevationRequired): only after somebody approved it;
-    ///   retry then.
-    /// - [`ApprovalExpired`](AgentTrustError::ApprovalExpired): it was waited for and nobody decided
-    ///   in the approval's time.
+    /// - [`ElevationRequired`](AgentTrustError::ElevationRequired): only after an approver approved it; retry then.
+    /// - [`ApprovalExpired`](AgentTrustError::ApprovalExpired): it was waited for and no approver decided in the
+    ///   approval's time.
     /// - [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable): the Guardian could not be asked,
     ///   or could not decide within the guard's [`timeout`](super::AgentTrustGuardBuilder::timeout).
     /// - Any other error of the request itself, such as a wrong key. None of them is a permit.
@@ -46,12 +45,12 @@ impl AgentTrustGuard {
 
     async fn ask_about(&self, action: Action, around: Option<Approved>) -> Result<Permit> {
         let check = Check { around, ..Check::prepare(self, action)? };
-        match check.ask(self, WhenUnreachable::AsBuilt, &asking()).await? {
-            Decision::Permit(permit) => Ok(permit),
-            Decision::Denied { message, check_id } => {
+        match check.ask(self, WhenUnreachable::AsBuilt, &new_idempotency_key()).await? {
+            Authorization::Permit(permit) => Ok(permit),
+            Authorization::Denied { message, check_id } => {
                 Err(AgentTrustError::ActionDenied { message, check_id })
             }
-            Decision::Held(mut held) => {
+            Authorization::Held(mut held) => {
                 self.disclose(&check, &mut held).await;
                 match check.on_elevation {
                     OnElevation::Fail => Err(held.into()),
@@ -61,7 +60,7 @@ impl AgentTrustGuard {
         }
     }
 
-    /// As [`authorize`](Self::authorize), from code that is not async. Parks this thread until the
+    /// Does the same as [`authorize`](Self::authorize), from code that is not async. Parks this thread until the
     /// answer is there; the asking happens on a background runtime, so that it works inside of a
     /// runtime and outside.
     ///
@@ -86,9 +85,9 @@ impl AgentTrustGuard {
         background::block_on(async move { guard.ask_about(action, around).await })?
     }
 
-    /// This guard, or the same one for the agent that the action names.
+    /// Returns this guard, or the same one for the agent that the action names.
     pub(super) fn acting_as(&self, action: &Action) -> Self {
-        action.principal.as_ref().map_or_else(|| self.clone(), |who| self.acting_for(who))
+        action.principal.as_ref().map_or_else(|| self.clone(), |subject| self.acting_for(subject))
     }
 
     /// Refuses an action that leaves out what must be said, and every one of a guard whose settings make no sense.
@@ -97,7 +96,7 @@ impl AgentTrustGuard {
         let tool = &action.tool;
         let why = if let Some(fault) = &settings.fault {
             fault.clone()
-        } else if self.who.agent_id.is_empty() {
+        } else if self.subject.agent_id.is_empty() {
             format!(
                 "tool {tool:?} did not run, because nobody knows whose call it is, and this guard asks for \
                  no agent of its own; authenticate outside of the guard, and let the action name the \
@@ -116,7 +115,7 @@ impl AgentTrustGuard {
         Err(AgentTrustError::invalid(why))
     }
 
-    /// What the action declares, else what the guard does for those that declare nothing.
+    /// Returns what the action declares, else what the guard does for those that declare nothing.
     pub(super) fn effect_of(&self, action: &Action) -> Option<Effect> {
         action.effect.or(self.shared.settings.default_effect)
     }
@@ -125,11 +124,11 @@ impl AgentTrustGuard {
 /// A check, ready to be sent, and sent again after an approval.
 pub(super) struct Check {
     pub(super) body: CheckRequest,
-    /// What the action itself declares; the guard's default is in `body`.
+    /// The effect that the action itself declares; the guard's default is in `body`.
     pub(super) declared: Option<Effect>,
     pub(super) options: CheckOptions,
     on_elevation: OnElevation,
-    /// What the approver is shown of the input, if it was captured and the guard shows it.
+    /// The input for the approver, if it was captured and the guard discloses it.
     pub(super) disclosure: Option<Disclosure>,
     /// Whether nothing that travels tells what the input is.
     pub(super) summary_is_length: bool,
@@ -137,28 +136,28 @@ pub(super) struct Check {
     around: Option<Approved>,
 }
 
-/// What opens the digest of an input to its approver.
+/// The input and the value that opens its digest to the approver.
 pub(super) struct Disclosure {
     pub(super) input: serde_json::Value,
     pub(super) commitment: Commitment,
 }
 
-/// What an answer says.
-pub(super) enum Decision {
+/// The decision of a check, where the Guardian allows it as a permit.
+pub(super) enum Authorization {
     Permit(Permit),
     Denied { message: String, check_id: Option<String> },
-    Held(Held),
+    Held(HeldAction),
 }
 
-/// An action that waits for somebody's word.
-pub(super) struct Held {
+/// An action that waits for an approval.
+pub(super) struct HeldAction {
     pub(super) message: String,
     pub(super) approval_id: String,
     check_id: Option<String>,
 }
 
-impl From<Held> for AgentTrustError {
-    fn from(held: Held) -> Self {
+impl From<HeldAction> for AgentTrustError {
+    fn from(held: HeldAction) -> Self {
         Self::ElevationRequired { message: held.message, approval_id: held.approval_id }
     }
 }
@@ -168,7 +167,7 @@ impl Check {
         let effect = guard.effect_of(&action);
         guard.refuse_unsaid(&action, effect)?;
         let tool = action.tool.into_owned();
-        let generated = guard.who.session_is_generated;
+        let generated = guard.subject.session_is_generated;
         let mut options =
             CheckOptions::default().scopes(action.scopes).session_is_generated(generated);
         let mut summary = action.summary;
@@ -198,12 +197,12 @@ impl Check {
             }
         }
         let body = CheckRequest {
-            session_id: Some(guard.who.session_id.clone()),
+            session_id: Some(guard.subject.session_id.clone()),
             action_effect: effect.map(|effect| effect.as_str().to_owned()),
             action_input_summary: summary
                 .map(|summary| truncate_summary(&summary).to_owned())
                 .filter(|summary| !summary.is_empty()),
-            ..CheckRequest::new(&guard.who.agent_id, tool)
+            ..CheckRequest::new(&guard.subject.agent_id, tool)
         };
         Ok(Self {
             body,
@@ -220,12 +219,16 @@ impl Check {
         &self.body.action_name
     }
 
-    /// What tells this call from another one of the same tool.
+    /// Returns what tells this call from another one of the same tool.
     pub(super) fn input(&self) -> Option<&str> {
         self.options.input_digest.as_deref().or(self.body.action_input_summary.as_deref())
     }
 
-    pub(super) fn read_answer(&self, guard: &AgentTrustGuard, answer: CheckResponse) -> Decision {
+    pub(super) fn read_answer(
+        &self,
+        guard: &AgentTrustGuard,
+        answer: CheckResponse,
+    ) -> Authorization {
         let CheckResponse { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
         let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
@@ -234,12 +237,15 @@ impl Check {
             // Whatever `allowed` says beside it: the cautious reading wins.
             self.held(guard, reason, result.approval_id, check_id)
         } else if !result.allowed {
-            Decision::Denied { message: format!("tool {tool:?} is denied: {reason}"), check_id }
+            Authorization::Denied {
+                message: format!("tool {tool:?} is denied: {reason}"),
+                check_id,
+            }
         } else if !self.options.scopes.is_empty()
             && !scopes_enforced
             && !guard.shared.settings.trust_gateway_scopes
         {
-            Decision::Denied {
+            Authorization::Denied {
                 message: format!(
                     "tool {tool:?} declares the scopes {}, which this gateway did not check; \
                      build the guard with `trust_gateway_scopes(true)` to run it all the same",
@@ -249,26 +255,26 @@ impl Check {
             }
         } else {
             if guard.shared.settings.may_fail_open() {
-                guard.shared.refused.forget(&guard.who, tool, self.input());
+                guard.shared.refused.forget(&guard.subject, tool, self.input());
             }
             let permit =
                 Permit::new(guard.clone(), tool.to_owned(), check_id, PermitBasis::Allowed);
-            return Decision::Permit(permit.by_approval(result.approval_id));
+            return Authorization::Permit(permit.by_approval(result.approval_id));
         };
         if guard.shared.settings.may_fail_open() {
-            guard.shared.refused.remember(&guard.who, tool, self.input());
+            guard.shared.refused.remember(&guard.subject, tool, self.input());
         }
         if guard.shared.settings.block_on_deny {
             return decision;
         }
-        let (Decision::Denied { message, check_id }
-        | Decision::Held(Held { message, check_id, .. })) = decision
+        let (Authorization::Denied { message, check_id }
+        | Authorization::Held(HeldAction { message, check_id, .. })) = decision
         else {
             return decision;
         };
         guard.shared.counts.not_blocked.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
-            agent_id = guard.who.agent_id,
+            agent_id = guard.subject.agent_id,
             tool,
             reason = message,
             "running a call that was not allowed, because the guard has `block_on_deny(false)`"
@@ -276,19 +282,19 @@ impl Check {
         self.permit(guard, check_id, PermitBasis::MonitorOnly)
     }
 
-    /// An action that waits for its approval; one that the Guardian did not name cannot be waited for.
+    /// Returns an action that waits for its approval; one that the Guardian did not name cannot be waited for.
     fn held(
         &self,
         guard: &AgentTrustGuard,
         reason: &str,
         approval_id: Option<String>,
         check_id: Option<String>,
-    ) -> Decision {
+    ) -> Authorization {
         let tool = self.tool();
         let Some(approval_id) = approval_id.filter(|id| !id.is_empty()) else {
             let message =
                 format!("tool {tool:?} needs an approval that the Guardian did not name: {reason}");
-            return Decision::Denied { message, check_id };
+            return Authorization::Denied { message, check_id };
         };
         let settings = &guard.shared.settings;
         let mut message =
@@ -299,7 +305,7 @@ impl Check {
             );
             guard.shared.warned_of_key.call_once(|| {
                 tracing::warn!(
-                    agent_id = guard.who.agent_id,
+                    agent_id = guard.subject.agent_id,
                     "approvals end with this process, because the guard's key is random: build it with \
                      `state_file`, or set AGENTTRUST_STATE, for a program that comes back to what was held"
                 );
@@ -308,7 +314,7 @@ impl Check {
         if let Some(around) = &self.around {
             message.push_str(&around.to_string());
         }
-        Decision::Held(Held { message, approval_id, check_id })
+        Authorization::Held(HeldAction { message, approval_id, check_id })
     }
 
     pub(super) fn permit(
@@ -316,13 +322,13 @@ impl Check {
         guard: &AgentTrustGuard,
         check_id: Option<String>,
         basis: PermitBasis,
-    ) -> Decision {
+    ) -> Authorization {
         let tool = self.tool().to_owned();
-        Decision::Permit(Permit::new(guard.clone(), tool, check_id, basis))
+        Authorization::Permit(Permit::new(guard.clone(), tool, check_id, basis))
     }
 }
 
-/// The input that was captured, if any was; one that cannot be read is refused, and so is a part of nothing.
+/// Returns the input that was captured, if any was; one that cannot be read is refused, and so is a part of nothing.
 fn captured(tool: &str, input: Input, binds: Option<Binds>) -> Result<Option<serde_json::Value>> {
     match (input, binds) {
         (Input::Captured(input), _) => Ok(Some(input)),
@@ -338,26 +344,26 @@ fn captured(tool: &str, input: Input, binds: Option<Binds>) -> Result<Option<ser
     }
 }
 
-/// Whether a summary is longer than what travels of it.
+/// Returns whether a summary is longer than what travels of it.
 fn goes_on(summary: &str) -> bool {
     truncate_summary(summary).len() < summary.len()
 }
 
-/// What travels of a summary that goes on, and that it does.
+/// Returns what travels of a summary that goes on, and that it does.
 fn cut(summary: &str) -> String {
     summary.chars().take(SUMMARY_MAX_CHARS - 1).chain(['…']).collect()
 }
 
-/// What is said about an input: its length, or the text (cut before it is sent) where that was asked
+/// Returns what is said about an input: its length, or the text (cut before it is sent) where that was asked
 /// for. Of the canonical form, so that it says the same whatever order the program's JSON maps keep.
 fn summarize(canonical: String, log_inputs: bool) -> String {
     if log_inputs { canonical } else { format!("[{} chars]", canonical.chars().count()) }
 }
 
-/// A name for one asking.
-pub(super) fn asking() -> String {
+/// Returns a new key by which the Guardian knows the repetitions of one check.
+pub(super) fn new_idempotency_key() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// How long a check may take by default.
+/// The longest time that a check may take by default.
 pub(super) const CHECK_LIMIT: Duration = Duration::from_secs(5);

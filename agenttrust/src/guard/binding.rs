@@ -8,13 +8,13 @@ use super::state::GuardState;
 use crate::hex;
 use crate::model::name::NAME_MAX_BYTES;
 
-/// What was said of the session and of the key.
+/// The session and the key that were given to the builder.
 pub(super) struct Given {
     pub(super) session_id: Option<String>,
     pub(super) binding_key: Option<[u8; 32]>,
 }
 
-/// What the approvals of a guard are bound by.
+/// The session and the key by which the approvals of a guard are bound.
 pub(super) struct BoundBy {
     pub(super) session_id: String,
     pub(super) session_is_generated: bool,
@@ -23,7 +23,7 @@ pub(super) struct BoundBy {
 }
 
 impl BoundBy {
-    /// What a guard has that makes no call.
+    /// Returns what a guard has that makes no call.
     pub(super) fn nothing() -> Self {
         Self {
             session_id: made_up_session(),
@@ -79,7 +79,7 @@ impl Given {
     }
 }
 
-/// A session and a key at random, for a state file that is not there yet.
+/// Returns a session and a key at random, for a state file that is not there yet.
 fn generated() -> Result<GuardState, String> {
     Ok(GuardState { session_id: made_up_session(), binding_key: random_key()? })
 }

@@ -9,18 +9,18 @@ use crate::background;
 use crate::doubling::Doubling;
 use crate::transport::TransportError;
 
-/// So many misses in a row stop the asking of a guard.
+/// The number of misses in a row that stops the asking of a guard.
 const MISSES: u32 = 5;
 /// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// It doubles each time that the trial after it misses too. The longest is short enough that a Guardian
+/// The pause, which doubles each time that the trial after it misses too. The longest is short enough that a Guardian
 /// that is back is asked again soon.
 const PAUSES: Doubling = Doubling::new(FIRST_PAUSE, Duration::from_secs(5));
 
 /// Counts calls that got no answer, and remembers why: a pause opens nothing that its reason would not.
 #[derive(Debug)]
 pub struct Breaker {
-    /// So many misses in a row stop the asking.
+    /// The number of misses in a row that stops the asking.
     most: u32,
     state: Mutex<State>,
     /// Changes whenever something is known of the Guardian.
@@ -33,7 +33,7 @@ impl Default for Breaker {
     }
 }
 
-/// Why a call got no answer; the later one is the worse.
+/// The reason why a call got no answer; the later one is the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Miss {
     /// No connection could be made.
@@ -43,7 +43,7 @@ pub enum Miss {
 }
 
 impl Miss {
-    /// The miss that this error is.
+    /// Returns the miss that this error is.
     #[must_use]
     pub fn from_error(error: &TransportError) -> Self {
         if error.is_unreachable() { Self::Away } else { Self::Slow }
@@ -64,7 +64,7 @@ struct State {
 struct Pause {
     until: Instant,
     length: Duration,
-    /// How many trials before it missed.
+    /// The number of trials before it that missed.
     trials: u32,
     why: Miss,
     /// Whether one caller is finding out what is true now.
@@ -77,10 +77,10 @@ pub struct Admission {
     pauses: u64,
 }
 
-/// That the Guardian is not to be asked now.
+/// The answer that the Guardian is not to be asked now.
 #[derive(Debug)]
 pub struct Paused {
-    /// Why it is not.
+    /// The reason why it is not.
     pub why: Miss,
     trial: Option<Trial>,
 }
@@ -106,7 +106,7 @@ impl Paused {
 }
 
 impl Breaker {
-    /// One that stops the asking after so many misses in a row.
+    /// Creates one that stops the asking after so many misses in a row.
     #[must_use]
     pub fn after(misses: u32) -> Self {
         Self { most: misses, state: Mutex::default(), known: watch::Sender::new(()) }

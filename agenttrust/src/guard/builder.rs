@@ -11,7 +11,7 @@ use super::breaker::Breaker;
 use super::digest;
 use super::refused::Refused;
 use super::reporter::Reporter;
-use super::{AgentTrustGuard, PassCounts, Shared, Who};
+use super::{AgentTrustGuard, PassCounts, Shared, Subject};
 use crate::client::AgentTrustClient;
 use crate::model::Effect;
 
@@ -43,7 +43,7 @@ pub(super) struct Settings {
     /// Asks for agents that are known by their tokens, and for none of its own.
     pub(super) gateway: bool,
     pub(super) binding_key: [u8; 32],
-    /// Its name, which travels.
+    /// The key's name, which travels.
     pub(super) key_id: String,
     /// Whether the key is random, and ends with the process.
     pub(super) key_is_random: bool,
@@ -52,7 +52,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Whether an outage may let any call through.
+    /// Returns whether an outage may let any call through.
     pub(super) fn may_fail_open(&self) -> bool {
         self.fail_open || !self.fail_open_for.is_empty()
     }
@@ -91,7 +91,7 @@ impl AgentTrustGuardBuilder {
         builder
     }
 
-    /// The session that checks and reports belong to: by default `AGENTTRUST_SESSION_ID`, else the one in the
+    /// Sets the session that checks and reports belong to: by default `AGENTTRUST_SESSION_ID`, else the one in the
     /// [`state_file`](Self::state_file), else a random UUID.
     ///
     /// An approval serves only in the session that it was asked for in, where that was given. One that the
@@ -101,7 +101,7 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// Whether a denial or a required elevation is an error; it is by default.
+    /// Sets whether a denial or a required elevation is an error; it is by default.
     ///
     /// With `false` such calls run: for watching what a policy would deny. Each is logged at WARN and
     /// counted. A check without a decision is neither, and stays an error.
@@ -110,7 +110,7 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// Whether calls run unchecked while the Guardian cannot be reached; they do not by default.
+    /// Sets whether calls run unchecked while the Guardian cannot be reached; they do not by default.
     ///
     /// Unreachable means that no connection could be made, or that something in between answered with
     /// 502, 503 or 504 in the Guardian's place: without the header `AgentTrust-Guardian` and without the
@@ -132,14 +132,14 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// As [`fail_open`](Self::fail_open), for calls that declare one of these effects themselves; the
+    /// Does the same as [`fail_open`](Self::fail_open), for calls that declare one of these effects themselves; the
     /// guard's own [`action_effect`](Self::action_effect) declares nothing.
     pub fn fail_open_for(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
         self.settings.fail_open_for.extend(effects);
         self
     }
 
-    /// The effect of calls that declare none: `read`, `mutating`, `destructive` or `admin`.
+    /// Sets the effect of calls that declare none: `read`, `mutating`, `destructive` or `admin`.
     pub fn action_effect(mut self, effect: impl AsRef<str>) -> Self {
         match effect.as_ref().parse() {
             Ok(effect) => self.settings.default_effect = Some(effect),
@@ -150,14 +150,14 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// Whether the beginning of each captured input (200 characters) is sent as its summary; only
+    /// Sets whether the beginning of each captured input (200 characters) is sent as its summary; only
     /// its length is by default.
     pub fn log_inputs(mut self, log: bool) -> Self {
         self.settings.log_inputs = log;
         self
     }
 
-    /// Whether the approver of a held call is shown its whole input, until the decision.
+    /// Sets whether the approver of a held call is shown its whole input, until the decision.
     ///
     /// By default it is where the Guardian is embedded in this process and keeps its data in memory or in an
     /// SQLite file that only its owner can reach: there the input does not leave the machine. Elsewhere it is not,
@@ -168,14 +168,14 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// Whether calls that declare scopes run although the gateway does not check scopes; they do not
+    /// Sets whether calls that declare scopes run although the gateway does not check scopes; they do not
     /// by default.
     pub fn trust_gateway_scopes(mut self, trust: bool) -> Self {
         self.settings.trust_gateway_scopes = trust;
         self
     }
 
-    /// Whether calls that declare no effect are refused; by default the Guardian finds one by their names.
+    /// Sets whether calls that declare no effect are refused; by default the Guardian finds one by their names.
     ///
     /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none: `#[guarded]`
     /// shows it ("Every effect declared").
@@ -184,7 +184,7 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// How long one check may take; 5 seconds by default. Waiting for an approval is not part of it.
+    /// Sets how long one check may take; 5 seconds by default. Waiting for an approval is not part of it.
     ///
     /// A Guardian that could not decide in time, or has too much to do, says when to ask again: within
     /// this time the guard does, under the same idempotency key. After it the call fails with
@@ -194,7 +194,7 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// The key under which inputs are digested: by default the 64 hexadecimal digits of
+    /// Sets the key under which inputs are digested: by default the 64 hexadecimal digits of
     /// `AGENTTRUST_BINDING_KEY`, else the one in the [`state_file`](Self::state_file), else a random one.
     ///
     /// An approval is bound to the digest of an input, so one that was asked for under a random key ends with
@@ -204,7 +204,7 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// The file that keeps the session and the key of this guard, so that a program can be held, exit, and
+    /// Sets the file that keeps the session and the key of this guard, so that a program can be held, exit, and
     /// run what was approved meanwhile; by default the one that `AGENTTRUST_STATE` names, else none.
     ///
     /// It is made where it is not there, and only its owner may reach it (mode 600): one that others can
@@ -241,7 +241,10 @@ impl AgentTrustGuardBuilder {
         }
         let BoundBy { session_id, session_is_generated, .. } = bound_by;
         AgentTrustGuard {
-            who: Arc::new(Who { session_is_generated, ..Who::new(agent_id, session_id) }),
+            subject: Arc::new(Subject {
+                session_is_generated,
+                ..Subject::new(agent_id, session_id)
+            }),
             shared: Arc::new(Shared {
                 reporter: Reporter::new(client.clone()),
                 client,

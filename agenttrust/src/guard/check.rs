@@ -32,7 +32,7 @@ impl AgentTrustGuard {
         self.check_action(Action::new(tool.to_owned()).summary(summary)).await
     }
 
-    /// As [`check`](Self::check), for a call of this effect: `read`, `mutating`, `destructive` or
+    /// Does the same as [`check`](Self::check), for a call of this effect: `read`, `mutating`, `destructive` or
     /// `admin`.
     ///
     /// # Errors
@@ -60,9 +60,9 @@ impl AgentTrustGuard {
         let covered = permit.basis() == PermitBasis::Covered;
         let (tool, check_id) = permit.into_check();
         if covered {
-            self.who.unreported.remember(tool, Unheard::Covered);
+            self.subject.unreported.remember(tool, Unheard::Covered);
         } else if let Some(check_id) = check_id {
-            self.who.unreported.remember(tool, Unheard::Check(check_id));
+            self.subject.unreported.remember(tool, Unheard::Check(check_id));
         }
         Ok(())
     }
@@ -78,16 +78,16 @@ impl AgentTrustGuard {
         self.report_outcome(tool, outcome, Duration::from_millis(duration_ms));
     }
 
-    /// As [`report`](Self::report), with the type of the error.
+    /// Does the same as [`report`](Self::report), with the type of the error.
     pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
-        let check_id = match self.who.unreported.take(tool) {
+        let check_id = match self.subject.unreported.take(tool) {
             Some(Unheard::Check(check_id)) => Some(check_id),
             // The layer that covered it reports it.
             Some(Unheard::Covered) => return,
             None => None,
         };
-        let who = Arc::clone(&self.who);
-        let report = Report { who, tool: tool.to_owned(), duration, outcome, check_id };
+        let subject = Arc::clone(&self.subject);
+        let report = Report { subject, tool: tool.to_owned(), duration, outcome, check_id };
         self.shared.reporter.enqueue(report);
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct Unreported {
 #[derive(Debug)]
 enum Unheard {
     Check(String),
-    /// Covered by a layer, so that nobody is to be told.
+    /// The check of a call that a layer covers, for which no report is due.
     Covered,
 }
 

@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl Cover {
-    /// What `guard` is about to be asked, to be handed on once it said yes.
+    /// Returns what `guard` is about to be asked, to be handed on once it said yes.
     #[must_use]
     pub fn for_action(guard: &AgentTrustGuard, action: &Action) -> Self {
         Self(Arc::new(Inner {
@@ -44,15 +44,15 @@ impl Cover {
         }))
     }
 
-    /// A cover that covers nothing: whoever runs with it has the guard that was asked, and asks.
+    /// Returns a cover that covers nothing: a call that runs with it has the guard that was asked, and asks.
     #[must_use]
     pub fn spent(self) -> Self {
         self.0.used.store(true, Ordering::Release);
         self
     }
 
-    /// Hands on that `permit` is there. One that nobody gave, be it that the Guardian was away, covers
-    /// nothing: what the inner call declares of itself may be more than may run unasked.
+    /// Marks the cover as under `permit`. A permit without a decision, such as one that was given because the Guardian
+    /// was away, covers nothing: what the inner call declares of itself may be more than may run unasked.
     #[must_use]
     pub(super) fn under(self, permit: &mut Permit) -> Self {
         if permit.basis() != PermitBasis::Allowed {
@@ -63,7 +63,7 @@ impl Cover {
         self
     }
 
-    /// The guard that was asked, which is the current one wherever the cover is in hand.
+    /// Returns the guard that was asked, which is the current one wherever the cover is in hand.
     pub(super) fn guard(&self) -> &AgentTrustGuard {
         &self.0.guard
     }
@@ -87,7 +87,7 @@ impl Cover {
     }
 }
 
-/// The permit of a call that an outer one covers, if there is one and nobody had it yet.
+/// Returns the permit of a call that an outer one covers, if there is one and no call has taken it yet.
 pub(super) fn permit(guard: &AgentTrustGuard, action: &Action) -> Option<Permit> {
     let cover = scope::find_cover(|cover| cover.covers(guard, action) && cover.take())?;
     let handle = cover.0.handle.get().cloned();

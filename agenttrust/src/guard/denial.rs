@@ -39,7 +39,7 @@ use crate::error::AgentTrustError;
     note = "in a guarded `impl` block, a method that is no tool is left out with `#[guarded(skip)]`"
 )]
 pub trait FromDenial {
-    /// The output of a call that did not happen.
+    /// Returns the output of a call that did not happen.
     fn from_denial(denial: AgentTrustError) -> Self;
 }
 

@@ -11,8 +11,8 @@
 //! integers apart follow it once more, as the program wrote them (an integer digit by digit), so that
 //! an approval for one of them never serves another.
 //!
-//! Whoever sees a digest cannot guess the input behind it, because `r` is unknown to them; whoever is
-//! given `r` and the input can check both, and learns nothing about any other input.
+//! A reader of a digest cannot guess the input behind it, because `r` is unknown to them. An approver who is given `r`
+//! and the input can check both, and learns nothing about any other input.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -31,7 +31,7 @@ const EXACT: u64 = (1 << 53) - 1;
 pub struct Commitment {
     /// The digest, 64 hexadecimal digits. Safe to show to anyone.
     pub digest: String,
-    /// `r`, 64 hexadecimal digits: shown to the Guardian together with the input, or to nobody.
+    /// The value `r`, 64 hexadecimal digits. Only the Guardian may see it, together with the input.
     pub opening: String,
 }
 
@@ -50,7 +50,7 @@ pub fn commit(key: &[u8; 32], input: &Value) -> Result<Commitment> {
     commit_canonical(key, input, &canonical(input)?)
 }
 
-/// As [`commit`], for an `input` whose canonical form is there already.
+/// Does the same as [`commit`], for an `input` whose canonical form is there already.
 pub(super) fn commit_canonical(
     key: &[u8; 32],
     input: &Value,
@@ -72,7 +72,7 @@ pub fn key_id(key: &[u8; 32]) -> String {
     hex::encode(digest.get(..8).unwrap_or_default())
 }
 
-/// Whether `digest` commits to `input`, given the `opening` that came with it.
+/// Returns whether `digest` commits to `input`, given the `opening` that came with it.
 ///
 /// ```
 /// use agenttrust::guard::digest::{commit, opens};
@@ -104,7 +104,7 @@ fn digest_of(opening: &[u8; 32], encoded: &[u8]) -> String {
     hex::encode(&digest)
 }
 
-/// The RFC 8785 form of `input`.
+/// Returns the RFC 8785 form of `input`.
 pub(super) fn canonical(input: &Value) -> Result<String> {
     serde_json_canonicalizer::to_string(input).map_err(|error| {
         AgentTrustError::invalid(format!(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::outcome::CallOutcome;
 use super::permit::PermitBasis;
 
-/// A view of a [`Permit`](crate::Permit) that somebody else holds.
+/// A view of a [`Permit`](crate::Permit), for code that does not hold the permit itself.
 ///
 /// It permits nothing by itself. What is said through it counts when the call ends; a call that is
 /// dropped or panics is reported as such, whatever was said.
@@ -42,26 +42,26 @@ impl PermitHandle {
         }))
     }
 
-    /// The tool that may run.
+    /// Returns the tool that may run.
     #[must_use]
     pub fn tool(&self) -> &str {
         &self.0.tool
     }
 
-    /// The agent that it runs for.
+    /// Returns the agent that it runs for.
     #[must_use]
     pub fn agent_id(&self) -> &str {
         &self.0.agent_id
     }
 
-    /// The id of the check behind the permit, to be found in the audit; none when the Guardian was not
+    /// Returns the id of the check behind the permit, to be found in the audit; none when the Guardian was not
     /// asked.
     #[must_use]
     pub fn check_id(&self) -> Option<&str> {
         self.0.check_id.as_deref()
     }
 
-    /// Why it may run; none once the call was over when this was made.
+    /// Returns why it may run; none once the call was over when this was made.
     #[must_use]
     pub fn basis(&self) -> Option<PermitBasis> {
         self.0.basis

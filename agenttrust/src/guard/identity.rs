@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AgentTrustGuard, Who};
+use super::{AgentTrustGuard, Subject};
 use crate::model::Timestamp;
 
 /// An agent that was known by its token: who it is, and the session that its calls belong to.
@@ -37,7 +37,7 @@ struct Inner {
 }
 
 impl AgentIdentity {
-    /// An agent in a session. Say this only of an agent that has proven who it is.
+    /// Creates an agent in a session. Say this only of an agent that has proven who it is.
     pub fn new(agent_id: impl Into<String>, session_id: impl Into<String>) -> Self {
         let inner = Inner {
             agent_id: agent_id.into(),
@@ -49,49 +49,49 @@ impl AgentIdentity {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The agent's organisation.
+    /// Sets the agent's organisation.
     #[must_use]
     pub fn with_org_id(self, org_id: impl Into<String>) -> Self {
         self.with(|inner| inner.org_id = Some(org_id.into()))
     }
 
-    /// What its token may be used for.
+    /// Sets what its token may be used for.
     #[must_use]
     pub fn with_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.with(|inner| inner.scopes = scopes.into_iter().map(Into::into).collect())
     }
 
-    /// When its token stops working.
+    /// Sets when its token stops working.
     #[must_use]
     pub fn with_expiry(self, expires_at: Timestamp) -> Self {
         self.with(|inner| inner.expires_at = Some(expires_at))
     }
 
-    /// The agent's id.
+    /// Returns the agent's id.
     #[must_use]
     pub fn agent_id(&self) -> &str {
         &self.inner.agent_id
     }
 
-    /// The session that its calls belong to.
+    /// Returns the session that its calls belong to.
     #[must_use]
     pub fn session_id(&self) -> &str {
         &self.inner.session_id
     }
 
-    /// The agent's organisation, where it is known.
+    /// Returns the agent's organisation, where it is known.
     #[must_use]
     pub fn org_id(&self) -> Option<&str> {
         self.inner.org_id.as_deref()
     }
 
-    /// What its token may be used for.
+    /// Returns what its token may be used for.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.inner.scopes
     }
 
-    /// When its token stops working, where that is known.
+    /// Returns when its token stops working, where that is known.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.inner.expires_at
@@ -104,14 +104,15 @@ impl AgentIdentity {
 }
 
 impl AgentTrustGuard {
-    /// This guard, asking for another agent in that agent's session: what a server does for the
+    /// Returns this guard, asking for another agent in that agent's session: what a server does for the
     /// agents that come to it. Settings, connections and the queue of reports are the same.
     ///
     /// The guard's key must be one that may ask for that agent: of the role `gateway`, inside a session
     /// made from the agent's token.
     #[must_use]
     pub fn acting_for(&self, identity: &AgentIdentity) -> Self {
-        let who = Who::new(identity.agent_id().to_owned(), identity.session_id().to_owned());
-        Self { who: Arc::new(who), shared: Arc::clone(&self.shared) }
+        let subject =
+            Subject::new(identity.agent_id().to_owned(), identity.session_id().to_owned());
+        Self { subject: Arc::new(subject), shared: Arc::clone(&self.shared) }
     }
 }

@@ -7,7 +7,7 @@
 //! names for the first and the last.
 
 mod action;
-mod asking;
+mod ask;
 mod authorize;
 mod binding;
 mod breaker;
@@ -78,12 +78,12 @@ use crate::error::Result;
 /// ```
 #[derive(Clone)]
 pub struct AgentTrustGuard {
-    who: Arc<Who>,
+    subject: Arc<Subject>,
     shared: Arc<Shared>,
 }
 
-/// For whom a guard asks.
-struct Who {
+/// The agent that a guard asks for, in its session.
+struct Subject {
     agent_id: String,
     session_id: String,
     /// Whether the guard made the session id up.
@@ -91,14 +91,14 @@ struct Who {
     unreported: Unreported,
 }
 
-impl Who {
+impl Subject {
     fn new(agent_id: String, session_id: String) -> Self {
         let unreported = Unreported::default();
         Self { agent_id, session_id, session_is_generated: false, unreported }
     }
 }
 
-/// What is the same for whomever it asks.
+/// The parts of a guard that are the same for every agent it asks for.
 struct Shared {
     client: AgentTrustClient,
     settings: Settings,
@@ -118,7 +118,7 @@ struct PassCounts {
     not_blocked: AtomicU64,
 }
 
-/// What a guard did besides allowing and denying; see [`AgentTrustGuard::stats`].
+/// The counts of what a guard did besides allowing and denying; see [`AgentTrustGuard::stats`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GuardStats {
@@ -135,7 +135,7 @@ pub struct GuardStats {
 }
 
 impl AgentTrustGuard {
-    /// A guard with default settings.
+    /// Creates a guard with default settings.
     #[must_use]
     pub fn new(client: AgentTrustClient, agent_id: &str) -> Self {
         Self::builder(client, agent_id).build()
@@ -165,26 +165,26 @@ impl AgentTrustGuard {
         AgentTrustGuardBuilder::gateway(client)
     }
 
-    /// The agent that this guard asks for; empty for a [`gateway`](Self::gateway).
+    /// Returns the agent that this guard asks for; empty for a [`gateway`](Self::gateway).
     #[must_use]
     pub fn agent_id(&self) -> &str {
-        &self.who.agent_id
+        &self.subject.agent_id
     }
 
-    /// The session that its checks and reports belong to.
+    /// Returns the session that its checks and reports belong to.
     #[must_use]
     pub fn session_id(&self) -> &str {
-        &self.who.session_id
+        &self.subject.session_id
     }
 
-    /// Whether both are one guard, asking for one agent in one session.
+    /// Returns whether both are one guard, asking for one agent in one session.
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
-            && self.who.agent_id == other.who.agent_id
-            && self.who.session_id == other.who.session_id
+            && self.subject.agent_id == other.subject.agent_id
+            && self.subject.session_id == other.subject.session_id
     }
 
-    /// The client that it asks through.
+    /// Returns the client that it asks through.
     #[must_use]
     pub fn client(&self) -> &AgentTrustClient {
         &self.shared.client
@@ -213,7 +213,7 @@ impl AgentTrustGuard {
         self.run_with(action, || call).await
     }
 
-    /// As [`run`](Self::run), and makes the future only once the action is allowed.
+    /// Does the same as [`run`](Self::run), and makes the future only once the action is allowed.
     ///
     /// # Errors
     ///
@@ -250,8 +250,7 @@ impl AgentTrustGuard {
         self.shared.reporter.flush().await
     }
 
-    /// Sends everything reported so far, as the last thing a guard does. A later report starts
-    /// anew.
+    /// Sends everything reported so far, as the last thing a guard does. A later report starts the reporter again.
     ///
     /// # Errors
     ///
@@ -264,7 +263,7 @@ impl AgentTrustGuard {
         self.flush().await
     }
 
-    /// What this guard did besides allowing and denying.
+    /// Returns what this guard did besides allowing and denying.
     #[must_use]
     pub fn stats(&self) -> GuardStats {
         let (waiting, dropped, undelivered) = self.shared.reporter.stats();
@@ -281,8 +280,8 @@ impl AgentTrustGuard {
 impl fmt::Debug for AgentTrustGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentTrustGuard")
-            .field("agent_id", &self.who.agent_id)
-            .field("session_id", &self.who.session_id)
+            .field("agent_id", &self.subject.agent_id)
+            .field("session_id", &self.subject.session_id)
             .finish_non_exhaustive()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-/// What became of a call, as it is reported.
+/// The outcome of a call, as it is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallOutcome {
-    /// It worked.
+    /// A call that worked.
     Success,
-    /// It failed.
+    /// A call that failed.
     Failure {
         /// The *type* of the error. Never its message, which may hold what the tool was given.
         error_type: Cow<'static, str>,
@@ -16,7 +16,7 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// A failure of this type.
+    /// Creates a failure of this type.
     pub fn failure(error_type: impl Into<Cow<'static, str>>) -> Self {
         Self::Failure { error_type: error_type.into() }
     }
@@ -39,7 +39,7 @@ impl CallOutcome {
 /// assert_eq!(output.outcome(), CallOutcome::failure("ParseIntError"));
 /// ```
 pub trait Outcome {
-    /// What became of the call that returned this.
+    /// Returns what became of the call that returned this.
     fn outcome(&self) -> CallOutcome;
 }
 
@@ -52,7 +52,7 @@ impl<T, E> Outcome for Result<T, E> {
     }
 }
 
-/// The name of a type without its path and its parameters, as the guide reports errors.
+/// Returns the name of a type without its path and its parameters, as the guide reports errors.
 fn class_name<E>() -> &'static str {
     let full = std::any::type_name::<E>();
     let bare = full.split('<').next().unwrap_or(full);

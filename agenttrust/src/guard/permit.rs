@@ -30,24 +30,24 @@ use super::reporter::Report;
 #[must_use = "a permit that is dropped at once reports its call as cancelled"]
 pub struct Permit {
     guard: AgentTrustGuard,
-    /// Taken when the outcome is known.
+    /// The permitted call, until its outcome is known.
     call: Option<Call>,
 }
 
-/// What is known of the permitted call.
+/// The facts about the permitted call that its report needs.
 struct Call {
     tool: String,
     check_id: Option<String>,
     approval_id: Option<String>,
     basis: PermitBasis,
     begun: Instant,
-    /// What else is known of it to whoever runs it.
+    /// The view of the permit that the code around or inside the call holds.
     handle: Option<PermitHandle>,
     /// A permit made during unwinding (in a destructor) is not ended by that panic.
     was_panicking: bool,
 }
 
-/// Why a call may run.
+/// The reason why a call may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PermitBasis {
@@ -82,7 +82,7 @@ impl Permit {
         self
     }
 
-    /// The permit of a call that an outer one covers: silent, since the outer one reports.
+    /// Returns the permit of a call that an outer one covers: silent, since the outer one reports.
     pub(super) fn covered(
         guard: AgentTrustGuard,
         tool: String,
@@ -95,36 +95,36 @@ impl Permit {
         permit
     }
 
-    /// The id of the check behind this permit; none when the Guardian was not asked.
+    /// Returns the id of the check behind this permit; none when the Guardian was not asked.
     #[must_use]
     pub fn check_id(&self) -> Option<&str> {
         self.call.as_ref().and_then(|call| call.check_id.as_deref())
     }
 
-    /// The id of the approval that this permit used; none for a call that needed none.
+    /// Returns the id of the approval that this permit used; none for a call that needed none.
     #[must_use]
     pub fn approval_id(&self) -> Option<&str> {
         self.call.as_ref().and_then(|call| call.approval_id.as_deref())
     }
 
-    /// The agent that may run it.
+    /// Returns the agent that may run it.
     pub(super) fn agent_id(&self) -> &str {
-        &self.guard.who.agent_id
+        &self.guard.subject.agent_id
     }
 
-    /// The tool that may run.
+    /// Returns the tool that may run.
     #[must_use]
     pub fn tool(&self) -> &str {
         self.call.as_ref().map_or("", |call| &call.tool)
     }
 
-    /// Why it may run.
+    /// Returns why it may run.
     #[must_use]
     pub fn basis(&self) -> PermitBasis {
         self.call.as_ref().map_or(PermitBasis::Allowed, |call| call.basis)
     }
 
-    /// How long it has been held.
+    /// Returns how long it has been held.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.call.as_ref().map_or(Duration::ZERO, |call| call.begun.elapsed())
@@ -135,7 +135,7 @@ impl Permit {
         self.finish_with(output.outcome());
     }
 
-    /// As [`finish`](Self::finish), for outputs that are no [`Outcome`].
+    /// Does the same as [`finish`](Self::finish), for outputs that are no [`Outcome`].
     ///
     /// What was said through a [`handle`](Self::handle) goes before `outcome`.
     pub fn finish_with(mut self, outcome: CallOutcome) {
@@ -149,13 +149,13 @@ impl Permit {
         self.report(outcome);
     }
 
-    /// What whoever runs the call may know of its permit and say about its outcome, while the permit
-    /// itself stays with whoever asked.
+    /// Returns a view of the permit for the code that runs the call: what it may know of the permit, and what it may
+    /// say about the outcome. The permit itself stays with the caller of `authorize`.
     pub fn handle(&mut self) -> PermitHandle {
         let Some(call) = &mut self.call else {
             return PermitHandle::default();
         };
-        let agent_id = &self.guard.who.agent_id;
+        let agent_id = &self.guard.subject.agent_id;
         let new = || PermitHandle::new(&call.tool, call.check_id.as_deref(), call.basis, agent_id);
         call.handle.get_or_insert_with(new).clone()
     }
@@ -168,7 +168,7 @@ impl Permit {
     fn report(&mut self, outcome: CallOutcome) {
         if let Some(call) = self.call.take().filter(|call| call.basis != PermitBasis::Covered) {
             self.guard.shared.reporter.enqueue(Report {
-                who: Arc::clone(&self.guard.who),
+                subject: Arc::clone(&self.guard.subject),
                 tool: call.tool,
                 duration: call.begun.elapsed(),
                 outcome,

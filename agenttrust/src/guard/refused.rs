@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-use super::Who;
+use super::Subject;
 
 const ACTIONS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-/// As long as an approval is pending by default.
+/// The time that a refusal is remembered: as long as an approval is pending by default.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
 /// The actions that the Guardian did not allow when it was last asked.
@@ -21,7 +21,7 @@ pub(super) struct Refused {
 #[derive(Debug)]
 struct Kept {
     actions: LruCache<Key, Instant>,
-    /// When one was last pushed out that should have been remembered longer.
+    /// The time when a refusal was last pushed out that should have been remembered longer.
     lost: Option<Instant>,
 }
 
@@ -35,26 +35,26 @@ impl Default for Refused {
 }
 
 impl Refused {
-    pub(super) fn remember(&self, who: &Who, tool: &str, input: Option<&str>) {
+    pub(super) fn remember(&self, subject: &Subject, tool: &str, input: Option<&str>) {
         let mut kept = self.lock();
-        let key = key(who, tool, input);
+        let key = key(subject, tool, input);
         let pushed_out = kept.actions.push(key.clone(), Instant::now());
         if pushed_out.is_some_and(|(other, at)| other != key && at.elapsed() < REMEMBERED) {
             kept.lost = Some(Instant::now());
         }
     }
 
-    pub(super) fn forget(&self, who: &Who, tool: &str, input: Option<&str>) {
+    pub(super) fn forget(&self, subject: &Subject, tool: &str, input: Option<&str>) {
         let actions = &mut self.lock().actions;
         if !actions.is_empty() {
-            actions.pop(&key(who, tool, input));
+            actions.pop(&key(subject, tool, input));
         }
     }
 
-    pub(super) fn holds(&self, who: &Who, tool: &str, input: Option<&str>) -> bool {
+    pub(super) fn holds(&self, subject: &Subject, tool: &str, input: Option<&str>) -> bool {
         let kept = self.lock();
         // One that cannot be remembered any more may be this one.
-        let at = kept.actions.peek(&key(who, tool, input)).copied().max(kept.lost);
+        let at = kept.actions.peek(&key(subject, tool, input)).copied().max(kept.lost);
         at.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
@@ -63,6 +63,6 @@ impl Refused {
     }
 }
 
-fn key(who: &Who, tool: &str, input: Option<&str>) -> Key {
-    (who.agent_id.clone(), tool.to_owned(), input.map(str::to_owned))
+fn key(subject: &Subject, tool: &str, input: Option<&str>) -> Key {
+    (subject.agent_id.clone(), tool.to_owned(), input.map(str::to_owned))
 }

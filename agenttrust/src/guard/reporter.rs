@@ -1,4 +1,4 @@
-//! The reporter: outcomes in, batches out, nobody waits.
+//! The reporter: outcomes in, batches out, and no call waits.
 //!
 //! Reports go into a bounded queue; one task on the background runtime sends them in batches of up
 //! to 10, or whatever is there after half a second. A full queue drops and counts: telemetry is best
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Who;
+use super::Subject;
 use super::outcome::CallOutcome;
 use crate::background::{self, BlockError};
 use crate::client::AgentTrustClient;
@@ -23,18 +23,18 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 10;
 /// Batches that may be open, one for each agent and session; beyond it all are sent.
 const OPEN_BATCHES: usize = 64;
-/// How long the oldest report of a batch waits for the others.
+/// The time that the oldest report of a batch waits for the others.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long one batch may take to send.
+/// The longest time that one batch may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
-/// How long a flush waits for the reports before it.
+/// The longest time that a flush waits for the reports before it.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
-/// How long the last drop of a guard waits for its reports.
+/// The longest time that the last drop of a guard waits for its reports.
 pub(super) const DROP_LIMIT: Duration = Duration::from_secs(2);
 
-/// What became of one call.
+/// A report: the outcome of one call.
 pub(super) struct Report {
-    pub(super) who: Arc<Who>,
+    pub(super) subject: Arc<Subject>,
     pub(super) tool: String,
     pub(super) duration: Duration,
     pub(super) outcome: CallOutcome,
@@ -49,14 +49,14 @@ enum Message {
 
 /// A report as it travels, and whose it is.
 struct Reported {
-    who: Arc<Who>,
+    subject: Arc<Subject>,
     event: TelemetryEvent,
     check_id: Option<String>,
 }
 
-/// Where a guard's reports go.
+/// The queue that a guard's reports go into.
 pub(super) struct Reporter {
-    /// What the sending task starts with.
+    /// The client that the sending task starts with.
     client: AgentTrustClient,
     /// Started with the first report: a guard that reports nothing costs no task.
     running: OnceLock<Running>,
@@ -69,7 +69,7 @@ struct Running {
     ended: Mutex<std_mpsc::Receiver<()>>,
 }
 
-/// What became of the reports themselves.
+/// The counts of reports that wait, were dropped, or could not be delivered.
 #[derive(Debug, Default)]
 struct Counts {
     waiting: AtomicUsize,
@@ -85,10 +85,10 @@ impl Reporter {
     /// Queues a report; a full queue drops and counts it.
     pub(super) fn enqueue(&self, report: Report) {
         let event = event_of(&report);
-        let Report { who, check_id, .. } = report;
+        let Report { subject, check_id, .. } = report;
         // Counted before it is queued, so that the count is never behind the sending task.
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        let message = Message::Report(Reported { who, event, check_id });
+        let message = Message::Report(Reported { subject, event, check_id });
         if self.running().queue.try_send(message).is_err() {
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             if self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -136,7 +136,7 @@ impl Reporter {
         }
     }
 
-    /// How many reports are waiting, were dropped, and were not taken.
+    /// Returns how many reports are waiting, were dropped, and were not taken.
     pub(super) fn stats(&self) -> (usize, u64, u64) {
         (
             self.counts.waiting.load(Ordering::Relaxed),
@@ -223,16 +223,16 @@ async fn send_all(
     }
 }
 
-/// What waits to be sent: one batch for each agent and session.
+/// The reports that wait to be sent: one batch for each agent and session.
 #[derive(Default)]
 struct Batches {
     open: Vec<Batch>,
-    /// Why the last batch that failed was not taken, until a flush asks.
+    /// The reason why the last batch that failed was not accepted, until a flush asks.
     fault: Option<AgentTrustError>,
 }
 
 struct Batch {
-    who: Arc<Who>,
+    subject: Arc<Subject>,
     events: Vec<TelemetryEvent>,
     check_ids: Vec<Option<String>>,
 }
@@ -244,11 +244,11 @@ impl Batches {
 
     /// Adds a report to its batch, and sends that if it is full; or all, if there are too many.
     async fn add(&mut self, reported: Reported, client: &AgentTrustClient, counts: &Counts) {
-        let Reported { who, event, check_id } = reported;
-        let place = self.open.iter().position(|batch| batch.is_of(&who));
+        let Reported { subject, event, check_id } = reported;
+        let place = self.open.iter().position(|batch| batch.is_of(&subject));
         let mut batch = match place {
             Some(place) => self.open.swap_remove(place),
-            None => Batch { who, events: Vec::new(), check_ids: Vec::new() },
+            None => Batch { subject, events: Vec::new(), check_ids: Vec::new() },
         };
         batch.events.push(event);
         batch.check_ids.push(check_id);
@@ -284,16 +284,17 @@ impl Batches {
 
 impl Batch {
     async fn send(self, client: AgentTrustClient) -> Result<()> {
-        let Self { who, events, check_ids } = self;
+        let Self { subject, events, check_ids } = self;
         let telemetry = client.telemetry();
-        let sending = telemetry.report_checked(&who.agent_id, &who.session_id, &events, &check_ids);
+        let sending =
+            telemetry.report_checked(&subject.agent_id, &subject.session_id, &events, &check_ids);
         let sent = background::timeout(SEND_LIMIT, sending).await;
         sent.unwrap_or_else(|elapsed| Err(crate::TransportError::classify(elapsed.into()).into()))
             .map(drop)
     }
 
-    fn is_of(&self, who: &Who) -> bool {
-        self.who.agent_id == who.agent_id && self.who.session_id == who.session_id
+    fn is_of(&self, subject: &Subject) -> bool {
+        self.subject.agent_id == subject.agent_id && self.subject.session_id == subject.session_id
     }
 }
 

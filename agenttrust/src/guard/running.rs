@@ -13,14 +13,14 @@ use super::cover::Cover;
 use super::permit::Permit;
 use super::scope::{self, Entered};
 
-/// What holds on a thread while it runs a permitted call.
+/// A permitted call that runs, with the cover and the approval that hold on its thread.
 pub struct Running {
     cover: Option<Cover>,
     approved: Option<Approved>,
 }
 
 impl Running {
-    /// A call under `permit`, with what its layer hands on; `None` where there is nothing to know.
+    /// Creates a call under `permit`, with what its layer hands on; `None` where there is nothing to know.
     #[must_use]
     pub fn under(permit: &mut Permit, cover: Option<Cover>) -> Option<Self> {
         let cover = cover.map(|cover| cover.under(permit));
@@ -58,13 +58,13 @@ impl Approved {
         Some(Self(Arc::new(Inner { agent_id, tool, approval_id })))
     }
 
-    /// The one that was used closest around a call of `guard`'s agent on this thread.
+    /// Returns the one that was used closest around a call of `guard`'s agent on this thread.
     pub(super) fn around(guard: &AgentTrustGuard) -> Option<Self> {
         scope::find_approved(|approved| approved.0.agent_id == guard.agent_id())
     }
 }
 
-/// As the end of the sentence that says what a call inside is held for.
+/// The text ends the sentence that says what a call inside is held for.
 impl fmt::Display for Approved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { tool, approval_id, .. } = &*self.0;

@@ -31,13 +31,13 @@ struct Global {
     is_fallback: bool,
 }
 
-/// What this thread is inside of.
+/// The scope that this thread is inside of.
 struct InScope {
     /// The guard in whose scope it is; a call that runs under an approval need not say one.
     guard: Option<AgentTrustGuard>,
-    /// What that guard hands to one call in there.
+    /// The cover that the guard hands to one call in there.
     cover: Option<Cover>,
-    /// What the call that runs has used.
+    /// The approval that the running call has used.
     approved: Option<Approved>,
 }
 
@@ -66,7 +66,8 @@ impl AgentTrustGuard {
         self.set(false)
     }
 
-    /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
+    /// Does the same as [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be
+    /// another agent's.
     ///
     /// What is spawned in such a scope is outside of it and asks this guard, as this agent: spawn it with
     /// [`spawn`](Self::spawn) or [`spawn_blocking`](Self::spawn_blocking).
@@ -106,8 +107,8 @@ impl AgentTrustGuard {
         Ok(InstalledGuard { guard: self.clone() })
     }
 
-    /// As [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another agent's; see
-    /// [`set_global_fallback`](Self::set_global_fallback).
+    /// Does the same as [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another
+    /// agent's; see [`set_global_fallback`](Self::set_global_fallback).
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl AgentTrustGuard {
         Ok(InstalledGuard { guard: self.clone() })
     }
 
-    /// The guard of the running task, else the process-wide one, else none.
+    /// Returns the guard of the running task, else the process-wide one, else none.
     #[must_use]
     pub fn current() -> Option<Self> {
         // A thread that is ending has no scopes any more.
@@ -126,11 +127,10 @@ impl AgentTrustGuard {
         scoped.or_else(|| Some(GLOBAL.get()?.guard.clone()))
     }
 
-    /// Runs `future` with this as the current guard. What it spawns is outside: use [`spawn`](Self::spawn)
-    /// and [`spawn_blocking`](Self::spawn_blocking) there. So is what somebody else polls on its behalf: frameworks that drive
-    /// the tools of several runs together (a shared queue, an agent that is used twice at a time) poll
-    /// them in whichever run comes first. Name the guard there: `#[guarded(guard = ..)]`,
-    /// [`run`](Self::run).
+    /// Runs `future` with this as the current guard. What it spawns is outside: use [`spawn`](Self::spawn) and
+    /// [`spawn_blocking`](Self::spawn_blocking) there. So is a future that a framework polls on its behalf: frameworks
+    /// that drive the tools of several runs together (a shared queue, an agent that is used twice at a time) poll them
+    /// in whichever run comes first. Name the guard there: `#[guarded(guard = ..)]`, [`run`](Self::run).
     ///
     /// ```
     /// # use agenttrust::AgentTrustGuard;
@@ -225,7 +225,7 @@ impl Drop for InstalledGuard {
     }
 }
 
-/// The agents of the guard in scope and of the guard of the process, where they are two and must not be.
+/// Returns the agents of the guard in scope and of the guard of the process, where they are two and must not be.
 pub(crate) fn conflict() -> Option<(String, String)> {
     let global = GLOBAL.get().filter(|global| !global.is_fallback)?;
     let of_process = global.guard.agent_id();
@@ -278,17 +278,17 @@ impl<F> fmt::Debug for Scope<F> {
     }
 }
 
-/// The innermost guard.
+/// Returns the innermost guard.
 fn guard_of(scopes: &[InScope]) -> Option<&AgentTrustGuard> {
     scopes.iter().rev().find_map(|scope| scope.guard.as_ref())
 }
 
-/// The first cover, from the inside out, that `fits`.
+/// Returns the first cover, from the inside out, that `fits`.
 pub(super) fn find_cover(fits: impl Fn(&Cover) -> bool) -> Option<Cover> {
     find(|scope| scope.cover.clone().filter(&fits))
 }
 
-/// The first approval that a running call used, from the inside out, that `fits`.
+/// Returns the first approval that a running call used, from the inside out, that `fits`.
 pub(super) fn find_approved(fits: impl Fn(&Approved) -> bool) -> Option<Approved> {
     find(|scope| scope.approved.clone().filter(&fits))
 }

@@ -30,7 +30,7 @@ struct Kept {
     binding_key: String,
 }
 
-/// What every version of the file has.
+/// The members that every version of the file has.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,

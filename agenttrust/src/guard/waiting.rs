@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::asking::WhenUnreachable;
-use super::authorize::{Check, Decision, Held, asking};
+use super::ask::WhenUnreachable;
+use super::authorize::{Authorization, Check, HeldAction, new_idempotency_key};
 use super::permit::Permit;
 use super::{AgentTrustGuard, Shared};
 use crate::background;
@@ -22,7 +22,7 @@ impl AgentTrustGuard {
     pub(super) async fn wait_for_approval(
         &self,
         check: &Check,
-        mut held: Held,
+        mut held: HeldAction,
         limit: Duration,
     ) -> Result<Permit> {
         let begun = Instant::now();
@@ -47,15 +47,15 @@ impl AgentTrustGuard {
             match self.ask_again(check, left).await {
                 None => return Err(held.into()),
                 Some(Err(error)) => return Err(error),
-                Some(Ok(Decision::Permit(permit))) => return Ok(permit),
-                Some(Ok(Decision::Denied { message, check_id })) => {
+                Some(Ok(Authorization::Permit(permit))) => return Ok(permit),
+                Some(Ok(Authorization::Denied { message, check_id })) => {
                     return Err(AgentTrustError::ActionDenied { message, check_id });
                 }
                 // Decided, and still not enough: waiting for it again would spin.
-                Some(Ok(Decision::Held(next))) if next.approval_id == held.approval_id => {
+                Some(Ok(Authorization::Held(next))) if next.approval_id == held.approval_id => {
                     return Err(next.into());
                 }
-                Some(Ok(Decision::Held(mut next))) => {
+                Some(Ok(Authorization::Held(mut next))) => {
                     self.disclose(check, &mut next).await;
                     held = next;
                     if left().is_zero() {
@@ -73,11 +73,11 @@ impl AgentTrustGuard {
         &self,
         check: &Check,
         left: impl Fn() -> Duration,
-    ) -> Option<Result<Decision>> {
-        // One name for all of it: an answer that got lost on its way may have used the approval up.
-        let asking = asking();
+    ) -> Option<Result<Authorization>> {
+        // One key for all of it: an answer that got lost on its way may have used the approval up.
+        let idempotency_key = new_idempotency_key();
         loop {
-            match check.ask(self, WhenUnreachable::Block, &asking).await {
+            match check.ask(self, WhenUnreachable::Block, &idempotency_key).await {
                 Err(error) if is_no_decision(&error) => {
                     if left().is_zero() {
                         return None;
@@ -89,7 +89,7 @@ impl AgentTrustGuard {
         }
     }
 
-    /// Whether approvers are shown inputs: as the guard was built, else as its client says.
+    /// Returns whether approvers are shown inputs: as the guard was built, else as its client says.
     pub(super) fn discloses(&self) -> bool {
         let Shared { settings, client, .. } = &*self.shared;
         settings.disclose_on_elevation.unwrap_or(client.inputs_stay_here())
@@ -97,7 +97,7 @@ impl AgentTrustGuard {
 
     /// Shows the approver the input, where the guard does so; else says in what is held that it is not seen. Best
     /// effort: without it the approver sees less, and decides on that.
-    pub(super) async fn disclose(&self, check: &Check, held: &mut Held) {
+    pub(super) async fn disclose(&self, check: &Check, held: &mut HeldAction) {
         let approval_id = &held.approval_id;
         let Some(disclosure) = &check.disclosure else {
             if check.summary_is_length {
@@ -122,7 +122,7 @@ impl AgentTrustGuard {
         if self.shared.settings.disclose_on_elevation.is_none() {
             self.shared.warned_of_unseen.call_once(|| {
                 tracing::warn!(
-                    agent_id = self.who.agent_id,
+                    agent_id = self.subject.agent_id,
                     "the approvers of held calls see no inputs: build the guard with \
                      `disclose_on_elevation(true)` to show them, or with `false` to leave it so"
                 );
@@ -131,7 +131,7 @@ impl AgentTrustGuard {
     }
 }
 
-/// Whether the Guardian was not asked, or was and did not decide: asking again may work.
+/// Returns whether the Guardian was not asked, or was and did not decide: asking again may work.
 fn is_no_decision(error: &AgentTrustError) -> bool {
     matches!(error, AgentTrustError::GuardianUnavailable { .. }) || error.may_pass()
 }

@@ -1,4 +1,4 @@
-//! Keys in files that nobody but their owner reads.
+//! Keys in files that only their owner can read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,8 +13,8 @@ use crate::error::{AgentTrustError, Result};
 /// More than any key in PEM has.
 const MAX_BYTES: u64 = 4_096;
 
-/// What of an id stands in the name of its file as it is not. Capital letters too: there are file systems that do not
-/// tell them from small ones.
+/// The characters of an id that are encoded in the name of its file. Capital letters are too: there are file systems
+/// that do not tell them from small ones.
 const ENCODED: &AsciiSet = &{
     let mut set = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
     let mut letter = b'A';

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{KeyStore, parse_private_key, sign_with};
 use crate::error::Result;
 
-/// What keeps secrets by service and account, as the keychain of an operating system does.
+/// A store that keeps secrets by service and account, as the keychain of an operating system does.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -50,10 +50,10 @@ pub trait KeychainBackend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Crypto`](crate::AgentTrustError::Crypto) where there is none, and where it is not handed out.
+    /// [`Crypto`](crate::AgentTrustError::Crypto) where there is no such secret, and where it is not handed out.
     fn get(&self, service: &str, account: &str) -> Result<String>;
 
-    /// Forgets a secret; where there is none, that is fine.
+    /// Forgets a secret. A secret that is not there is no error.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ pub struct KeychainKeyStore<B: KeychainBackend> {
 }
 
 impl<B: KeychainBackend> KeychainKeyStore<B> {
-    /// The keys of a service, a name that tells this program's secrets from those of others.
+    /// Returns the keys of a service, a name that tells this program's secrets from those of others.
     pub fn new(backend: B, service: impl Into<String>) -> Self {
         Self { backend, service: service.into() }
     }
@@ -133,8 +133,8 @@ impl KeychainBackend for SystemKeychain {
     }
 }
 
-/// What is said of a keychain that does not do what it is asked. Of its own errors only those are repeated that hold no
-/// secret: one holds what it could not decode.
+/// Returns what is said of a keychain that does not do what it is asked. Of its own errors only those are repeated that
+/// hold no secret: one holds what it could not decode.
 #[cfg(feature = "keychain")]
 fn fault(account: &str, error: &keyring::Error) -> crate::error::AgentTrustError {
     let why = match error {

@@ -24,7 +24,7 @@ pub struct InMemoryKeyStore {
 }
 
 impl InMemoryKeyStore {
-    /// A store without a key.
+    /// Creates a store without a key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

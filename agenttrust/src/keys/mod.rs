@@ -30,11 +30,10 @@ pub struct AgentKeyPair {
     pub private_key_pem: PrivateKey,
 }
 
-/// Where the private keys of agents are, and what signs with them.
+/// A store of the private keys of agents, which signs with them.
 ///
-/// A key is asked for by the id of its agent. What a store signs with never leaves it, so that one may well be a device
-/// that hands out no key. Its calls may take as long as reading a file does; the client makes them where they block
-/// nobody.
+/// A key is asked for by the id of its agent. Signing does not hand out the key, so a store may be a device that never
+/// does. A call may take as long as reading a file does; the client makes it on a thread that may block.
 ///
 /// ```
 /// use agenttrust::{InMemoryKeyStore, KeyStore, generate_agent_key, parse_public_key};
@@ -118,7 +117,7 @@ pub fn generate_agent_key() -> Result<AgentKeyPair> {
 ///
 /// # Errors
 ///
-/// [`Crypto`](AgentTrustError::Crypto) for a key that is none of Ed25519 in PKCS #8 PEM.
+/// [`Crypto`](AgentTrustError::Crypto) for a key that is not Ed25519 in PKCS #8 PEM.
 pub fn sign_with_private_key_pem(private_key_pem: &str, message: &[u8]) -> Result<Vec<u8>> {
     Ok(sign_with(&parse_private_key(private_key_pem)?, message))
 }
@@ -158,7 +157,7 @@ pub(crate) fn sign_with(key: &SigningKey, message: &[u8]) -> Vec<u8> {
     key.sign(message).to_bytes().to_vec()
 }
 
-/// What is said of an agent whose key is not in a store.
+/// Returns what is said of an agent whose key is not in a store.
 fn no_key(agent_id: &str) -> AgentTrustError {
     AgentTrustError::crypto(format!(
         "no key of agent {agent_id:?} is in this store; store the one that was made when the agent was registered"

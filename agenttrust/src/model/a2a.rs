@@ -13,23 +13,23 @@ use super::tolerant::{lenient, or_default};
 use super::word::wire_words;
 
 wire_words! {
-    /// How a task stands, in A2A's words.
+    /// The state of a task, in A2A's words.
     pub enum TaskState as "state of a task" {
-        /// It is known, and nothing was done about it yet.
+        /// A task that is known, and whose agent has done nothing about it yet.
         Submitted = "submitted",
-        /// Its agent works on it.
+        /// A task on which its agent works.
         Working = "working",
-        /// Its agent waits for another message.
+        /// A task whose agent waits for another message.
         InputRequired = "input-required",
-        /// It waits for an approval, and goes on by itself once there is one. Nothing is permitted because of it.
+        /// A task that waits for an approval, and goes on by itself once there is one. This state permits nothing.
         AuthRequired = "auth-required",
-        /// It is done.
+        /// A task that is done.
         Completed = "completed",
-        /// It was cancelled.
+        /// A task that was cancelled.
         Canceled = "canceled",
-        /// Something went wrong.
+        /// A task in which something went wrong.
         Failed = "failed",
-        /// It was denied, or its agent would not do it.
+        /// A task that was denied, or that its agent would not do.
         Rejected = "rejected",
     }
     default = Unknown;
@@ -44,17 +44,17 @@ impl TaskState {
 }
 
 wire_words! {
-    /// How a task stands, in the words of the SDK guide's clients.
+    /// The state of a task, in the words of the SDK guide's clients.
     pub enum A2ATaskStatus as "status of a task" {
-        /// It was not begun, or it waits: for an approval or for another message.
+        /// A task that was not begun, or that waits: for an approval or for another message.
         Pending = "pending",
-        /// Its agent works on it.
+        /// A task on which its agent works.
         Running = "running",
-        /// It is done.
+        /// A task that is done.
         Completed = "completed",
-        /// It failed, or was denied.
+        /// A task that failed, or was denied.
         Failed = "failed",
-        /// It was cancelled.
+        /// A task that was cancelled.
         Cancelled = "cancelled",
     }
     default = Unknown;
@@ -89,7 +89,7 @@ impl From<TaskState> for A2ATaskStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct A2ATask {
-    /// Opaque id.
+    /// The task's id, which is opaque.
     #[serde(default)]
     pub id: String,
     /// The agent that asks; empty where a person's key asks.
@@ -98,14 +98,14 @@ pub struct A2ATask {
     /// The agent that is asked.
     #[serde(default, alias = "targetAgentId", deserialize_with = "lenient")]
     pub target_agent_id: String,
-    /// How it stands.
+    /// The task's state.
     #[serde(default, deserialize_with = "status")]
     pub status: A2ATaskStatus,
-    /// How it stands, in A2A's own words, which are finer. A gateway that is not ours may not say.
+    /// The task's state in A2A's own words, which are finer. A gateway that is not ours may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_state")]
     pub state: Option<TaskState>,
-    /// What its agent, or the Guardian, says of how it stands: text, or a message of A2A. A gateway that is not ours
-    /// may not say.
+    /// The message about the state, from the agent or the Guardian: text, or a message of A2A. A gateway that is not
+    /// ours may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<Value>,
     /// The conversation that it is part of. A gateway that is not ours may not say.
@@ -116,16 +116,16 @@ pub struct A2ATask {
         deserialize_with = "lenient"
     )]
     pub context_id: Option<String>,
-    /// What was asked.
+    /// The message that the task was asked with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Value>,
-    /// What came of it: a list of artifacts.
+    /// The task's results: a list of artifacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Value>,
-    /// What is said beside.
+    /// Further members that the agent or the caller attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
-    /// When it was made.
+    /// The time when the task was made.
     #[serde(
         default,
         alias = "createdAt",
@@ -133,7 +133,7 @@ pub struct A2ATask {
         deserialize_with = "lenient"
     )]
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time when the task last changed.
     #[serde(
         default,
         alias = "updatedAt",
@@ -144,7 +144,7 @@ pub struct A2ATask {
 }
 
 impl A2ATask {
-    /// Returns the text of its artifacts, a line each; empty where there is none.
+    /// Returns the text of the task's artifacts, a line each; empty where there is no text.
     #[must_use]
     pub fn text(&self) -> String {
         let artifacts = self.artifacts.as_ref().map(Vec::<TaskArtifact>::deserialize);
@@ -166,7 +166,7 @@ impl A2ATask {
     }
 }
 
-/// What to ask of another agent, as the guide's clients have it.
+/// A request to another agent, as the guide's clients have it.
 ///
 /// ```
 /// use agenttrust::SendTaskRequest;
@@ -185,7 +185,7 @@ pub struct SendTaskRequest {
     pub source_agent_id: String,
     /// The agent that is asked.
     pub target_agent_id: String,
-    /// What is asked: text, or a message of A2A.
+    /// The message to that agent: text, or a message of A2A.
     pub message: Value,
 }
 
@@ -205,22 +205,22 @@ pub struct SendTaskRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MessageTask {
-    /// Opaque id; empty where the agent answered without making a task.
+    /// The task's id, which is opaque; empty where the agent answered without making a task.
     #[serde(default)]
     pub id: String,
     /// The conversation that it is part of.
     #[serde(default, rename = "contextId", alias = "context_id", deserialize_with = "lenient")]
     pub context_id: String,
-    /// How it stands.
+    /// The task's state.
     #[serde(default, deserialize_with = "or_default")]
     pub status: MessageTaskStatus,
-    /// What was said so far, where the gateway tells.
+    /// The messages so far, from a gateway that sends them.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     pub history: Vec<TaskMessage>,
-    /// What came of it.
+    /// The task's results.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     pub artifacts: Vec<TaskArtifact>,
-    /// What is said beside.
+    /// Further members that the agent or the caller attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
@@ -265,16 +265,16 @@ impl MessageTask {
     }
 }
 
-/// How a [`MessageTask`] stands.
+/// The state of a [`MessageTask`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MessageTaskStatus {
     /// The state.
     pub state: TaskState,
-    /// What its agent, or the Guardian, says of it.
+    /// The message about the state, from the agent or the Guardian.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<TaskMessage>,
-    /// Since when it stands so.
+    /// The time since when the task is in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
 }
@@ -304,7 +304,7 @@ fn text_of(artifacts: &[TaskArtifact]) -> String {
     texts.join("\n")
 }
 
-/// What our Guardian says of a task beside the task.
+/// Returns what our Guardian says of a task beside the task.
 fn said_beside<'t>(metadata: Option<&'t Value>, member: &str) -> Option<&'t Value> {
     metadata?.get(ATI_TRUST_EXTENSION_URI)?.get(member)
 }
@@ -313,7 +313,7 @@ fn in_doubt(metadata: Option<&Value>) -> bool {
     said_beside(metadata, "in_doubt") == Some(&Value::Bool(true))
 }
 
-/// The state that is said: by a word of any version, or by an object that holds one.
+/// Returns the state that is said: by a word of any version, or by an object that holds one.
 fn state_in(said: &Value) -> TaskState {
     let word = said.as_str().or_else(|| said.get("state")?.as_str());
     word.map(|word| match said_word(word, "TASK_STATE_").as_str() {
@@ -328,7 +328,7 @@ fn some_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskS
     Ok(said.map(|said| state_in(&said)))
 }
 
-/// The status that is said, by a word of the guide's clients or of A2A's.
+/// Returns the status that is said, by a word of the guide's clients or of A2A's.
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<A2ATaskStatus, D::Error> {
     let said = Value::deserialize(deserializer)?;
     let known = said.as_str().and_then(|word| word.to_ascii_lowercase().parse().ok());

@@ -1,4 +1,4 @@
-//! What is told of a task while it goes on.
+//! Events of a task while it goes on.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::a2a::{MessageTask, MessageTaskStatus};
 use super::a2a_message::{TaskArtifact, TaskMessage};
 use super::tolerant::{lenient, or_default};
 
-/// Something that is told of a task while it goes on.
+/// An event of a task while it goes on.
 ///
 /// ```
 /// use agenttrust::model::{TaskEvent, TaskState};
@@ -20,15 +20,15 @@ use super::tolerant::{lenient, or_default};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TaskEvent {
-    /// All of it, as it stands.
+    /// The whole task, as it stands.
     Task(Box<MessageTask>),
-    /// It stands otherwise now.
+    /// A change of the task's state.
     Status(TaskStatusUpdate),
-    /// Something came of it, or a piece of that.
+    /// A result of the task, or a piece of one.
     Artifact(TaskArtifactUpdate),
-    /// Its agent answered with a message.
+    /// The answer of the task's agent, as a message.
     Message(TaskMessage),
-    /// Something that this version does not know.
+    /// An event that this version does not know.
     Unknown,
 }
 
@@ -54,15 +54,15 @@ pub struct TaskStatusUpdate {
     /// The conversation that it is part of.
     #[serde(default, rename = "contextId", deserialize_with = "lenient")]
     pub context_id: String,
-    /// How it stands now.
+    /// The task's new state.
     #[serde(default, deserialize_with = "or_default")]
     pub status: MessageTaskStatus,
-    /// What is said beside.
+    /// Further members that the agent attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
 
-/// Something came of a task, or a piece of that.
+/// An event with a result of a task, or a piece of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskArtifactUpdate {
@@ -72,7 +72,7 @@ pub struct TaskArtifactUpdate {
     /// The conversation that it is part of.
     #[serde(default, rename = "contextId", deserialize_with = "lenient")]
     pub context_id: String,
-    /// What came of it.
+    /// The result, or the piece.
     #[serde(default, deserialize_with = "or_default")]
     pub artifact: TaskArtifact,
     /// Whether its parts follow those of the artifact with the same id.
@@ -81,13 +81,13 @@ pub struct TaskArtifactUpdate {
     /// Whether no piece of it follows.
     #[serde(default, rename = "lastChunk", deserialize_with = "lenient")]
     pub last_chunk: bool,
-    /// What is said beside.
+    /// Further members that the agent attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
 
-/// As A2A 0.3 has it, which says of what kind an event is, and as 1.0, which wraps each in a member of that name. What
-/// does neither is a task, as gateways answer that make nothing else.
+/// The event is read as A2A 0.3 has it, with its kind in a member, and as 1.0 has it, wrapped in a member that is named
+/// after the kind. An event without either is a task: some gateways send nothing else.
 impl<'de> Deserialize<'de> for TaskEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut said = Value::deserialize(deserializer)?;

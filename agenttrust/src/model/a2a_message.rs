@@ -8,7 +8,7 @@ use super::tolerant::{lenient, or_default};
 use super::word::wire_words;
 
 wire_words! {
-    /// Who a message is from.
+    /// The sender of a message.
     pub enum TaskRole as "role of a message" {
         /// The one that asks.
         User = "user",
@@ -18,7 +18,7 @@ wire_words! {
     default = Unknown;
 }
 
-/// One part of a message or of an artifact: one of `text`, `data`, `raw` and `url`. One of a kind that this version
+/// A part of a message or of an artifact: one of `text`, `data`, `raw` and `url`. A part of a kind that this version
 /// does not know has none of them.
 ///
 /// ```
@@ -37,13 +37,13 @@ pub struct TaskPart {
     pub data: Option<Value>,
     /// The bytes of a file, as base64.
     pub raw: Option<String>,
-    /// Where a file is.
+    /// The URL of a file.
     pub url: Option<String>,
     /// The name of the file.
     pub filename: Option<String>,
-    /// What the part is, such as `image/png`.
+    /// The media type of the part, such as `image/png`.
     pub media_type: Option<String>,
-    /// What is said beside.
+    /// Further members that the sender attached.
     pub metadata: Option<Value>,
 }
 
@@ -86,7 +86,7 @@ impl TaskPart {
         self
     }
 
-    /// The part as A2A 1.0 has it.
+    /// Returns the part as A2A 1.0 has it.
     pub(crate) fn in_v1(&self) -> Value {
         object([
             ("text", self.text.as_ref().map(|text| json!(text))),
@@ -100,7 +100,7 @@ impl TaskPart {
     }
 }
 
-/// As A2A 0.3 has it.
+/// The part is written as A2A 0.3 has it.
 impl Serialize for TaskPart {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut part = serializer.serialize_map(None)?;
@@ -127,7 +127,7 @@ impl Serialize for TaskPart {
     }
 }
 
-/// As A2A 0.3 and 1.0 have it, and as plain text.
+/// The part is read as A2A 0.3 and 1.0 have it, and as plain text.
 impl<'de> Deserialize<'de> for TaskPart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let said = Value::deserialize(deserializer)?;
@@ -153,17 +153,17 @@ impl<'de> Deserialize<'de> for TaskPart {
     }
 }
 
-/// One message of a conversation between agents.
+/// A message of a conversation between agents.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskMessage {
-    /// Its id, which who sends it chooses.
+    /// The message's id, chosen by its sender.
     #[serde(default, rename = "messageId", alias = "message_id", deserialize_with = "lenient")]
     pub message_id: String,
-    /// Who it is from.
+    /// The message's sender.
     #[serde(default, deserialize_with = "role")]
     pub role: TaskRole,
-    /// What it says.
+    /// The parts of the message.
     #[serde(default, deserialize_with = "or_default")]
     pub parts: Vec<TaskPart>,
     /// The task that it is about.
@@ -184,7 +184,7 @@ pub struct TaskMessage {
         deserialize_with = "lenient"
     )]
     pub context_id: Option<String>,
-    /// What is said beside.
+    /// Further members that the sender attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
@@ -197,23 +197,23 @@ impl TaskMessage {
     }
 }
 
-/// What came of a task, or a piece of that.
+/// A result of a task, or a piece of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskArtifact {
-    /// Its id within its task.
+    /// The artifact's id within its task.
     #[serde(default, rename = "artifactId", alias = "artifact_id", deserialize_with = "lenient")]
     pub artifact_id: String,
-    /// Its name, for people.
+    /// The artifact's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub name: Option<String>,
-    /// What it is, for people.
+    /// The artifact's description, for people.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub description: Option<String>,
-    /// What it holds.
+    /// The parts of the artifact.
     #[serde(default, deserialize_with = "or_default")]
     pub parts: Vec<TaskPart>,
-    /// What is said beside.
+    /// Further members that the agent attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
 }
@@ -242,7 +242,7 @@ impl TaskArtifact {
         text_of(&self.parts)
     }
 
-    /// The artifact as A2A 1.0 has it.
+    /// Returns the artifact as A2A 1.0 has it.
     pub(crate) fn in_v1(&self) -> Value {
         object([
             ("artifactId", Some(json!(self.artifact_id))),
@@ -259,13 +259,14 @@ fn text_of(parts: &[TaskPart]) -> String {
     texts.join("\n")
 }
 
-/// An object of those of these members that are there.
+/// Returns an object of those of these members that are there.
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let there = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect())
 }
 
-/// A word of A2A as 0.3 writes it: `ROLE_USER` and `TASK_STATE_INPUT_REQUIRED` are 1.0's `user` and `input-required`.
+/// Returns a word of A2A as 0.3 writes it: `ROLE_USER` and `TASK_STATE_INPUT_REQUIRED` are 1.0's `user` and
+/// `input-required`.
 pub(super) fn said_word(word: &str, prefix: &str) -> String {
     word.strip_prefix(prefix).unwrap_or(word).to_ascii_lowercase().replace('_', "-")
 }

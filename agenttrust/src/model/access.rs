@@ -10,19 +10,19 @@ use super::word::wire_words;
 /// The type of a subject that is an agent.
 pub const AGENT_SUBJECT: &str = "agent";
 wire_words! {
-    /// How several evaluations of one request are gone through.
+    /// The way in which a Guardian goes through several evaluations of one request.
     pub enum EvaluationsSemantic as "evaluations semantic" {
-        /// All of them are evaluated.
+        /// Evaluation of all of them.
         ExecuteAll = "execute_all",
-        /// Up to the first that is denied, as `&&` does.
+        /// Evaluation up to the first that is denied, as `&&` does.
         DenyOnFirstDeny = "deny_on_first_deny",
-        /// Up to the first that is permitted, as `||` does.
+        /// Evaluation up to the first that is permitted, as `||` does.
         PermitOnFirstPermit = "permit_on_first_permit",
     }
     default = ExecuteAll;
 }
 
-/// Who wants access.
+/// The agent, user or identity that wants access.
 ///
 /// ```
 /// use agenttrust::model::AccessSubject;
@@ -37,38 +37,38 @@ wire_words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessSubject {
-    /// `agent`, whose id is an agent's; or `user` or `identity`: somebody for whom the asking agent acts.
+    /// The subject's type: `agent`, whose id is an agent's; or `user` or `identity`, for which the asking agent acts.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub kind: String,
-    /// Its id within the type.
+    /// The subject's id within the type.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::AccessId))]
     pub id: String,
-    /// What else is said of it.
+    /// Further properties of the subject.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub properties: Map<String, Value>,
 }
 
-/// What access is wanted to.
+/// The resource to which access is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessResource {
-    /// What kind of thing it is.
+    /// The resource's type.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub kind: String,
-    /// Its id within the type.
+    /// The resource's id within the type.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::AccessId))]
     pub id: String,
-    /// What else is said of it.
+    /// Further properties of the resource.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub properties: Map<String, Value>,
 }
 
-/// What is to be done: a tool by its name.
+/// The action that the subject wants to do: a tool by its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -76,7 +76,7 @@ pub struct AccessAction {
     /// The tool.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub name: String,
-    /// What else is said of it.
+    /// Further properties of the action.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub properties: Map<String, Value>,
@@ -133,7 +133,7 @@ impl AccessAction {
     }
 }
 
-/// One evaluation: may the subject do this to the resource?
+/// An evaluation: may the subject do this to the resource?
 ///
 /// ```
 /// use agenttrust::model::{AccessAction, AccessEvaluation, AccessResource, AccessSubject};
@@ -149,13 +149,13 @@ impl AccessAction {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessEvaluation {
-    /// Who wants it.
+    /// The subject that wants access.
     pub subject: AccessSubject,
-    /// What is to be done.
+    /// The action that the subject wants to do.
     pub action: AccessAction,
-    /// What it is done to.
+    /// The resource of the action.
     pub resource: AccessResource,
-    /// What else matters. `session_id` names the session of the check, `approval` presents an approval.
+    /// Further facts for the decision. `session_id` names the session of the check, `approval` presents an approval.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Map<String, Value>,
@@ -178,21 +178,21 @@ impl AccessEvaluation {
     }
 }
 
-/// One of several evaluations: what is absent is as the request has it for all.
+/// An evaluation among several. Absent members are taken from the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessEvaluationItem {
-    /// Who wants it.
+    /// The subject that wants access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<AccessSubject>,
-    /// What is to be done.
+    /// The action that the subject wants to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<AccessAction>,
-    /// What it is done to.
+    /// The resource of the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<AccessResource>,
-    /// What else matters.
+    /// Further facts for the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Option<Map<String, Value>>,
@@ -206,7 +206,7 @@ impl From<AccessEvaluation> for AccessEvaluationItem {
     }
 }
 
-/// How several evaluations are to be gone through.
+/// Options for going through several evaluations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -225,16 +225,16 @@ pub struct AccessEvaluationsOptions {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessEvaluations {
-    /// Who wants it, where an evaluation does not say.
+    /// The subject of each evaluation that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<AccessSubject>,
-    /// What is to be done, where an evaluation does not say.
+    /// The action of each evaluation that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<AccessAction>,
-    /// What it is done to, where an evaluation does not say.
+    /// The resource of each evaluation that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<AccessResource>,
-    /// What else matters, where an evaluation does not say.
+    /// Further facts for each evaluation that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Option<Map<String, Value>>,
@@ -242,7 +242,7 @@ pub struct AccessEvaluations {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<AccessEvaluationItem>>, max_items = 100))]
     pub evaluations: Vec<AccessEvaluationItem>,
-    /// How they are gone through.
+    /// Options for going through the evaluations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<AccessEvaluationsOptions>,
 }
@@ -270,7 +270,7 @@ impl AccessEvaluations {
     }
 }
 
-/// What an evaluation came to. Absent, `decision` reads as `false`.
+/// The decision of an evaluation. An absent `decision` reads as `false`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -279,13 +279,13 @@ pub struct AccessDecision {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub decision: bool,
-    /// What else is told.
+    /// Further facts about the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub context: Option<AccessDecisionContext>,
 }
 
-/// What several evaluations came to, in their order; fewer of them where it stopped early.
+/// The decisions of several evaluations, in their order. There are fewer of them where the Guardian stopped early.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -296,7 +296,7 @@ pub struct AccessDecisions {
     pub evaluations: Vec<AccessDecision>,
 }
 
-/// What is told beside a decision.
+/// Further facts beside a decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -305,27 +305,27 @@ pub struct AccessDecisionContext {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub evaluation_id: Option<String>,
-    /// When it was evaluated.
+    /// The time of the evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub evaluated_at: Option<Timestamp>,
-    /// Why it is denied, as a word for programs.
+    /// The reason for a denial, as a word for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,
-    /// Why it is denied, for people who can change that: by a status of HTTP that is about the same.
+    /// The reason for a denial, for people who can change that, under the status of HTTP that comes closest.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub reason_admin: Map<String, Value>,
-    /// Why one of several was not evaluated.
+    /// The reason why this evaluation of several was not made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub error: Option<AccessEvaluationError>,
-    /// How access can be requested. A denial without it is final.
+    /// The way to request access. A denial without it is final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub access_request: Option<RequestableDenial>,
-    /// What to do after the approval that was presented did not serve.
+    /// The next step after the approval that was presented did not serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub next_action: Option<AccessNextAction>,
@@ -339,7 +339,7 @@ pub struct AccessDecisionContext {
     pub approval: Option<AccessApproval>,
 }
 
-/// Why one of several evaluations was not made.
+/// The reason why one of several evaluations was not made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -348,30 +348,30 @@ pub struct AccessEvaluationError {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,
-    /// What is wrong with it.
+    /// The error's message.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub message: String,
 }
 
-/// What a policy decision point says of itself, at `/.well-known/authzen-configuration`.
+/// The description that a policy decision point gives of itself, at `/.well-known/authzen-configuration`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AuthzenConfiguration {
-    /// Its own URL.
+    /// The URL of the policy decision point.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub policy_decision_point: String,
-    /// Where one evaluation is asked for.
+    /// The URL for one evaluation.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub access_evaluation_endpoint: String,
-    /// Where several are.
+    /// The URL for several evaluations in one request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub access_evaluations_endpoint: Option<String>,
-    /// Where access is requested.
+    /// The URL for requests for access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub access_request_endpoint: Option<String>,
@@ -379,11 +379,11 @@ pub struct AuthzenConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub access_request_profile: Option<String>,
-    /// Where the keys are that binding tokens are verified by.
+    /// The URL of the keys that verify binding tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub jwks_uri: Option<String>,
-    /// What else it can do, as URNs.
+    /// Further capabilities of the policy decision point, as URNs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }

@@ -7,28 +7,28 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// What to do after an evaluation with an approval was denied.
+    /// The next step after an evaluation with an approval was denied.
     pub enum AccessNextAction as "next action" {
         /// Request access once more, by the `access_request` beside it.
         Request = "request",
         /// Evaluate once more, later.
         Retry = "retry",
-        /// Nothing: it is final.
+        /// No next step: the denial is final.
         Nothing = "none",
     }
     default = Unknown;
 }
 
-/// How access can be requested that was denied.
+/// The way to request access after a denial.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RequestableDenial {
-    /// Where to; absent, where the configuration says.
+    /// The URL for the request; where it is absent, the configuration has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub endpoint: Option<String>,
-    /// What is approved by; to be sent back as it is.
+    /// The template of the request; to be sent back as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub template: Option<String>,
@@ -36,11 +36,11 @@ pub struct RequestableDenial {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(required = true, nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// What binds a request to the denial; to be sent back as it is.
+    /// The token that binds a request to the denial; to be sent back as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub binding_token: Option<String>,
-    /// What people may be shown.
+    /// Texts that people may be shown.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub display: Map<String, Value>,
@@ -51,11 +51,11 @@ pub struct RequestableDenial {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessApproval {
-    /// Opaque id.
+    /// The approval's id, which is opaque.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
-    /// When it was approved.
+    /// The time of the approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approved_at: Option<Timestamp>,
@@ -63,7 +63,7 @@ pub struct AccessApproval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approved_until: Option<Timestamp>,
-    /// What others put in; a Guardian needs nothing there.
+    /// The state of other decision points; a Guardian needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub state: Option<Value>,

@@ -11,30 +11,30 @@ use super::access_approval::AccessApproval;
 use super::timestamp::Timestamp;
 use super::word::wire_words;
 
-/// What a PDP says that knows the profile, among its capabilities.
+/// The capability of a policy decision point that knows the profile of access requests.
 pub const ACCESS_REQUEST_CAPABILITY: &str = "urn:openid:authzen:capability:access-request";
 /// The revision of the profile that is spoken here.
 pub const ACCESS_REQUEST_PROFILE: &str =
     "authzen-access-request-approval-profile-1_0, draft 1 of 2026-06-03, experimental";
-/// What the problem types of the profile begin with.
+/// The prefix of the profile's problem types.
 pub const ACCESS_REQUEST_PROBLEM: &str = "urn:openid:authzen:access-request:error:";
 
 wire_words! {
-    /// Where a request for access stands.
+    /// The status of a request for access.
     pub enum AccessTaskStatus as "status of a request for access" {
-        /// Nobody has decided yet.
+        /// A request that no approver has decided yet.
         Pending = "pending",
         /// Approved: the same evaluation with the approval is permitted, if the policies still say so.
         Approved = "approved",
         /// Denied.
         Denied = "denied",
-        /// Nobody decided in time.
+        /// A request that no approver decided in time.
         Expired = "expired",
         /// Cancelled, by the requester or because what it was for is over.
         Cancelled = "cancelled",
-        /// It could not be completed.
+        /// A request that could not be completed.
         Failed = "failed",
-        /// Some of several were approved. A Guardian never says so.
+        /// A request of which some parts were approved. A Guardian never answers with it.
         Partial = "partial",
     }
     default = Unknown;
@@ -88,19 +88,19 @@ impl AccessDenial {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessRequest {
-    /// As it was evaluated.
+    /// The subject, as it was evaluated.
     pub subject: AccessSubject,
-    /// As it was evaluated.
+    /// The action, as it was evaluated.
     pub action: AccessAction,
-    /// As it was evaluated.
+    /// The resource, as it was evaluated.
     pub resource: AccessResource,
-    /// As it was evaluated, and what is said for the approver beside: `business_justification`, say.
+    /// The context, as it was evaluated, with members for the approver beside, such as `business_justification`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Map<String, Value>,
     /// The denial that it comes after.
     pub denial: AccessDenial,
-    /// What exactly is wished for. The approver is shown it; it decides nothing.
+    /// The exact access that the requester wants. The approver is shown it; it decides nothing.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub requested_access: Map<String, Value>,
@@ -129,13 +129,13 @@ impl AccessRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessTask {
-    /// Opaque id.
+    /// The id of the request for access, which is opaque.
     pub id: String,
-    /// Where it stands.
+    /// The status of the request for access.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: AccessTaskStatus,
-    /// Where its status is read.
+    /// The URL of the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub status_endpoint: Option<String>,
@@ -143,22 +143,23 @@ pub struct AccessTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// What else is reached of it.
+    /// Further URLs of the request for access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub links: Option<AccessTaskLinks>,
-    /// What people may be shown: `description` says why it was denied or cancelled, where that was said.
+    /// Texts that people may be shown: `description` has the reason for a denial or a cancellation, where there was
+    /// one.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub display: Map<String, Value>,
 }
 
-/// What is reached of a request for access.
+/// Further URLs of a request for access.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessTaskLinks {
-    /// Where it is cancelled; absent for one that is done.
+    /// The URL that cancels it; absent for a request that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub cancel: Option<String>,
@@ -171,7 +172,7 @@ pub struct AccessTaskLinks {
 pub struct AccessTaskResponse {
     /// The request.
     pub task: AccessTask,
-    /// What came of it, once it is approved.
+    /// The result of the request, once it is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub result: Option<AccessResult>,
@@ -191,7 +192,7 @@ impl AccessTaskResponse {
 /// The one way to go on: evaluate once more, with the approval.
 const REEVALUATE: &str = "reevaluate";
 
-/// How to go on after a request was approved.
+/// The way on after a request was approved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -214,7 +215,8 @@ impl AccessResult {
     }
 }
 
-/// Why a request for access is cancelled: approver and requester are told. Both together have at most 500 characters.
+/// The reason why a request for access is cancelled. Approver and requester see it. Both members together have at most
+/// 500 characters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -234,7 +236,7 @@ pub struct CancelAccessRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessProblem {
-    /// What it is: a URN that begins with [`ACCESS_REQUEST_PROBLEM`].
+    /// The problem's type: a URN that begins with [`ACCESS_REQUEST_PROBLEM`].
     #[serde(rename = "type", default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub kind: String,
@@ -246,7 +248,7 @@ pub struct AccessProblem {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,
-    /// What is wrong, and how to go on.
+    /// The fault in the request, and the way on.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub detail: String,

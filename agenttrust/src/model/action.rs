@@ -11,11 +11,11 @@ use super::effect::Effect;
 pub struct ActionCheckRequest {
     /// The agent about to act.
     pub agent_id: String,
-    /// What kind of action it is; `tool_call`.
+    /// The kind of action; `tool_call`.
     pub action: String,
     /// The tool about to be called.
     pub tool_name: String,
-    /// What the caller chooses to say about the input; the first 200 characters travel.
+    /// The caller's summary of the input; its first 200 characters travel.
     pub tool_input_summary: String,
     /// The session, or empty.
     pub session_id: String,
@@ -24,7 +24,7 @@ pub struct ActionCheckRequest {
 }
 
 impl Default for ActionCheckRequest {
-    /// A call of a tool, of which nothing is said.
+    /// Creates a call of a tool, of which nothing is said.
     fn default() -> Self {
         Self {
             agent_id: String::new(),
@@ -55,11 +55,11 @@ pub struct CheckRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(schema_with = super::schema::optional_effect))]
     pub action_effect: Option<String>,
-    /// Where the action comes from; `api`.
+    /// The source of the action; `api`.
     #[serde(default = "api")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, default = "api"))]
     pub action_source: String,
-    /// What is said about the input, at most 200 characters.
+    /// The caller's summary of the input, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\u0000]*$"))]
     pub action_input_summary: Option<String>,
@@ -70,7 +70,7 @@ fn api() -> String {
 }
 
 impl CheckRequest {
-    /// A check of `action_name` for `agent_id`, everything else absent.
+    /// Creates a check of `action_name` for `agent_id`, everything else absent.
     #[must_use]
     pub fn new(agent_id: impl Into<String>, action_name: impl Into<String>) -> Self {
         Self {
@@ -107,7 +107,7 @@ pub struct CheckResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub check_id: Option<String>,
-    /// How sure the classification is, 0 to 1.
+    /// The confidence of the classification, 0 to 1.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub confidence: Option<f64>,
@@ -115,11 +115,11 @@ pub struct CheckResult {
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub guard_tier: Option<String>,
-    /// How long the answer took, in milliseconds.
+    /// The time that the answer took, in milliseconds.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub latency_ms: Option<u64>,
-    /// Why, and what to do about it.
+    /// The reason for the decision, and the way on.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,

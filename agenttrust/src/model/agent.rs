@@ -11,11 +11,11 @@ use super::word::wire_words;
 wire_words! {
     /// Whether an agent may act.
     pub enum AgentStatus as "status of an agent" {
-        /// It may act.
+        /// An agent that may act.
         Active = "active",
-        /// It may not act until an operator lifts the suspension.
+        /// An agent that may not act until an operator lifts the suspension.
         Suspended = "suspended",
-        /// It may never act again.
+        /// An agent that may never act again.
         Revoked = "revoked",
     }
     default = Active;
@@ -26,7 +26,7 @@ wire_words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Agent {
-    /// Opaque id.
+    /// The agent's id, which is opaque.
     pub id: String,
     /// The name it was registered under.
     #[serde(default)]
@@ -36,7 +36,7 @@ pub struct Agent {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
-    /// What it is built with, `custom` by default.
+    /// The framework that the agent is built with, `custom` by default.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub framework: String,
@@ -52,7 +52,7 @@ pub struct Agent {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: Vec<String>,
-    /// Whatever was registered with it.
+    /// Further members that were registered with the agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true, value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
@@ -60,7 +60,7 @@ pub struct Agent {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub requires_proof: bool,
-    /// When it was registered.
+    /// The time when the agent was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(required = true, nullable = false))]
     pub created_at: Option<Timestamp>,
@@ -72,7 +72,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An active agent with this id and name, everything else empty.
+    /// Creates an active agent with this id and name, everything else empty.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
@@ -101,14 +101,14 @@ impl PrivateKey {
         Self(pem)
     }
 
-    /// The key as PKCS #8 PEM. Store it where the agent's other secrets are: nobody else has it.
+    /// Returns the key as PKCS #8 PEM. Store it where the agent's other secrets are: there is no other copy.
     #[must_use]
     pub fn as_pem(&self) -> &str {
         &self.0
     }
 }
 
-/// So that it is taken where a key in PEM is.
+/// The private key is taken where a key in PEM is.
 impl std::ops::Deref for PrivateKey {
     type Target = str;
 
@@ -123,7 +123,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// What to register an agent with (SDK guide, section 3).
+/// A request to register an agent (SDK guide, section 3).
 ///
 /// ```
 /// let request = agenttrust::CreateAgentRequest {
@@ -139,7 +139,7 @@ pub struct CreateAgentRequest {
     /// A name for people.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub name: String,
-    /// What the agent is built with.
+    /// The framework that the agent is built with.
     #[serde(default = "custom")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, default = "custom"))]
     pub framework: String,
@@ -147,24 +147,24 @@ pub struct CreateAgentRequest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, max_items = 256))]
     pub capabilities: Vec<String>,
-    /// Whatever should be kept with it.
+    /// Further members to keep with the agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// The organisation; absent means that of the API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
-    /// Its Ed25519 public key, PKIX PEM; absent means that the client generates a key pair.
+    /// The agent's Ed25519 public key, PKIX PEM; absent means that the client generates a key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::PublicKey>))]
     pub public_key: Option<String>,
 }
 
-/// What is to change of an agent; what it says nothing of stays as it is.
+/// A request to change an agent; absent members stay as they are.
 ///
 /// Two requests at once are put in force one after the other, each on top of what the other one left. So use
 /// [`grant`](Self::grant) and [`withdraw`](Self::withdraw) to change some capabilities, and
-/// [`capabilities`](Self::capabilities) to say all that there are to be.
+/// [`capabilities`](Self::capabilities) to set all of them.
 ///
 /// ```
 /// use agenttrust::model::UpdateAgentRequest;
@@ -185,7 +185,7 @@ pub struct UpdateAgentRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, required = false))]
     pub name: Option<String>,
-    /// All the capabilities that it is to have.
+    /// The agent's new capabilities, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, required = false, max_items = 256))]
     pub capabilities: Option<Vec<String>>,
@@ -197,7 +197,7 @@ pub struct UpdateAgentRequest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, max_items = 256))]
     pub grant: Vec<String>,
-    /// All the groups that it is to be in, which policies name; `metadata.groups` has them.
+    /// The agent's new groups, all of them, which policies name; `metadata.groups` has them.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Name>, required = false, max_items = 256))]
     pub groups: Option<Vec<String>>,
@@ -211,7 +211,7 @@ pub struct UpdateAgentRequest {
     pub requires_proof: Option<bool>,
 }
 
-/// What is there, which `null` is not.
+/// Returns what is there, which `null` is not.
 fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -221,7 +221,7 @@ where
 }
 
 impl UpdateAgentRequest {
-    /// Nothing yet.
+    /// Creates a request that changes nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

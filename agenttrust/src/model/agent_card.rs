@@ -19,7 +19,7 @@ use super::tolerant::or_default;
 /// The URI of the extension in which a card says how far its agent is trusted, and a task what our Guardian knows of it.
 pub const ATI_TRUST_EXTENSION_URI: &str = "https://agenttrust.id/ext/trust/v1";
 
-/// What an agent tells others of itself: who it is, what it can do and where it is reached.
+/// The card that an agent shows to others: who it is, what it can do and where it is reached.
 ///
 /// ```
 /// use agenttrust::AgentCard;
@@ -48,7 +48,7 @@ pub struct AgentCard {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
-    /// What it is for.
+    /// The agent's purpose.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub description: String,
@@ -56,22 +56,22 @@ pub struct AgentCard {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub version: String,
-    /// Where and how it is reached, the preferred way first.
+    /// The ways to reach the agent, the preferred one first.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub supported_interfaces: Vec<AgentInterface>,
-    /// Who offers it.
+    /// The organisation that offers the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub provider: Option<AgentProvider>,
-    /// What of A2A it can do.
+    /// The capabilities of A2A that the agent has.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: AgentCapabilities,
-    /// How a caller may prove who it is, by name.
+    /// The ways in which a caller may prove who it is, by name.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub security_schemes: BTreeMap<String, SecurityScheme>,
-    /// Which of these ways are taken.
+    /// The ways to prove it that the agent accepts.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub security_requirements: Vec<Value>,
@@ -83,14 +83,14 @@ pub struct AgentCard {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub default_output_modes: Vec<String>,
-    /// What it can do.
+    /// The agent's skills.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub skills: Vec<AgentCardSkill>,
     /// The signatures of the card: see [`verify_signature`](Self::verify_signature).
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<AgentCardSignature>,
-    /// Where more is written about it.
+    /// The URL of the agent's documentation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub documentation_url: Option<String>,
@@ -98,11 +98,11 @@ pub struct AgentCard {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub icon_url: Option<String>,
-    /// Where a card from before A2A 1.0 says that the agent is reached.
+    /// The agent's URL on a card from before A2A 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub url: Option<String>,
-    /// What else the card says.
+    /// The other members of the card.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -148,7 +148,7 @@ impl AgentCard {
         key.to_public_key_pem(LineEnding::LF).ok()
     }
 
-    /// What the card says of how far its agent is trusted.
+    /// Returns what the card says of how far its agent is trusted.
     fn trust(&self) -> Option<&Map<String, Value>> {
         let extensions = &self.capabilities.extensions;
         let trust = extensions.iter().find(|extension| extension.uri == ATI_TRUST_EXTENSION_URI)?;
@@ -156,17 +156,17 @@ impl AgentCard {
     }
 }
 
-/// Where and how an agent is reached.
+/// A way to reach an agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AgentInterface {
-    /// Its address.
+    /// The URL of this way.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub url: String,
-    /// How calls travel: `JSONRPC`, `HTTP+JSON` or `GRPC`.
+    /// The binding of calls: `JSONRPC`, `HTTP+JSON` or `GRPC`.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub protocol_binding: String,
@@ -174,11 +174,11 @@ pub struct AgentInterface {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub protocol_version: String,
-    /// What a caller sends as `tenant`.
+    /// The value that a caller sends as `tenant`.
     #[serde(default, skip_serializing_if = "is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub tenant: Option<String>,
-    /// What else is said of it.
+    /// The other members of the interface.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -200,7 +200,7 @@ impl AgentInterface {
     }
 }
 
-/// Who offers an agent.
+/// The organisation that offers an agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -209,16 +209,16 @@ pub struct AgentProvider {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub organization: String,
-    /// Its address.
+    /// The organisation's URL.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub url: String,
-    /// What else is said of it.
+    /// The other members of the provider.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// What of A2A an agent can do.
+/// The capabilities of A2A that an agent has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -239,7 +239,7 @@ pub struct AgentCapabilities {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub extended_agent_card: Option<bool>,
-    /// What else is said of it.
+    /// The other members of the capabilities.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -249,10 +249,10 @@ pub struct AgentCapabilities {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AgentExtension {
-    /// What tells it from others.
+    /// The URI that names the extension.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub uri: String,
-    /// How the agent uses it.
+    /// The way in which the agent uses the extension.
     #[serde(default, skip_serializing_if = "is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub description: Option<String>,
@@ -260,11 +260,11 @@ pub struct AgentExtension {
     #[serde(default, skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub required: Option<bool>,
-    /// What it says of the agent.
+    /// The extension's parameters for the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = Option<Object>))]
     pub params: Option<Map<String, Value>>,
-    /// What else is said of it.
+    /// The other members of the extension.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -282,26 +282,26 @@ pub struct SecurityScheme {
     #[serde(default, skip_serializing_if = "is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub scheme: Option<String>,
-    /// What A2A 1.0 says of it, such as `{"httpAuthSecurityScheme": {"scheme": "Bearer"}}`.
+    /// The scheme's members by A2A 1.0, such as `{"httpAuthSecurityScheme": {"scheme": "Bearer"}}`.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Something that an agent can do.
+/// A skill of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AgentCardSkill {
-    /// Its id, among those of the agent.
+    /// The skill's id, among those of the agent.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
-    /// Its name, for people.
+    /// The skill's name, for people.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
-    /// What it does.
+    /// The skill's description.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub description: String,
@@ -309,7 +309,7 @@ pub struct AgentCardSkill {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tags: Vec<String>,
-    /// What it may be asked.
+    /// Examples of messages that ask for the skill.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
     /// The media types that it reads, where these are not those of the agent.
@@ -318,7 +318,7 @@ pub struct AgentCardSkill {
     /// The media types that it writes, where these are not those of the agent.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub output_modes: Vec<String>,
-    /// What else is said of it.
+    /// The other members of the skill.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -358,7 +358,7 @@ impl fmt::Debug for AgentCardSignature {
     }
 }
 
-/// Whether a text that need not be there says nothing.
+/// Returns whether a text that need not be there says nothing.
 fn is_empty(text: &Option<String>) -> bool {
     text.as_ref().is_none_or(String::is_empty)
 }

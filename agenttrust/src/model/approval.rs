@@ -7,15 +7,15 @@ use super::timestamp::Timestamp;
 use super::word::{ParseWordError, wire_words};
 
 wire_words! {
-    /// Where an approval stands.
+    /// The status of an approval.
     pub enum ApprovalStatus as "status of an approval" {
-        /// Nobody has decided yet.
+        /// An approval that no approver has decided yet.
         Pending = "pending",
         /// Approved: the same check, retried, is allowed.
         Approved = "approved",
         /// Denied.
         Denied = "denied",
-        /// Nobody decided in time, or nobody used it in time.
+        /// An approval that no approver decided in time, or that no call used in time.
         Expired = "expired",
         /// Approved and used.
         Consumed = "consumed",
@@ -24,7 +24,7 @@ wire_words! {
 }
 
 wire_words! {
-    /// What of the input an approval is bound to, strongest first.
+    /// The part of the input to which an approval is bound, strongest first.
     pub enum BoundTo as "way to bind an approval" {
         /// The digest of the whole input.
         Input = "input",
@@ -36,21 +36,21 @@ wire_words! {
         Method = "method",
         /// The exact summary that the caller wrote.
         Summary = "summary",
-        /// Nothing of the input: only agent, session, tool and effect.
+        /// No part of the input: only agent, session, tool and effect.
         Name = "name",
     }
     default = Name;
 }
 
 impl BoundTo {
-    /// Whether the approval is bound to a digest, of the whole input or of a part of it.
+    /// Returns whether the approval is bound to a digest, of the whole input or of a part of it.
     #[must_use]
     pub const fn is_digest(self) -> bool {
         matches!(self, Self::Input | Self::Evaluation | Self::Request | Self::Method)
     }
 }
 
-/// What the digest of a check is of, where it is not of the whole input.
+/// The part of the input that the digest of a check covers, where it is not the whole input.
 ///
 /// It travels as the header [`AgentTrust-Binds`](super::headers::BINDS). An approval that is bound to a
 /// part says so to its approver, and serves once.
@@ -64,7 +64,7 @@ pub enum Binds {
 }
 
 impl Binds {
-    /// Every word there is.
+    /// All words, strongest first.
     pub const ALL: [Self; 2] = [Self::Request, Self::Method];
 
     /// Returns the word that travels.
@@ -106,7 +106,7 @@ impl From<Binds> for BoundTo {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Approval {
-    /// Opaque id.
+    /// The approval's id, which is opaque.
     pub id: String,
     /// The session of the held check; empty when it had none.
     #[serde(default)]
@@ -120,11 +120,11 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_name: Option<String>,
-    /// For whom that agent asks, where it acts under a delegation: who gave it that, who gave it to that one, and so
-    /// on.
+    /// The agents for whom that agent asks, where it acts under a delegation: the giver first, then the giver's giver,
+    /// and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_behalf_of: Vec<Delegator>,
-    /// That agent's organisation.
+    /// The organisation of that agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
@@ -136,19 +136,19 @@ pub struct Approval {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true, value_type = super::effect::Effect))]
     pub action_effect: String,
-    /// Where it stands.
+    /// The approval's status.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: ApprovalStatus,
-    /// When the action was held.
+    /// The time when the action was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
-    /// When it expires: as pending, or (once approved) as usable.
+    /// The time when the approval expires: as pending, or (once approved) as usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// Who the deciding caller said it was.
+    /// The name that the deciding caller gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_by: Option<String>,
@@ -156,26 +156,26 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_by_key: Option<String>,
-    /// Why, in the words of who decided.
+    /// The reason for the decision, in the approver's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decision_reason: Option<String>,
-    /// When it was decided.
+    /// The time of the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_at: Option<Timestamp>,
-    /// Why the action was held.
+    /// The reason why the action was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,
-    /// What the caller said about the input.
+    /// The caller's summary of the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub action_input_summary: Option<String>,
     /// The scopes that the tool needs; the approval serves no check that needs others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// What of the input the approval is bound to.
+    /// The part of the input to which the approval is bound.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub bound_to: BoundTo,
@@ -188,13 +188,13 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub input_shown: Option<bool>,
-    /// What the digest is of, if it was disclosed and the approval is pending: the whole input only where
-    /// `bound_to` is `input`, else the part that `bound_to` names. Only keys that may decide approvals are told;
-    /// a list leaves out one of more than 16,384 characters of JSON.
+    /// The input that the digest covers, if it was disclosed and the approval is pending: the whole input only where
+    /// `bound_to` is `input`, else the part that `bound_to` names. Only keys that may decide approvals see it. A list
+    /// leaves out an input of more than 16,384 characters of JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub input: Option<serde_json::Value>,
-    /// How many distinct approvers it takes.
+    /// The number of distinct approvers that it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quorum: Option<u32>,
@@ -202,63 +202,63 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub used_by_check: Option<String>,
-    /// When that was.
+    /// The time of that use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub used_at: Option<Timestamp>,
-    /// Whether the call went well that this check allowed. Absent while nobody has reported it: then the
-    /// approval is in doubt.
+    /// Whether the call that this check allowed went well. Absent while there is no report: then the approval is in
+    /// doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub succeeded: Option<bool>,
-    /// When that was reported.
+    /// The time of that report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub outcome_at: Option<Timestamp>,
-    /// How many have approved so far.
+    /// The number of approvers so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approvals: Option<u32>,
-    /// Who has approved so far, in their order; where one approval is read, and not in a list.
+    /// The approvers so far, in their order; where one approval is read, and not in a list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<Approver>,
 }
 
-/// One who approved.
+/// An approver who approved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Approver {
     /// The id of the key that it was done with: who it really was.
     pub key_id: String,
-    /// Who the caller said it was.
+    /// The name that the approving caller gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<String>,
 }
 
 impl Approver {
-    /// One who approved with the key of this id, under this name.
+    /// Creates one who approved with the key of this id, under this name.
     #[must_use]
     pub fn new(key_id: impl Into<String>, name: Option<String>) -> Self {
         Self { key_id: key_id.into(), name }
     }
 }
 
-/// What became of a word about an approval.
+/// The result of a vote on an approval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ApprovalDecision {
-    /// Where the approval stands now; still pending where it takes more approvers.
+    /// The approval's status now; still pending where it takes more approvers.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: ApprovalStatus,
-    /// How many have approved so far; absent when the decision was made before.
+    /// The number of approvers so far; absent when the decision was made before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approvals: Option<u32>,
-    /// How many it takes; absent when the decision was made before.
+    /// The number of approvers that it takes; absent when the decision was made before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quorum: Option<u32>,

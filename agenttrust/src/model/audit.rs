@@ -5,21 +5,21 @@ use serde_json::Value;
 
 use super::word::wire_words;
 
-/// One row of an audit log.
+/// A row of an audit log.
 ///
 /// Written as JSON it is a line of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// Which log it is of: empty on SQLite, which has one; on PostgreSQL the name of a replica.
+    /// The log's name: empty on SQLite, which has one log; on PostgreSQL the name of a replica.
     #[serde(default)]
     pub log: String,
-    /// Its number in that log; the first is 1.
+    /// The row's number in that log; the first is 1.
     pub seq: u64,
-    /// When it was written, in RFC 3339: the very text that was hashed.
+    /// The time when the row was written, in RFC 3339: the very text that was hashed.
     #[serde(default)]
     pub at: String,
-    /// What happened, such as `decision` or `approval.opened`.
+    /// The kind of the event, such as `decision` or `approval.opened`.
     #[serde(default)]
     pub kind: String,
     /// The organisation that it happened in.
@@ -37,7 +37,7 @@ pub struct AuditEntry {
     /// The hash of the row before it, in hexadecimal.
     #[serde(default)]
     pub prev_hash: String,
-    /// Its own hash, in hexadecimal.
+    /// The row's hash, in hexadecimal.
     #[serde(default)]
     pub hash: String,
 }
@@ -50,17 +50,17 @@ pub struct AuditPage {
     /// other organisations is left out.
     #[serde(default)]
     pub entries: Vec<AuditEntry>,
-    /// Where the next page begins: what to give [`AuditFilter::after`](crate::client::AuditFilter::after).
-    /// `None` when nothing is left.
+    /// The position of the next page, for [`AuditFilter::after`](crate::client::AuditFilter::after). `None` when
+    /// nothing is left.
     #[serde(default)]
     pub next_after: Option<u64>,
 }
 
-/// One audit log: on SQLite there is one, on PostgreSQL one for each replica.
+/// An audit log: on SQLite there is one, on PostgreSQL one for each replica.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct AuditLog {
-    /// Its name; empty on SQLite.
+    /// The log's name; empty on SQLite.
     #[serde(default)]
     pub log: String,
     /// Whether the Guardian that answered writes it.
@@ -69,22 +69,26 @@ pub struct AuditLog {
     /// The number of its newest row.
     #[serde(default)]
     pub newest: Option<u64>,
-    /// When that was written, in RFC 3339.
+    /// The time when that row was written, in RFC 3339.
     #[serde(default)]
     pub newest_at: Option<String>,
 }
 
 wire_words! {
-    /// What a checkpoint says of a log.
+    /// The statement of a checkpoint about a log.
     pub enum AuditCheckpointSays as "word of an audit checkpoint" {
-        /// It had come to this row.
+        /// The log had come to this row.
         Reached = "reached",
-        /// Its rows up to this one were let go.
+        /// The log's rows up to this one were let go.
         Cut = "cut",
         /// A Guardian saw that it was not what it had written up to this row.
         Broken = "broken",
         /// An operator accepted its rows up to this one as they are.
         Accepted = "accepted",
+        /// The log ended with this row when its Guardian closed.
+        Closed = "closed",
+        /// A command wrote this row.
+        Added = "added",
     }
     default = Unknown;
 }
@@ -96,21 +100,21 @@ wire_words! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AuditCheckpoint {
-    /// Which log.
+    /// The log's name; empty on SQLite.
     #[serde(default)]
     pub log: String,
     /// The identity of that log; `None` in a checkpoint of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_id: Option<String>,
-    /// What it says of that.
+    /// The checkpoint's statement about that row.
     #[serde(default)]
     pub says: AuditCheckpointSays,
-    /// Which row.
+    /// The row's number.
     pub seq: u64,
-    /// That row's hash, in hexadecimal.
+    /// The row's hash, in hexadecimal.
     #[serde(default)]
     pub hash: String,
-    /// When it was signed, in RFC 3339: the very text that was signed.
+    /// The time when the checkpoint was signed, in RFC 3339: the very text that was signed.
     #[serde(default)]
     pub at: String,
     /// The public key that signed (Ed25519), in hexadecimal.
@@ -128,14 +132,14 @@ pub struct AuditCheckpoints {
     /// The public key by which this Guardian's checkpoints are verified (Ed25519), in hexadecimal.
     #[serde(default)]
     pub key: Option<String>,
-    /// Where the log begins, if its first rows were let go.
+    /// The cut at which the log begins, if its first rows were let go.
     #[serde(default)]
     pub cut: Option<AuditCheckpoint>,
     /// The checkpoints, the newest first.
     #[serde(default)]
     pub checkpoints: Vec<AuditCheckpoint>,
-    /// Where the next page begins: what to give
-    /// [`CheckpointFilter::before`](crate::client::CheckpointFilter::before). `None` when nothing is left.
+    /// The position of the next page, for [`CheckpointFilter::before`](crate::client::CheckpointFilter::before). `None`
+    /// when nothing is left.
     #[serde(default)]
     pub next_before: Option<u64>,
 }
@@ -147,7 +151,7 @@ pub struct AuditVerification {
     /// Whether every log is whole. An answer that does not say reads as `false`.
     #[serde(default)]
     pub ok: bool,
-    /// How many rows were read, in all logs.
+    /// The number of rows that were read, in all logs.
     #[serde(default)]
     pub rows: u64,
     /// The hash of the last row of the log that this Guardian writes, in hexadecimal.
@@ -156,7 +160,7 @@ pub struct AuditVerification {
     /// The first fault.
     #[serde(default)]
     pub fault: Option<AuditFault>,
-    /// What was found in each log.
+    /// The result for each log.
     #[serde(default)]
     pub logs: Vec<AuditLogVerification>,
 }
@@ -165,10 +169,10 @@ pub struct AuditVerification {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct AuditLogVerification {
-    /// Its name; empty on SQLite.
+    /// The log's name; empty on SQLite.
     #[serde(default)]
     pub log: String,
-    /// How many of its rows are whole, from the first one on.
+    /// The number of the log's rows that are whole, from the first one on.
     #[serde(default)]
     pub rows: u64,
     /// The hash of the last of those, in hexadecimal.
@@ -186,7 +190,7 @@ pub struct AuditLogVerification {
     /// The public keys that signed, in hexadecimal.
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Its first fault; `None` when it is whole.
+    /// The log's first fault; `None` when it is whole.
     #[serde(default)]
     pub fault: Option<AuditFault>,
 }
@@ -195,13 +199,13 @@ pub struct AuditLogVerification {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct AuditFault {
-    /// Which log.
+    /// The log's name; empty on SQLite.
     #[serde(default)]
     pub log: String,
     /// The row that is changed, missing or out of place.
     #[serde(default)]
     pub seq: u64,
-    /// What is wrong with it.
+    /// The fault in the row.
     #[serde(default)]
     pub what: String,
 }

@@ -20,10 +20,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// How many capabilities one set holds at most: every check looks through all of them.
+/// The largest number of capabilities in one set: every check looks through all of them.
 const MAX_CAPABILITIES: usize = 1_000;
 
-/// How long one capability name is at most, in bytes.
+/// The greatest length of a capability name, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
 /// A set of capabilities: an agent's, a token's scopes or a session's ceiling.
@@ -74,7 +74,7 @@ impl CapabilitySet {
         Ok(Self { names: unique.into_iter().map(str::to_owned).collect() })
     }
 
-    /// Whether one of the capabilities covers `tool` (or a scope, which is named alike).
+    /// Returns whether one of the capabilities covers `tool` (or a scope, which is named alike).
     #[must_use]
     pub fn covers(&self, tool: &str) -> bool {
         // The look at the length first spares reading nearly all of them.
@@ -82,7 +82,7 @@ impl CapabilitySet {
         self.names().any(|name| can(name) && Capability::from_name(name).covers(tool))
     }
 
-    /// Whether every capability of `other` is covered by this set.
+    /// Returns whether every capability of `other` is covered by this set.
     ///
     /// When true, everything that `other` covers is covered by this set too. So a token, a ceiling or
     /// a delegation that passes this can only narrow.
@@ -91,13 +91,13 @@ impl CapabilitySet {
         self.first_uncovered(other).is_none()
     }
 
-    /// The first capability of `other` that this set does not cover entirely, to name in an error.
+    /// Returns the first capability of `other` that this set does not cover entirely, to name in an error.
     #[must_use]
     pub fn first_uncovered<'a>(&self, other: &'a Self) -> Option<&'a str> {
         other.names().find(|name| !self.covers_whole(name))
     }
 
-    /// What this set and `other` have in common: never more than either of them covers, and all of it wherever
+    /// Returns what this set and `other` have in common: never more than either of them covers, and all of it wherever
     /// capabilities can say that.
     ///
     /// ```
@@ -125,18 +125,18 @@ impl CapabilitySet {
         Self { names: kept.into_iter().map(str::to_owned).collect() }
     }
 
-    /// Whether the set is empty and so covers nothing.
+    /// Returns whether the set is empty and so covers nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The names, in the order in which they were given.
+    /// Returns the names, in the order in which they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// The names as a slice, in the order in which they were given.
+    /// Returns the names as a slice, in the order in which they were given.
     #[must_use]
     pub fn as_slice(&self) -> &[String] {
         &self.names
@@ -151,7 +151,7 @@ impl CapabilitySet {
     }
 }
 
-/// Whether the capability `wide` covers all of the capability `narrow`.
+/// Returns whether the capability `wide` covers all of the capability `narrow`.
 fn covers(wide: &str, narrow: &str) -> bool {
     let wide = Capability::from_name(wide);
     let covers_prefix = |prefix: &str| wide.covers_prefix(prefix);
@@ -173,7 +173,7 @@ impl PartialEq for CapabilitySet {
 
 impl Eq for CapabilitySet {}
 
-/// The names of a set, each once, if they are those of one.
+/// Returns the names of a set, each once, if they are those of one.
 fn unique<S: AsRef<str>>(names: &[S]) -> Result<Vec<&str>, CapabilityError> {
     let mut seen = HashSet::with_capacity(names.len());
     let mut unique = Vec::with_capacity(names.len().min(MAX_CAPABILITIES));
@@ -223,14 +223,15 @@ fn check(name: &str) -> Result<(), CapabilityError> {
     }
 }
 
-/// What one name covers. It is read anew from the name each time, which is cheaper than to keep it.
+/// The set of names that one capability covers. It is read from the capability each time, which is cheaper than to keep
+/// it.
 #[derive(Clone, Copy, Debug)]
 enum Capability<'a> {
     /// `*`.
     Everything,
     /// The name itself, and for `a:b` its twin `a_b`, here as `a` and `b`.
     Name { name: &'a str, twin: Option<(&'a str, &'a str)> },
-    /// What starts with a prefix, and for `a:*` with its twin `a_`, here as `a`.
+    /// The names with a prefix, and for `a:*` those with its twin `a_`, here as `a`.
     Prefix { prefix: &'a str, twin: Option<&'a str> },
 }
 
@@ -250,8 +251,8 @@ impl<'a> Capability<'a> {
         }
     }
 
-    /// Whether all that this capability, which is written as `name`, covers is covered by what covers these names
-    /// and what begins with these.
+    /// Returns whether all that this capability, which is written as `name`, covers is covered by what covers these
+    /// names and what begins with these.
     fn is_whole_in(
         self,
         name: &str,
@@ -285,7 +286,7 @@ impl<'a> Capability<'a> {
         }
     }
 
-    /// Whether everything that starts with `start` is covered. Exact names never cover a prefix,
+    /// Returns whether everything that starts with `start` is covered. Exact names never cover a prefix,
     /// which has endlessly many names.
     fn covers_prefix(self, start: &str) -> bool {
         match self {
@@ -324,13 +325,13 @@ impl CapabilityError {
         Self { name: name.chars().take(MAX_NAME_BYTES).collect(), problem }
     }
 
-    /// The capability at fault, cut to 256 characters.
+    /// Returns the capability at fault, cut to 256 characters.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether two names of the list stand in each other's way (409), rather than one being
+    /// Returns whether two names of the list stand in each other's way (409), rather than one being
     /// malformed (400).
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -381,7 +382,7 @@ impl fmt::Display for CapabilityError {
     }
 }
 
-/// How a capability that cannot be one may have been meant: what begins with the same name.
+/// The capability that a faulty one may have been meant as, which begins with the same name.
 struct Spelling<'a>(&'a str);
 
 impl fmt::Display for Spelling<'_> {

@@ -50,7 +50,7 @@ pub struct CardKey {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub x: String,
-    /// What tells it from others; a signature names it.
+    /// The key's id; a signature names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub kid: Option<String>,
@@ -58,7 +58,7 @@ pub struct CardKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub alg: Option<String>,
-    /// What it is for: `sig`.
+    /// The use of the key: `sig`.
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub usage: Option<String>,
@@ -80,7 +80,7 @@ impl CardKey {
         }
     }
 
-    /// The key itself, where it is one of Ed25519.
+    /// Returns the key itself, where it is one of Ed25519.
     pub(crate) fn bytes(&self) -> Option<[u8; 32]> {
         if self.kty != "OKP" || self.crv != "Ed25519" {
             return None;
@@ -93,12 +93,12 @@ impl CardKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCardKey {
-    /// It is no JSON Web Key of Ed25519.
+    /// A text that is not a JSON Web Key of Ed25519.
     #[error(
         "the key is no Ed25519 public key; a JSON Web Key of one has `kty` OKP, `crv` Ed25519 and 32 bytes as `x`"
     )]
     Jwk,
-    /// It is no Ed25519 key in PEM.
+    /// A text that is not an Ed25519 key in PEM.
     #[error("the key is no Ed25519 public key in PKIX PEM; give another one")]
     Pem,
 }

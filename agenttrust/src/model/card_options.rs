@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::word::wire_words;
 
-/// What to generate a card with: extensions of our Guardian. What is not said stays as it was said before.
+/// Options for generating a card: extensions of our Guardian. Absent members stay as they were set before.
 ///
 /// ```
 /// use agenttrust::model::{CardInterface, CardOptions};
@@ -20,7 +20,7 @@ use super::word::wire_words;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CardOptions {
-    /// What the agent is for; empty for what is known without.
+    /// The agent's purpose; with an empty text the Guardian describes the agent itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub description: Option<String>,
@@ -28,8 +28,8 @@ pub struct CardOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub version: Option<String>,
-    /// Where the agent itself is reached, the preferred way first. Only the Guardian sees it, which hands tasks on to
-    /// it; an empty list means that the agent fetches its tasks from its inbox.
+    /// The ways to reach the agent itself, the preferred one first. Only the Guardian sees them, which hands tasks on
+    /// to the agent. With an empty list the agent fetches its tasks from its inbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 5))]
     pub interfaces: Option<Vec<CardInterface>>,
@@ -41,7 +41,7 @@ pub struct CardOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub default_output_modes: Option<Vec<String>>,
-    /// Where more is written about the agent; empty for nowhere.
+    /// The URL of the agent's documentation; an empty text removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub documentation_url: Option<String>,
@@ -108,7 +108,7 @@ impl CardOptions {
     }
 }
 
-/// Where and how an agent itself is reached.
+/// A way to reach an agent itself.
 ///
 /// `Debug` shows nothing of the address: its path may be as good as a password.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ pub struct CardInterface {
     /// The address: `https`, at a public address, unless the Guardian is told otherwise.
     #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub url: String,
-    /// How calls travel.
+    /// The binding of calls.
     #[serde(default)]
     pub protocol_binding: CardBinding,
     /// The version of A2A.
@@ -158,11 +158,11 @@ impl fmt::Debug for CardInterface {
 }
 
 wire_words! {
-    /// How calls of A2A travel.
+    /// The way in which calls of A2A travel.
     pub enum CardBinding as "binding of A2A" {
-        /// As JSON-RPC 2.0.
+        /// Calls as JSON-RPC 2.0.
         JsonRpc = "JSONRPC",
-        /// As HTTP with JSON bodies; of A2A 1.0.
+        /// Calls as HTTP with JSON bodies; of A2A 1.0.
         HttpJson = "HTTP+JSON",
     }
     default = JsonRpc;

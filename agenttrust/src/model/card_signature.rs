@@ -13,18 +13,18 @@ use serde_json::{Map, Value};
 use super::agent_card::{AgentCard, AgentCardSignature};
 use super::card_key::TrustedKey;
 
-/// How many signatures of a card are looked at.
+/// The largest number of signatures of a card that are looked at.
 const SIGNATURES_MOST: usize = 16;
 /// The longest header of a signature, in base64url.
 const HEADER_MAX_BYTES: usize = 8 << 10;
-/// How many ids of keys an error names.
+/// The largest number of key ids that an error names.
 const NAMED_MOST: usize = 5;
 
-/// Why a card is not to be believed.
+/// The reason why a card is not to be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CardSignatureError {
-    /// It has no signature.
+    /// A card without a signature.
     #[error("the card is not signed, so nothing in it is to be relied on")]
     Unsigned,
     /// None of its signatures is by a key that is trusted: the ids of the keys that they name.
@@ -38,7 +38,7 @@ pub enum CardSignatureError {
         "no signature of the card goes with it: it was changed, or signed by another key; fetch it again"
     )]
     Wrong,
-    /// It holds numbers or texts that have no form of RFC 8785.
+    /// A card with numbers or texts that have no form of RFC 8785.
     #[error("the card holds what has no canonical form, so no signature can go with it")]
     NotCanonical,
 }
@@ -105,14 +105,14 @@ impl AgentCard {
         })
     }
 
-    /// What is signed of the card, as the specification has it; `None` where it has no form of RFC 8785.
+    /// Returns what is signed of the card, as the specification has it; `None` where it has no form of RFC 8785.
     #[doc(hidden)]
     #[must_use]
     pub fn signed_payload(&self) -> Option<Vec<u8>> {
         canonical(&self.unsigned()?)
     }
 
-    /// All that may have been signed of it.
+    /// Returns all that may have been signed of it.
     fn payloads(&self) -> Option<Vec<Vec<u8>>> {
         let unsigned = self.unsigned()?;
         let mut payloads = vec![canonical(&unsigned)?];
@@ -123,7 +123,7 @@ impl AgentCard {
         Some(payloads)
     }
 
-    /// The card as it is written, without its signatures and without what says nothing.
+    /// Returns the card as it is written, without its signatures and without what says nothing.
     fn unsigned(&self) -> Option<Value> {
         let mut card = serde_json::to_value(self).ok()?;
         let members = card.as_object_mut()?;
@@ -159,7 +159,7 @@ fn leave_out_defaults(value: &mut Value) {
     }
 }
 
-/// The value without anything in it that is empty; `None` where nothing is left.
+/// Returns the value without anything in it that is empty; `None` where nothing is left.
 fn without_empty(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
@@ -208,7 +208,7 @@ fn is_good(key: &TrustedKey, signature: &AgentCardSignature, payload: &[u8]) -> 
     key.key().verify_strict(signed.as_bytes(), &bytes).is_ok()
 }
 
-/// What is signed, of a header in base64url and a payload (RFC 7515).
+/// Returns what is signed, of a header in base64url and a payload (RFC 7515).
 fn signing_input(protected: &str, payload: &[u8]) -> String {
     format!("{protected}.{}", URL_SAFE_NO_PAD.encode(payload))
 }

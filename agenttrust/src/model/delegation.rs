@@ -6,20 +6,20 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// How a delegation stands.
+    /// The state of a delegation.
     pub enum DelegationState as "state of a delegation" {
-        /// It was not revoked, and has not expired; nor has anything that it was made from. Whether it lets calls
-        /// through at present, [`Delegation::usable`] says.
+        /// A delegation that was not revoked and has not expired; nor has anything that it was made from.
+        /// [`Delegation::usable`] says whether it lets calls through at present.
         Active = "active",
-        /// It has expired.
+        /// A delegation that has expired.
         Expired = "expired",
-        /// It was revoked, by itself or with what it was made from.
+        /// A delegation that was revoked, by itself or with what it was made from.
         Revoked = "revoked",
     }
     default = Unknown;
 }
 
-/// What narrows a delegation beyond its scope. Every restriction of a chain holds.
+/// Restrictions of a delegation beyond its scope. Every restriction of a chain holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -32,14 +32,14 @@ pub struct DelegationRestrictions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<super::schema::Name>>, min_items = 1, max_items = 256, nullable = false))]
     pub servers: Option<Vec<String>>,
-    /// How many calls are allowed in all, those of delegations that were made from this one included.
+    /// The number of calls that are allowed in all, those of delegations that were made from this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
         schema(minimum = 1, maximum = 1_000_000_000, nullable = false)
     )]
     pub max_calls: Option<u32>,
-    /// When the delegation ends at the latest.
+    /// The latest time at which the delegation ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub not_after: Option<Timestamp>,
@@ -80,7 +80,7 @@ impl DelegationRestrictions {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Delegation {
-    /// Opaque id.
+    /// The delegation's id, which is opaque.
     pub id: String,
     /// The organisation of both agents.
     #[serde(default)]
@@ -94,11 +94,11 @@ pub struct Delegation {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub to_agent_id: String,
-    /// What is given, in the notation of capabilities.
+    /// The capabilities that are given.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scope: Vec<String>,
-    /// What narrows it further.
+    /// Restrictions beyond the scope.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub restrictions: DelegationRestrictions,
@@ -110,7 +110,7 @@ pub struct Delegation {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub delegation_chain: Vec<String>,
-    /// How it stands.
+    /// The delegation's state.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub state: DelegationState,
@@ -119,7 +119,7 @@ pub struct Delegation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = bool, required = true))]
     pub usable: Option<bool>,
-    /// Why it lets none through, and what would mend that.
+    /// The reason why the delegation lets no call through, and what would mend that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub unusable_because: Option<String>,
@@ -127,15 +127,15 @@ pub struct Delegation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_by: Option<String>,
-    /// When it was made.
+    /// The time when the delegation was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
-    /// When it ends by itself.
+    /// The time when the delegation ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time when the delegation was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub revoked_at: Option<Timestamp>,
@@ -146,9 +146,9 @@ pub struct Delegation {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Delegator {
-    /// Its id.
+    /// The agent's id.
     pub agent_id: String,
-    /// Its name.
+    /// The agent's name.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_name: String,
@@ -162,19 +162,19 @@ impl Delegator {
     }
 }
 
-/// What to delegate (SDK guide, section 11).
+/// A request to delegate (SDK guide, section 11).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CreateDelegationRequest {
     /// The agent that gives.
     pub from_agent_id: String,
     /// The agent that is given to.
     pub to_agent_id: String,
-    /// What is given: no more than the giver may do itself or, with a parent, than that gives.
+    /// The capabilities to give: no more than the giver may do itself or, with a parent, than that gives.
     pub scope: Vec<String>,
-    /// How long it lives, in seconds; an hour where nothing is said, and never longer than its parent.
+    /// The delegation's lifetime in seconds; an hour by default, and never longer than its parent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,
-    /// What narrows it further.
+    /// Restrictions beyond the scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<DelegationRestrictions>,
     /// The delegation that it is made from: one that was given to `from_agent_id`.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What a tool call does, from weakest to strongest (SDK guide, section 5).
+/// The effect of a tool call, from weakest to strongest (SDK guide, section 5).
 ///
 /// The order is the strength: `Effect::Read < Effect::Admin`.
 ///
@@ -30,10 +30,10 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Every effect, weakest first.
+    /// All effects, weakest first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Mutating, Self::Destructive, Self::Admin];
 
-    /// The word that travels: `read`, `mutating`, `destructive` or `admin`.
+    /// Returns the word that travels: `read`, `mutating`, `destructive` or `admin`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -11,19 +11,19 @@ use super::tolerant::or_default;
 use super::word::wire_words;
 
 wire_words! {
-    /// How far a federation provider is trusted, which says how far the sessions of its tokens go.
+    /// The trust in a federation provider, which sets how far the sessions of its tokens go.
     pub enum TrustLevel as "level of trust" {
-        /// They are supervised, and only what the rule lists may be called: a rule without scopes is refused.
+        /// Sessions are supervised, and an agent may call only what the rule lists. A rule without scopes is refused.
         Low = "low",
-        /// They are supervised. Published clients call it `standard`.
+        /// Sessions are supervised. Published clients call it `standard`.
         Medium = "medium" | "standard",
-        /// They go as far as the agent's own.
+        /// Sessions go as far as the agent's own.
         High = "high",
     }
     default = Medium;
 }
 
-/// Which tokens of a provider are which agent of ours: those of this subject, with these claims. A rule that says
+/// A rule for which tokens of a provider are which agent of ours: those of this subject, with these claims. A rule with
 /// neither is for every token of the provider.
 ///
 /// ```
@@ -92,46 +92,46 @@ impl FederationRule {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct FederationProvider {
-    /// Opaque id.
+    /// The provider's id, which is opaque.
     pub id: String,
     /// The organisation that takes its tokens.
     #[serde(default, alias = "orgId")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
-    /// Its issuer: what the `iss` of its tokens is, byte for byte.
+    /// The provider's issuer: the `iss` of its tokens, byte for byte.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub issuer: String,
-    /// Its name, for people.
+    /// The provider's name, for people.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
-    /// Where its keys are.
+    /// The URL of the provider's keys.
     #[serde(default, alias = "jwksUri")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub jwks_uri: String,
-    /// Where people sign in, where it says so.
+    /// The URL where people sign in, if the provider has one.
     #[serde(default, alias = "authorizationEndpoint", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub authorization_endpoint: Option<String>,
-    /// Where it issues tokens, where it says so.
+    /// The URL where the provider issues tokens, if it has one.
     #[serde(default, alias = "tokenEndpoint", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub token_endpoint: Option<String>,
-    /// How far it is trusted.
+    /// The trust in the provider.
     #[serde(default, alias = "trustLevel")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub trust_level: TrustLevel,
-    /// How it stands: `active`, or `disabled` where its gateway key was revoked, so that none of its tokens are taken until
-    /// it is removed and registered anew.
+    /// The provider's status: `active`, or `disabled` where its gateway key was revoked. None of its tokens are
+    /// accepted then, until the provider is removed and registered again.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: String,
-    /// What the `aud` of its tokens must name; empty means the Guardian's public URL.
+    /// The audiences that the `aud` of its tokens must name one of; empty means the Guardian's public URL.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub audiences: Vec<String>,
-    /// Which of its tokens are which agent: the first that fits counts.
+    /// The rules for which of its tokens are which agent. The first rule that fits counts.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rules: Vec<FederationRule>,
@@ -143,17 +143,17 @@ pub struct FederationProvider {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_by: Option<String>,
-    /// When it was registered.
+    /// The time when the provider was registered.
     #[serde(default, alias = "createdAt", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
-    /// When it was changed last.
+    /// The time when the provider was changed last.
     #[serde(default, alias = "updatedAt", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub updated_at: Option<Timestamp>,
 }
 
-/// What to register a federation provider with.
+/// A request to register a federation provider.
 ///
 /// ```
 /// use agenttrust::RegisterFederationProviderRequest;
@@ -168,16 +168,16 @@ pub struct FederationProvider {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterFederationProviderRequest {
-    /// Its issuer, whose `/.well-known/openid-configuration` says the rest.
+    /// The provider's issuer, whose `/.well-known/openid-configuration` has the rest.
     pub issuer: String,
-    /// Its name, for people.
+    /// The provider's name, for people.
     pub name: String,
-    /// How far it is trusted, one of the words of [`TrustLevel`]; medium unless it is said.
+    /// The trust in the provider, one of the words of [`TrustLevel`]; medium by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_level: Option<String>,
 }
 
-/// What is to change of a federation provider; what it says nothing of stays as it is.
+/// A request to change a federation provider; absent members stay as they are.
 ///
 /// ```
 /// use agenttrust::{FederationRule, UpdateFederationProviderRequest};
@@ -189,22 +189,22 @@ pub struct RegisterFederationProviderRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UpdateFederationProviderRequest {
-    /// Its name, for people.
+    /// The provider's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How far it is trusted.
+    /// The trust in the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_level: Option<TrustLevel>,
-    /// All that the `aud` of its tokens may name.
+    /// All audiences that the `aud` of its tokens may name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audiences: Option<Vec<String>>,
-    /// All its rules.
+    /// All rules of the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<FederationRule>>,
 }
 
 impl UpdateFederationProviderRequest {
-    /// Nothing yet.
+    /// Creates a request that changes nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -239,7 +239,8 @@ impl UpdateFederationProviderRequest {
     }
 }
 
-/// Which token to look into, or to open a session from: one of a provider, or one of ours. `Debug` hides it.
+/// A request to look into a token, or to open a session from it: one of a provider, or one of ours. `Debug` hides the
+/// token.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct VerifyFederatedTokenRequest {
     /// The token.
@@ -258,7 +259,7 @@ impl fmt::Debug for VerifyFederatedTokenRequest {
     }
 }
 
-/// What a federated token is worth right now.
+/// The worth of a federated token right now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -275,19 +276,19 @@ pub struct FederatedIntrospection {
     #[serde(default, alias = "agentId", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_id: Option<String>,
-    /// Who issued it.
+    /// The token's issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issuer: Option<String>,
-    /// When it stops working.
+    /// The time when the token stops working.
     #[serde(default, alias = "expiresAt", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// Why it does not work.
+    /// The reason why the token does not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub error: Option<String>,
-    /// Whom it is of, as its issuer calls them.
+    /// The token's subject, in the issuer's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub subject: Option<String>,
@@ -295,19 +296,19 @@ pub struct FederatedIntrospection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub provider_id: Option<String>,
-    /// How far that provider is trusted.
+    /// The trust in that provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub trust_level: Option<TrustLevel>,
-    /// What it may be used for; empty where it says nothing of that.
+    /// The scopes of the token; empty where it names none.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Where it may be used; empty means anywhere.
+    /// The audiences of the token; empty means anywhere.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
 }
 
-/// What a federated token would do, step by step, for those who set federation up.
+/// The steps of a federated token towards a session, for people who set federation up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -316,7 +317,7 @@ pub struct FederationTest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub ok: bool,
-    /// What was looked at, up to the first step that failed.
+    /// The steps, up to the first one that failed.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub steps: Vec<FederationTestStep>,
@@ -324,7 +325,7 @@ pub struct FederationTest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_id: Option<String>,
-    /// What the session would let that agent do.
+    /// The mode that the session would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub mode: Option<SessionMode>,
@@ -332,18 +333,18 @@ pub struct FederationTest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub scope_ceiling: Option<Vec<String>>,
-    /// When the session would end by itself.
+    /// The time when the session would end by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
 }
 
-/// One step of a [`FederationTest`].
+/// A step of a [`FederationTest`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct FederationTestStep {
-    /// What was looked at, as one word.
+    /// The step's name, as one word.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub step: String,
@@ -351,30 +352,30 @@ pub struct FederationTestStep {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub ok: bool,
-    /// What is said of it.
+    /// The result of the step, in a sentence.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub says: String,
 }
 
 impl FederationTestStep {
-    /// What is said of a step.
+    /// Returns what is said of a step.
     #[must_use]
     pub fn new(step: impl Into<String>, ok: bool, says: impl Into<String>) -> Self {
         Self { step: step.into(), ok, says: says.into() }
     }
 }
 
-/// What to issue a federation token for; the agent is named beside it.
+/// A request to issue a federation token; the agent is named beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssueFederatedTokenRequest {
-    /// Where it may be used; anywhere unless it is said.
+    /// The audience of the token; anywhere by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
-    /// What it may be used for; empty means all that the agent may.
+    /// The scopes of the token; empty means all that the agent may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// How long it lives, in seconds; an hour unless it is said.
+    /// The token's lifetime in seconds; an hour by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
 }
@@ -388,7 +389,7 @@ pub struct FederatedToken {
     #[serde(default, rename = "token", alias = "id_token", alias = "idToken")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id_token: String,
-    /// How long it lives, in seconds.
+    /// The token's lifetime, in seconds.
     #[serde(default, alias = "expiresIn")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub expires_in: u64,

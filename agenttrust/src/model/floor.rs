@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::session::SessionMode;
 
-/// What applies to every session of an agent, whatever the session itself says.
+/// Limits for every session of an agent, whatever the session itself has.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Floor {
@@ -16,7 +16,7 @@ pub struct Floor {
     pub scope_ceiling: Option<Vec<String>>,
 }
 
-/// Of a mode that is left out nobody may think that it is open.
+/// Returns the mode of a floor that names none: unknown, so that it is never taken for open.
 fn unknown() -> SessionMode {
     SessionMode::Unknown
 }
@@ -45,20 +45,20 @@ pub struct SetFloorRequest {
 }
 
 impl SetFloorRequest {
-    /// This mode, and nothing said of the ceiling.
+    /// Creates a floor of this mode that says nothing of the ceiling.
     #[must_use]
     pub fn new(mode: SessionMode) -> Self {
         Self { mode, scope_ceiling: None }
     }
 
-    /// No session allows more than this.
+    /// Sets the most that any session allows.
     #[must_use]
     pub fn scope_ceiling<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scope_ceiling = Some(Some(scopes.into_iter().map(Into::into).collect()));
         self
     }
 
-    /// No ceiling, also where there was one.
+    /// Takes the ceiling away, where there was one.
     #[must_use]
     pub fn no_scope_ceiling(mut self) -> Self {
         self.scope_ceiling = Some(None);

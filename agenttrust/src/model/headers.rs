@@ -10,40 +10,41 @@ pub const AGENT_ID: &str = "x-agent-id";
 pub const SESSION_ID: &str = "x-session-id";
 /// The digest of a call's input, 64 hexadecimal digits; an approval is bound to it.
 pub const INPUT_DIGEST: &str = "agenttrust-input-digest";
-/// What the digest is of, where that is not the whole input: a word of [`Binds`](super::Binds).
+/// The part of the input that the digest covers, where that is not the whole input: a word of [`Binds`](super::Binds).
 pub const BINDS: &str = "agenttrust-binds";
 /// The key that the digest was made under, 16 hexadecimal digits: tells another key from another input, and
 /// nothing else of either.
 pub const KEY_ID: &str = "agenttrust-key-id";
 /// `generated` on a check whose session id its guard made up: such a one is no part of what an approval binds.
 pub const SESSION: &str = "agenttrust-session";
-/// On the opening of a session from a token: where the token is used, for one that has an audience.
+/// The place where a token with an audience is used; on the opening of a session from it.
 pub const TARGET: &str = "agenttrust-target";
 /// The scopes that the tool declares, separated by commas.
 pub const SCOPES: &str = "agenttrust-scopes";
-/// On a telemetry batch: one check id per event, `-` for none, separated by commas.
+/// The check ids of a telemetry batch: one per event, `-` for none, separated by commas.
 pub const CHECK_IDS: &str = "agenttrust-check-ids";
-/// On the answer to a check: which of `digest` and `scopes` were taken into account.
+/// The checked parts of a request, `digest` and `scopes`, that were taken into account; on the answer to a check.
 pub const ENFORCED: &str = "agenttrust-enforced";
 /// A name for one check, so that a repeated request opens no second approval.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// On every answer of our Guardian, `1`: a 502, 503 or 504 without it came from something in between.
+/// The mark of our Guardian, `1`, on each of its answers. A 502, 503 or 504 without it came from something in between.
 pub const GUARDIAN: &str = "agenttrust-guardian";
-/// On the answer to a check that was not decided in time: after how many milliseconds to ask again.
+/// The number of milliseconds after which to ask again; on the answer to a check that was not decided in time.
 pub const RETRY_AFTER: &str = "agenttrust-retry-after";
-/// On the answer to a request of the SDK guide's: the members of the body that our Guardian does not know and
-/// skipped, separated by commas.
+/// The members of the body that our Guardian does not know and skipped, separated by commas; on the answer to a request
+/// of the SDK guide's.
 pub const IGNORED: &str = "agenttrust-ignored";
-/// The proof that whoever sends a request has the key that its token is bound to (RFC 9449).
+/// The proof that the sender of a request has the key that its token is bound to (RFC 9449).
 pub const DPOP: &str = "dpop";
-/// On an answer that asks for a proof with a nonce, and on others that have a newer one: the nonce (RFC 9449).
+/// The nonce for the next proof (RFC 9449); on an answer that asks for a proof with a nonce, and on others that have a
+/// newer one.
 pub const DPOP_NONCE: &str = "dpop-nonce";
-/// On the opening of a session from a workload token: the proof that came with the token, for a server that asks for
+/// The proof that came with a workload token; on the opening of a session from that token, by a server that asks for
 /// the agents that come to it.
 pub const FORWARDED_DPOP: &str = "agenttrust-dpop";
 /// The method of the request that [`FORWARDED_DPOP`] came with.
 pub const FORWARDED_DPOP_METHOD: &str = "agenttrust-dpop-method";
 /// The URL of the request that [`FORWARDED_DPOP`] came with.
 pub const FORWARDED_DPOP_URL: &str = "agenttrust-dpop-url";
-/// On a session that was opened from a workload token: the thumbprint of the key that every further proof is made with.
+/// The thumbprint of the key that every further proof is made with; on a session that was opened from a workload token.
 pub const KEY_THUMBPRINT: &str = "agenttrust-key-thumbprint";

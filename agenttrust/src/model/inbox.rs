@@ -20,10 +20,10 @@ pub struct InboxTask {
     /// The agent that asks; empty where a person's key asks.
     #[serde(default, deserialize_with = "lenient")]
     pub source_agent_id: String,
-    /// What tells the lease from those of others.
+    /// The lease's id.
     #[serde(default)]
     pub lease_id: String,
-    /// When the lease ends, unless it is extended: then the task is there for the next one that asks.
+    /// The time when the lease ends, unless it is extended. After that, the task is there for the next agent that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,
 }
@@ -49,7 +49,7 @@ impl InboxTask {
 pub struct TaskLease {
     /// The task.
     pub task_id: String,
-    /// What tells the lease from those of others.
+    /// The lease's id.
     pub lease_id: String,
 }
 

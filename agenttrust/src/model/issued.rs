@@ -6,37 +6,38 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// How a token stands.
+    /// The state of a token.
     pub enum TokenState as "state of a token" {
-        /// It was not revoked, and has not expired.
+        /// A token that was not revoked and has not expired.
         Active = "active",
-        /// It has expired.
+        /// A token that has expired.
         Expired = "expired",
-        /// It was revoked, by itself or with what it was made from.
+        /// A token that was revoked, by itself or with what it was made from.
         Revoked = "revoked",
     }
     default = Unknown;
 }
 
 wire_words! {
-    /// What a token is for.
+    /// The purpose of a token.
     pub enum TokenKind as "kind of a token" {
-        /// It speaks for an agent at its gateways, `at_…`.
+        /// A token that speaks for an agent at its gateways, `at_…`.
         Agent = "agent",
-        /// It speaks for an agent at whoever asks the Guardian about it, also beyond the organisation, `fed_…`.
+        /// A token that speaks for an agent at any server that asks the Guardian about it, also beyond the
+        /// organisation, `fed_…`.
         Federation = "federation",
     }
     default = Agent;
 }
 
 wire_words! {
-    /// How an issued session stands.
+    /// The state of an issued session.
     pub enum SessionState as "state of a session" {
-        /// It was not revoked, and has not expired.
+        /// A session that was not revoked and has not expired.
         Open = "open",
-        /// It has expired.
+        /// A session that has expired.
         Expired = "expired",
-        /// It was revoked, by itself or with what it was made from.
+        /// A session that was revoked, by itself or with what it was made from.
         Revoked = "revoked",
     }
     default = Unknown;
@@ -53,15 +54,15 @@ pub struct IssuedToken {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
-    /// What it is for.
+    /// The token's purpose.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub kind: TokenKind,
-    /// What it may be used for.
+    /// The token's scopes.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scopes: Vec<String>,
-    /// Where it may be used; empty means anywhere.
+    /// The token's audiences; empty means anywhere.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub audience: Vec<String>,
@@ -73,26 +74,26 @@ pub struct IssuedToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issued_by: Option<String>,
-    /// When it was issued.
+    /// The time when the token was issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issued_at: Option<Timestamp>,
-    /// When it stops working.
+    /// The time when the token stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time when the token was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub revoked_at: Option<Timestamp>,
-    /// How it stands.
+    /// The token's state.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub state: TokenState,
 }
 
 impl IssuedToken {
-    /// A token of this id for this agent, everything else empty.
+    /// Creates a token of this id for this agent, everything else empty.
     #[must_use]
     pub fn new(token_id: impl Into<String>, agent_id: impl Into<String>) -> Self {
         Self {

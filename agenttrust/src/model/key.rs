@@ -9,7 +9,7 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// What an API key may do.
+    /// The role of an API key: what it may do.
     pub enum KeyRole as "role of a key" {
         /// Checks and reports as the agents it is bound to; reads what is theirs.
         Agent = "agent",
@@ -19,7 +19,7 @@ wire_words! {
         Auditor = "auditor",
         /// An auditor who decides approvals, suspends and revokes agents and sets floors.
         Operator = "operator",
-        /// Everything.
+        /// A key that may do everything.
         Admin = "admin",
     }
     default = Unknown;
@@ -29,12 +29,12 @@ wire_words! {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct ApiKey {
-    /// Opaque id, which is no secret.
+    /// The key's id, which is opaque and no secret.
     pub id: String,
     /// The organisation that it is of.
     #[serde(default)]
     pub org_id: String,
-    /// What it may do.
+    /// The key's role.
     #[serde(default)]
     pub role: KeyRole,
     /// The agents that a key of role `agent` is bound to.
@@ -49,19 +49,19 @@ pub struct ApiKey {
     /// The key that it was made with; absent where the program made it.
     #[serde(default)]
     pub made_by: Option<String>,
-    /// When it was made.
+    /// The time when the key was made.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time when the key was revoked.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
-    /// When it was given another secret.
+    /// The time when the key was given another secret.
     #[serde(default)]
     pub rotated_at: Option<Timestamp>,
-    /// How long the secret before that works.
+    /// The time until which the secret before that works.
     #[serde(default)]
     pub old_key_until: Option<Timestamp>,
-    /// When it was last used, up to a minute behind.
+    /// The time when the key was last used, up to a minute behind.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
     /// The key itself, in the one answer that shows it.
@@ -94,7 +94,7 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// What to make an API key with.
+/// A request to make an API key.
 ///
 /// ```
 /// use agenttrust::model::{CreateKeyRequest, KeyRole};
@@ -105,11 +105,11 @@ impl fmt::Debug for KeySecret {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct CreateKeyRequest {
-    /// What it may do.
+    /// The key's role.
     pub role: KeyRole,
     /// The agents that a key of role `agent` is bound to; keys of other roles are bound to none.
     pub agents: Vec<String>,
-    /// Another organisation than that of the key which asks.
+    /// Sets another organisation than that of the key which asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
     /// The gateway that a key of role `gateway` is of.
@@ -121,27 +121,27 @@ pub struct CreateKeyRequest {
 }
 
 impl CreateKeyRequest {
-    /// A key that may do this.
+    /// Creates a key that may do this.
     #[must_use]
     pub fn new(role: KeyRole) -> Self {
         Self { role, agents: Vec::new(), org_id: None, gateway: None, owner: None }
     }
 
-    /// The agents that it is bound to.
+    /// Sets the agents that it is bound to.
     #[must_use]
     pub fn agents<S: Into<String>>(mut self, agents: impl IntoIterator<Item = S>) -> Self {
         self.agents = agents.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Another organisation than that of the key which asks.
+    /// Sets another organisation than that of the key which asks.
     #[must_use]
     pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
         self.org_id = Some(org_id.into());
         self
     }
 
-    /// The gateway that a key of role `gateway` is of: a token for an audience is taken at the gateway that it
+    /// Sets the gateway that a key of role `gateway` is of: a token for an audience is taken at the gateway that it
     /// names. Several keys may share a name, and are one gateway then: a session that is opened with one of
     /// them serves the others.
     ///
@@ -157,7 +157,7 @@ impl CreateKeyRequest {
         self
     }
 
-    /// The person or program that it is of. An approval is not decided by a key of the owner who asked for it, and
+    /// Sets the person or program that it is of. An approval is not decided by a key of the owner who asked for it, and
     /// keys of one owner are one approver. Where none is named, the key of an operator or admin is of the owner of
     /// the key that makes it.
     ///
@@ -175,22 +175,22 @@ impl CreateKeyRequest {
 }
 
 wire_words! {
-    /// What becomes of the tokens and sessions that were issued and opened with a key that is revoked.
+    /// The treatment of the tokens and sessions that were issued and opened with a key that is revoked.
     pub enum Issued as "way to treat what a key issued" {
-        /// They live on until they expire.
+        /// Tokens and sessions live on until they expire.
         Keep = "keep",
-        /// They are revoked with it, and so is all that was made from them.
+        /// Tokens and sessions are revoked with the key, and so is all that was made from them.
         Revoke = "revoke",
     }
     default = Unknown;
 }
 
-/// What came of the revocation of a key.
+/// The result of the revocation of a key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct KeyRevocation {
-    /// What was done, as one word.
+    /// The change that was made, as one word.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: String,
@@ -199,19 +199,19 @@ pub struct KeyRevocation {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub durable: bool,
-    /// What became of what was issued with it.
+    /// The treatment of what was issued with the key.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub issued: Issued,
-    /// How many tokens went with it that worked until then.
+    /// The number of tokens that were revoked with the key and worked until then.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tokens: u64,
-    /// How many sessions went with it that were open until then.
+    /// The number of sessions that were revoked with the key and were open until then.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub sessions: u64,
-    /// How many delegations went with it that worked until then.
+    /// The number of delegations that were revoked with the key and worked until then.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub delegations: u64,

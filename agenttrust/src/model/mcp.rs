@@ -20,17 +20,17 @@ use super::word::wire_words;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct McpServer {
-    /// Opaque id.
+    /// The server's id, which is opaque.
     pub id: String,
-    /// Its name, which the names of its tools begin with.
+    /// The server's name, with which the names of its tools begin.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
-    /// Where it is; without path and query for those who may not change it.
+    /// The server's URL; without path and query for callers who may not change it.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub url: String,
-    /// What it offers, as who registered it says.
+    /// The server's capabilities, as they were registered.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: Vec<String>,
@@ -38,7 +38,7 @@ pub struct McpServer {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
-    /// When it was registered.
+    /// The time when the server was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
@@ -55,7 +55,7 @@ pub struct McpServer {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub has_authorization: bool,
-    /// When its tools were last found to be other ones than before; absent until they were listed.
+    /// The time when its tools were last found to be other ones than before; absent until they were listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub tools_seen_at: Option<Timestamp>,
@@ -74,7 +74,7 @@ impl fmt::Debug for McpServer {
     }
 }
 
-/// What to register an MCP server with.
+/// A request to register an MCP server.
 ///
 /// `Debug` shows of the URL no more than the host: its path may be as good as a password.
 ///
@@ -90,11 +90,11 @@ impl fmt::Debug for McpServer {
 /// ```
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct RegisterMcpServerRequest {
-    /// Its name, which the names of its tools begin with: `code-tools/lint`.
+    /// The server's name, with which the names of its tools begin: `code-tools/lint`.
     pub name: String,
-    /// Where it is: `https`, at a public address, unless the Guardian is told otherwise.
+    /// The server's URL: `https`, at a public address, unless the Guardian is configured otherwise.
     pub url: String,
-    /// What it offers, for people.
+    /// The server's capabilities, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
 }
@@ -109,8 +109,8 @@ impl fmt::Debug for RegisterMcpServerRequest {
     }
 }
 
-/// What is sent to an MCP server as `Authorization`, such as `Bearer …`. `Debug` shows nothing of it, and its memory
-/// is wiped when dropped.
+/// The value that is sent to an MCP server as `Authorization`, such as `Bearer …`. `Debug` shows nothing of it, and its
+/// memory is wiped when dropped.
 #[derive(Clone)]
 pub struct McpAuthorization(Zeroizing<String>);
 
@@ -147,9 +147,9 @@ impl Serialize for McpAuthorization {
 }
 
 wire_words! {
-    /// How a tool of an MCP server stands to what is pinned of it.
+    /// The state of a tool of an MCP server, compared with its pinned definition.
     pub enum McpToolState as "state of a tool" {
-        /// It is as it is pinned, and may be called.
+        /// A tool that is as it is pinned, and may be called.
         Pinned = "pinned",
         /// The server describes another tool under its name by now; it may not be called until that is accepted.
         Changed = "changed",
@@ -164,29 +164,29 @@ wire_words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct McpTool {
-    /// Its name at its server. A policy sees it as `{server}/{name}`.
+    /// The tool's name at its server. A policy sees it as `{server}/{name}`.
     pub name: String,
-    /// How it stands.
+    /// The tool's state.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub state: McpToolState,
-    /// What tells the pinned definition from others.
+    /// The digest of the pinned definition.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub digest: String,
-    /// What is pinned: its name, title, description, schemas and annotations.
+    /// The pinned definition: name, title, description, schemas and annotations.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true, value_type = Object))]
     pub definition: Value,
-    /// What the server describes instead, where that is another tool.
+    /// The server's present definition, where it differs from the pinned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub changed: Option<McpToolChange>,
-    /// What its annotations raise its effect to.
+    /// The effect to which the tool's annotations raise it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub effect_hint: Option<Effect>,
-    /// When it was first seen.
+    /// The time when the tool was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub first_seen_at: Option<Timestamp>,
@@ -194,18 +194,18 @@ pub struct McpTool {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub accepted_by: Option<String>,
-    /// When it was accepted.
+    /// The time when the definition was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub accepted_at: Option<Timestamp>,
 }
 
-/// What an MCP server describes under the name of a tool that is pinned otherwise.
+/// A definition that an MCP server gives for a tool that is pinned otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct McpToolChange {
-    /// What tells it from others; it is accepted by this.
+    /// The digest of this definition, by which it is accepted.
     pub digest: String,
     /// The definition; absent where it is too long to be kept or is there twice, which cannot be accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

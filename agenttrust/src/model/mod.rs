@@ -118,7 +118,7 @@ pub use self::workload::{
     WimseVerification,
 };
 
-/// How many characters of an input summary travel at most (SDK guide, section 13).
+/// The largest number of characters of an input summary that travel (SDK guide, section 13).
 pub const SUMMARY_MAX_CHARS: usize = 200;
 
 /// Cuts `text` to its first [`SUMMARY_MAX_CHARS`] characters, never inside a character.

@@ -6,7 +6,7 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// Where the policies in force came from.
+    /// The source of the policies in force.
     pub enum PolicySource as "source of policies" {
         /// The Guardian brought them itself.
         BuiltIn = "built_in",
@@ -21,28 +21,28 @@ wire_words! {
 }
 
 wire_words! {
-    /// What a policy does where it applies.
+    /// The effect of a policy where it applies.
     pub enum PolicyEffect as "effect of a policy" {
-        /// It allows.
+        /// A policy that allows.
         Permit = "permit",
-        /// It denies, or holds where it elevates.
+        /// A policy that denies, or holds where it elevates.
         Forbid = "forbid",
     }
     default = Unknown;
 }
 
 wire_words! {
-    /// Whose calls a limit counts together.
+    /// The calls that a limit counts together.
     pub enum PolicyLimitPer as "way to count a limit" {
-        /// Those of one agent.
+        /// Calls of one agent.
         Agent = "agent",
-        /// Those of one session.
+        /// Calls of one session.
         Session = "session",
     }
     default = Unknown;
 }
 
-/// One file of policies, to be put in force.
+/// A file of policies, to be put in force.
 ///
 /// ```
 /// use agenttrust::model::PolicyFile;
@@ -60,7 +60,7 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// A file of this name that holds these Cedar policies.
+    /// Creates a file of this name that holds these Cedar policies.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
@@ -71,7 +71,7 @@ impl PolicyFile {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct PoliciesInForce {
-    /// Where they came from.
+    /// The source of the policies.
     #[serde(default)]
     pub source: PolicySource,
     /// The folder that they are read from.
@@ -80,54 +80,54 @@ pub struct PoliciesInForce {
     /// The digest of the set, in hexadecimal: the same policies have the same.
     #[serde(default)]
     pub sha256: String,
-    /// Since when they are in force.
+    /// The time since when the policies are in force.
     #[serde(default)]
     pub loaded_at: Option<Timestamp>,
-    /// Each of them.
+    /// The policies, each with its description.
     #[serde(default)]
     pub policies: Vec<Policy>,
-    /// Why a newer set is not in force.
+    /// The reason why a newer set is not in force.
     #[serde(default)]
     pub error: Option<UnusablePolicies>,
 }
 
-/// One policy, as it is described.
+/// The description of a policy.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Its `@id`, else its file and its number in it.
+    /// The policy's `@id`, else its file and its number in it.
     pub id: String,
-    /// Where it stands: file, line and column.
+    /// The policy's place: file, line and column.
     #[serde(default)]
     pub place: String,
-    /// What it does where it applies.
+    /// The effect of the policy where it applies.
     #[serde(default)]
     pub effect: PolicyEffect,
-    /// What a caller is told where it denies or holds.
+    /// The reason that a caller is given where the policy denies or holds.
     #[serde(default)]
     pub reason: Option<String>,
-    /// What an approval takes, where it holds calls instead of deciding them.
+    /// The terms of an approval, where the policy holds calls instead of deciding them.
     #[serde(default)]
     pub elevate: Option<PolicyElevation>,
-    /// How often it permits.
+    /// The limit of calls that the policy permits.
     #[serde(default)]
     pub limit: Option<PolicyLimit>,
     /// Whether it is only tried: what it would decide is counted and recorded, and not done.
     #[serde(default)]
     pub shadow: bool,
-    /// How often a shadow policy would have changed a decision, since the Guardian started.
+    /// The number of decisions that a shadow policy would have changed, since the Guardian started.
     #[serde(default)]
     pub would_have_changed: Option<u64>,
 }
 
-/// What an approval takes, and what it is worth.
+/// The terms of an approval: what it takes, and what it is worth.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct PolicyElevation {
-    /// How many approvers have to approve.
+    /// The number of approvers who have to approve.
     #[serde(default = "one")]
     pub quorum: u32,
-    /// How long an approval serves, in seconds from the decision.
+    /// The time that an approval serves, in seconds from the decision.
     #[serde(default)]
     pub window_seconds: u64,
     /// Whether it serves one call only.
@@ -135,37 +135,37 @@ pub struct PolicyElevation {
     pub single_use: bool,
 }
 
-/// An approval without approvers there is not.
+/// Returns the fewest approvers that an approval can have.
 fn one() -> u32 {
     1
 }
 
-/// How often a policy permits.
+/// The limit of calls that a policy permits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct PolicyLimit {
-    /// So many calls at most.
+    /// The largest number of calls.
     #[serde(default)]
     pub most: u32,
     /// Within so many seconds.
     #[serde(default)]
     pub within_seconds: u64,
-    /// Whose calls are counted together.
+    /// The calls that are counted together.
     #[serde(default)]
     pub per: PolicyLimitPer,
 }
 
-/// Why a set of policies is not in force.
+/// The reason why a set of policies is not in force.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct UnusablePolicies {
-    /// What is wrong, and where.
+    /// The fault, and its place.
     #[serde(default)]
     pub message: String,
-    /// Since when.
+    /// The time since when the newer set could not be used.
     #[serde(default)]
     pub since: Option<Timestamp>,
-    /// The file, or the folder where it is none of its files.
+    /// The file with the fault, or the folder where no single file has it.
     #[serde(default)]
     pub file: String,
     /// The line, from 1.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hex;
 
-/// Something that was taken back: what a cache says of it is to be forgotten.
+/// A revocation or another change after which a cache has to forget what it knows.
 ///
 /// ```
 /// use agenttrust::Revocation;
@@ -21,7 +21,7 @@ use crate::hex;
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Revocation {
-    /// One token was revoked.
+    /// The revocation of one token.
     #[non_exhaustive]
     Token {
         /// The agent that it spoke for.
@@ -30,7 +30,7 @@ pub enum Revocation {
         /// The name of the token that is not secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token_id: Option<String>,
-        /// What [`token_sha256`](Revocation::token_sha256) gives for the token.
+        /// The token's hash, as [`token_sha256`](Revocation::token_sha256) returns it.
         token_sha256: String,
     },
     /// An agent was revoked or suspended, or its tokens may carry less than before. Whatever is cached
@@ -40,13 +40,13 @@ pub enum Revocation {
         /// The agent.
         agent_id: String,
     },
-    /// Something that this version does not know. It may concern whatever is cached.
+    /// A change that this version does not know. It may concern everything that is cached.
     #[serde(other)]
     Unknown,
 }
 
 impl Revocation {
-    /// The revocation of one token.
+    /// Returns the revocation of one token.
     #[must_use]
     pub fn of_token(
         token_sha256: impl Into<String>,
@@ -56,13 +56,13 @@ impl Revocation {
         Self::Token { agent_id: agent_id.into(), token_id, token_sha256: token_sha256.into() }
     }
 
-    /// The revocation of whatever is cached of an agent.
+    /// Returns the revocation of whatever is cached of an agent.
     #[must_use]
     pub fn of_agent(agent_id: impl Into<String>) -> Self {
         Self::Agent { agent_id: agent_id.into() }
     }
 
-    /// What stands for a token where the token itself must not stand: its SHA-256, 64 digits of
+    /// Returns what stands for a token where the token itself must not stand: its SHA-256, 64 digits of
     /// lower-case hexadecimal. A cache that has this for its key needs to keep no token.
     ///
     /// ```
@@ -74,7 +74,7 @@ impl Revocation {
         hex::encode(&Sha256::digest(token.as_bytes()))
     }
 
-    /// Whether what is cached of this token, which spoke for this agent, is to be forgotten.
+    /// Returns whether what is cached of this token, which spoke for this agent, is to be forgotten.
     #[must_use]
     pub fn concerns(&self, token: &str, agent_id: &str) -> bool {
         match self {

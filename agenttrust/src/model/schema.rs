@@ -66,7 +66,7 @@ strings! {
         .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(NO_CONTROL));
 
-    /// Why something was decided.
+    /// The reason for a decision.
     DecisionReason: |it| it
         .description(Some("Why, in a person's words: at most 500 characters, no control characters."))
         .max_length(Some(REASON_MAX_CHARS))
@@ -82,7 +82,7 @@ strings! {
         .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(CAPABILITY));
 
-    /// Where a workload token may be used.
+    /// The audience of a workload token.
     WorkloadAudience: |it| it
         .description(Some("As `Name`, without a comma, by which audiences are joined where they are signed."))
         .min_length(Some(1))
@@ -117,13 +117,13 @@ const CAPABILITY: &str = concat!(
     r"[^*:\u0000-\u001F\u007F-\u009F]([^*\u0000-\u001F\u007F-\u009F]*[^*:\u0000-\u001F\u007F-\u009F])?)$"
 );
 
-/// A string, further described.
+/// Returns a string, further described.
 fn string(describe: impl FnOnce(ObjectBuilder) -> ObjectBuilder) -> RefOr<Schema> {
     let string = ObjectBuilder::new().schema_type(Type::String);
     RefOr::T(Schema::Object(describe(string).build()))
 }
 
-/// One of these words.
+/// Returns one of these words.
 pub(super) fn word(words: &[&'static str]) -> RefOr<Schema> {
     string(|it| it.enum_values(Some(words.iter().copied())))
 }
@@ -155,7 +155,7 @@ impl ToSchema for Effect {
     }
 }
 
-/// An effect as a caller may write it: `write` is taken for `mutating`.
+/// Returns an effect as a caller may write it: `write` is taken for `mutating`.
 #[must_use]
 pub fn effect_in_a_request() -> RefOr<Schema> {
     let words = Effect::ALL.map(Effect::as_str).into_iter().chain(["write"]);
@@ -165,7 +165,7 @@ pub fn effect_in_a_request() -> RefOr<Schema> {
     })
 }
 
-/// As [`effect_in_a_request`], or `null` where nothing is said.
+/// Does the same as [`effect_in_a_request`], or `null` where nothing is said.
 #[must_use]
 pub fn optional_effect() -> RefOr<Schema> {
     let null = ObjectBuilder::new().schema_type(Type::Null);

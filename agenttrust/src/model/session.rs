@@ -7,11 +7,11 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// What a session lets its agent do (SDK guide, section 6).
+    /// The mode of a session, which sets what its agent may do (SDK guide, section 6).
     pub enum SessionMode as "mode of a session" {
-        /// Any tool within the agent's capabilities.
+        /// The agent may call any tool within its capabilities.
         Open = "open",
-        /// Only what the scope ceiling allows.
+        /// The agent may call only what the scope ceiling allows.
         Restricted = "restricted",
         /// Every call is logged; destructive and admin calls need elevation.
         Supervised = "supervised",
@@ -20,7 +20,7 @@ wire_words! {
 }
 
 wire_words! {
-    /// What a session was made from.
+    /// The source of a session.
     pub enum SessionSource as "source of a session" {
         /// `sessions().init_session`.
         Mcp = "mcp",
@@ -39,17 +39,17 @@ wire_words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Session {
-    /// Opaque id.
+    /// The session's id, which is opaque.
     pub session_id: String,
     /// The agent that it belongs to.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
-    /// That agent's organisation.
+    /// The organisation of that agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
-    /// What it was made from.
+    /// The source of the session.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub source: SessionSource,
@@ -65,15 +65,15 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub provider_id: Option<String>,
-    /// That provider's issuer.
+    /// The issuer of that provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issuer: Option<String>,
-    /// How far that provider is trusted.
+    /// The trust in that provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub trust_level: Option<String>,
-    /// What it lets its agent do.
+    /// The session's mode.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub mode: SessionMode,
@@ -113,19 +113,19 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub gateway: Option<String>,
-    /// How it stands; absent of a session that the Guardian did not issue.
+    /// The session's state; absent for a session that the Guardian did not issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub state: Option<SessionState>,
-    /// When it was opened.
+    /// The time when the session was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
-    /// When it ends by itself.
+    /// The time when the session ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// When it was last used.
+    /// The time when the session was last used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub last_activity_at: Option<Timestamp>,

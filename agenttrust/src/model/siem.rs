@@ -10,17 +10,17 @@ use super::webhook::host;
 use super::word::wire_words;
 
 wire_words! {
-    /// In which form a destination is sent events.
+    /// The form in which a destination is sent events.
     pub enum SiemFormat as "format of events" {
-        /// As classes of the Open Cybersecurity Schema Framework, which SIEMs read without a parser of ours.
+        /// Classes of the Open Cybersecurity Schema Framework, which SIEMs read without a parser of ours.
         Ocsf = "ocsf",
-        /// As the audit has them.
+        /// Events as the audit has them.
         Raw = "raw",
     }
     default = Unknown;
 }
 
-/// What to make a SIEM destination with.
+/// A request to make a SIEM destination.
 ///
 /// `Debug` shows neither the token nor more of the URL than its host, whose path may be as good as a password.
 ///
@@ -42,24 +42,24 @@ wire_words! {
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateSiemDestinationRequest {
-    /// Its name, for people.
+    /// The destination's name, for people.
     pub name: String,
-    /// What receives: `splunk`, `datadog`, `elastic`, `webhook`, `syslog` or `file`.
+    /// The kind of receiver: `splunk`, `datadog`, `elastic`, `webhook`, `syslog` or `file`.
     pub destination_type: String,
-    /// Where it receives: `https://…`, for syslog `syslog+tls://host:6514` or `syslog+tcp://host:601`, for a file
+    /// The receiver's URL: `https://…`, for syslog `syslog+tls://host:6514` or `syslog+tcp://host:601`, for a file
     /// `file:///absolute/path`.
     pub endpoint_url: String,
     /// The secret of the receiver: the token of Splunk's collector, the API key of Datadog or Elastic, the `whsec_…` by
     /// which messages to a webhook are signed. It is sealed, and shown by no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_token: Option<String>,
-    /// How many events to send at once, 1 to 1,000; 100 by default.
+    /// The largest number of events in one delivery, 1 to 1,000; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u32>,
-    /// How long an event waits at most for others to go with it, in seconds, 1 to 3,600; 30 by default.
+    /// The longest time that an event waits for others to go with it, in seconds, 1 to 3,600; 30 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush_interval_seconds: Option<u32>,
-    /// What to send: kinds of the audit as `decision`, families as `approval.*`; everything by default.
+    /// The events to send: kinds of the audit as `decision`, families as `approval.*`; everything by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_event_types: Option<Vec<String>>,
 }
@@ -78,7 +78,7 @@ impl fmt::Debug for CreateSiemDestinationRequest {
     }
 }
 
-/// What is to change of a SIEM destination; what it says nothing of stays as it is.
+/// A request to change a SIEM destination; absent members stay as they are.
 ///
 /// `Debug` shows neither the token nor more of the URL than its host.
 ///
@@ -91,10 +91,10 @@ impl fmt::Debug for CreateSiemDestinationRequest {
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateSiemDestinationRequest {
-    /// Its name, for people.
+    /// The destination's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it receives. Our Guardian wants the token beside it where that is another host.
+    /// The receiver's URL. With another host, our Guardian wants the token beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// The secret of the receiver.
@@ -103,13 +103,13 @@ pub struct UpdateSiemDestinationRequest {
     /// Whether events are sent to it. What happens while they are not is sent once they are again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
-    /// How many events to send at once.
+    /// The largest number of events in one delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u32>,
-    /// How long an event waits at most for others to go with it, in seconds.
+    /// The longest time that an event waits for others to go with it, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush_interval_seconds: Option<u32>,
-    /// What to send; an empty list means everything.
+    /// The events to send; an empty list means everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_event_types: Option<Vec<String>>,
 }
@@ -139,19 +139,19 @@ fn hidden(secret: Option<&String>) -> Option<&'static str> {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SiemDestination {
-    /// Opaque id.
+    /// The destination's id, which is opaque.
     #[serde(default)]
     pub id: String,
     /// The organisation whose events it is sent.
     #[serde(default, alias = "orgId", deserialize_with = "or_default")]
     pub org_id: String,
-    /// Its name, for people.
+    /// The destination's name, for people.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// What receives.
+    /// The kind of receiver.
     #[serde(default, alias = "destinationType", deserialize_with = "or_default")]
     pub destination_type: String,
-    /// Where it receives; at our Guardian without the path for those who may not change it.
+    /// The receiver's URL; at our Guardian without the path for callers who may not change it.
     #[serde(default, alias = "endpointUrl", deserialize_with = "or_default")]
     pub endpoint_url: String,
     /// The secret of the receiver, at gateways that tell it. Ours never does.
@@ -160,25 +160,25 @@ pub struct SiemDestination {
     /// Whether events are sent to it; absent reads as `false`.
     #[serde(default, alias = "isActive", deserialize_with = "or_default")]
     pub is_active: bool,
-    /// How many events are sent at once.
+    /// The largest number of events in one delivery.
     #[serde(default, alias = "batchSize", deserialize_with = "or_default")]
     pub batch_size: u32,
-    /// How long an event waits at most for others to go with it, in seconds.
+    /// The longest time that an event waits for others to go with it, in seconds.
     #[serde(default, alias = "flushIntervalSeconds", deserialize_with = "or_default")]
     pub flush_interval_seconds: u32,
-    /// What is sent; absent and empty mean everything.
+    /// The events that are sent; absent and empty mean everything.
     #[serde(default, alias = "filterEventTypes", skip_serializing_if = "Option::is_none")]
     pub filter_event_types: Option<Vec<String>>,
-    /// In which form events are sent; `None` from a gateway that knows one alone.
+    /// The form in which events are sent; `None` from a gateway that knows one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<SiemFormat>,
-    /// How old the oldest event is that it is still to be sent, in seconds; `None` where that is not told.
+    /// The age of the oldest event that is still to be sent, in seconds; `None` where the gateway does not say.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<u64>,
-    /// Since when it takes nothing, where it does not.
+    /// The time since when the receiver accepts nothing, where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// What was wrong last, where it takes nothing.
+    /// The last error, where the receiver accepts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// The status that it answered last, where it answers by HTTP and did.
@@ -187,10 +187,10 @@ pub struct SiemDestination {
     /// The id of the key that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// When it was made.
+    /// The time when the destination was made.
     #[serde(default, alias = "createdAt", skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// When it was changed last.
+    /// The time when the destination was changed last.
     #[serde(default, alias = "updatedAt", skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
 }
@@ -220,20 +220,20 @@ impl fmt::Debug for SiemDestination {
     }
 }
 
-/// What became of one sending of events to a destination.
+/// The result of one delivery of events to a destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SiemDelivery {
-    /// Opaque id, its own for each sending.
+    /// The delivery's id, which is opaque and its own for each sending.
     #[serde(default)]
     pub id: String,
     /// The destination.
     #[serde(default, alias = "destinationId", deserialize_with = "or_default")]
     pub destination_id: String,
-    /// How many events were sent.
+    /// The number of events that were sent.
     #[serde(default, alias = "batchSize", deserialize_with = "or_default")]
     pub batch_size: u32,
-    /// What came of it: `success` or `failed`.
+    /// The result: `success` or `failed`.
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// The status that the receiver answered, where it answers by HTTP and did.
@@ -244,15 +244,15 @@ pub struct SiemDelivery {
         skip_serializing_if = "Option::is_none"
     )]
     pub status_code: Option<u16>,
-    /// What was wrong.
+    /// The error of a failed delivery.
     #[serde(default, alias = "errorMessage", skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
-    /// When it was sent.
+    /// The time when it was sent.
     #[serde(default, alias = "deliveredAt", skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<Timestamp>,
 }
 
-/// What came of sending a destination an event for trial.
+/// The result of sending a destination an event for trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SiemTest {
@@ -267,16 +267,17 @@ pub struct SiemTest {
         skip_serializing_if = "Option::is_none"
     )]
     pub status_code: Option<u16>,
-    /// What was wrong.
+    /// The error of a failed trial.
     #[serde(default, alias = "errorMessage", skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
 }
 
-/// What of the audit a destination is not sent any more: it refused that for good, and others had to follow.
+/// A row of the audit that a destination is not sent any more: the receiver refused it for good, and others had to
+/// follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SiemSetAside {
-    /// Opaque id of this record.
+    /// The id of this record, which is opaque.
     #[serde(default)]
     pub id: String,
     /// The id of the event, which a receiver sees each time that it is sent; `None` where the row could not become one.
@@ -285,22 +286,22 @@ pub struct SiemSetAside {
     /// The audit log that it is of.
     #[serde(default)]
     pub log: String,
-    /// Where in that log it is.
+    /// The row's number in that log.
     #[serde(default)]
     pub seq: u64,
-    /// When it was written there, as the row says it.
+    /// The time when the row was written, in the row's own words.
     #[serde(default)]
     pub at: String,
-    /// What happened, as the audit calls it.
+    /// The kind of the event, in the audit's words.
     #[serde(default)]
     pub kind: String,
     /// The status that the receiver answered, where it answers by HTTP.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
-    /// Why it was refused, in the receiver's words.
+    /// The reason of the refusal, in the receiver's words.
     #[serde(default)]
     pub reason: String,
-    /// When it was set aside.
+    /// The time when the row was set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside_at: Option<Timestamp>,
 }
@@ -309,13 +310,13 @@ pub struct SiemSetAside {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[non_exhaustive]
 pub struct SiemSetAsideList {
-    /// What was set aside, the newest first; our Guardian keeps the newest 10,000 of a destination.
+    /// The rows that were set aside, the newest first; our Guardian keeps the newest 10,000 of a destination.
     #[serde(default)]
     pub set_aside: Vec<SiemSetAside>,
-    /// How many are not kept any more.
+    /// The number of rows that are not kept any more.
     #[serde(default, deserialize_with = "or_default")]
     pub dropped: u64,
-    /// Where the next page begins: what to give [`DeliveryFilter::before`](crate::client::DeliveryFilter::before). `None` at
+    /// The position of the next page, for [`DeliveryFilter::before`](crate::client::DeliveryFilter::before). `None` at
     /// the end of the list.
     #[serde(default)]
     pub next: Option<String>,

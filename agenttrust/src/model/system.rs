@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::word::wire_words;
 
 wire_words! {
-    /// How a gateway is.
+    /// The status of a gateway.
     pub enum HealthStatus as "status of a gateway" {
-        /// Everything works.
+        /// A gateway in which everything works.
         Healthy = "healthy",
-        /// It answers, but not everything works.
+        /// A gateway that answers, but in which not everything works.
         Degraded = "degraded",
-        /// It cannot do its work.
+        /// A gateway that cannot do its work.
         Unhealthy = "unhealthy",
     }
     default = Unknown;
@@ -24,28 +24,28 @@ wire_words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Health {
-    /// How it is.
+    /// The gateway's status.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: HealthStatus,
-    /// What answered.
+    /// The name of the service that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub service: Option<String>,
-    /// Its version.
+    /// The version of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<String>,
-    /// How its parts are, such as `database` and `audit`.
+    /// The status of each part, such as `database` and `audit`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, HealthStatus>,
-    /// How far events got on their way to SIEM destinations, where there are any. Whatever it says, checks are decided.
+    /// The delay of events on their way to SIEM destinations, where there are any. Checks are decided in spite of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub siem: Option<SiemHealth>,
 }
 
-/// How far events got on their way to SIEM destinations, in numbers.
+/// The delay of events on their way to SIEM destinations, in numbers.
 ///
 /// ```
 /// use agenttrust::model::{Health, SiemHealth};
@@ -60,18 +60,18 @@ pub struct Health {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct SiemHealth {
-    /// To how many of them the last delivery failed.
+    /// The number of destinations to which the last delivery failed.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub destinations_failing: u64,
-    /// How many seconds ago the oldest event was written that one of them is still owed by the Guardian that answers.
+    /// The age of the oldest event that the answering Guardian still has to deliver to one of them, in seconds.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub lag_seconds: u64,
 }
 
 impl SiemHealth {
-    /// So many destinations that fail, and so many seconds behind.
+    /// Creates the health of so many destinations that fail, the furthest of which is so many seconds behind.
     #[must_use]
     pub const fn new(destinations_failing: u64, lag_seconds: u64) -> Self {
         Self { destinations_failing, lag_seconds }
@@ -79,7 +79,7 @@ impl SiemHealth {
 }
 
 impl Health {
-    /// An answer of `status` by `service` in `version`.
+    /// Creates an answer of `status` by `service` in `version`.
     #[must_use]
     pub fn new(status: HealthStatus, service: &str, version: &str) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Health {
     }
 }
 
-/// What came of taking something back: of a revocation, a suspension.
+/// The result of taking something back: of a revocation, a suspension.
 ///
 /// ```
 /// use agenttrust::model::TakenBack;
@@ -104,7 +104,7 @@ impl Health {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct TakenBack {
-    /// What was done, as one word.
+    /// The change that was made, as one word.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: String,
@@ -116,13 +116,14 @@ pub struct TakenBack {
 }
 
 impl TakenBack {
-    /// What was done, as one word, and whether it is stored.
+    /// Returns what was done, as one word, and whether it is stored.
     #[must_use]
     pub fn new(status: impl Into<String>, durable: bool) -> Self {
         Self { status: status.into(), durable: Some(durable) }
     }
 
-    /// Whether the Guardian says that it is in force there and not stored yet: revoke it again to see whether it is.
+    /// Returns whether the Guardian says that it is in force there and not stored yet: revoke it again to see whether
+    /// it is.
     #[must_use]
     pub fn is_in_memory_only(&self) -> bool {
         self.durable == Some(false)

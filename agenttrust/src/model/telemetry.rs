@@ -6,27 +6,27 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// What happened to a call.
+    /// The event of a call.
     pub enum TelemetryEventType as "type of a telemetry event" {
-        /// It began.
+        /// The start of a call.
         ToolStart = "tool_start",
-        /// It ended well.
+        /// The end of a call that went well.
         ToolEnd = "tool_end",
-        /// It failed, was cancelled or panicked.
+        /// The end of a call that failed, was cancelled or panicked.
         ToolError = "tool_error",
     }
     default = Unknown;
 }
 
-/// One report: a name, a duration and whether it worked. Never an output or an error message (SDK
+/// A report of one call: a name, a duration and whether it worked. It never has an output or an error message (SDK
 /// guide, section 13).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TelemetryEvent {
-    /// What happened.
+    /// The event of the call.
     pub event_type: TelemetryEventType,
     /// The tool.
     pub tool_name: String,
-    /// How long it ran, in milliseconds.
+    /// The duration of the call, in milliseconds.
     #[serde(default)]
     pub duration_ms: u64,
     /// Whether it worked.
@@ -35,7 +35,7 @@ pub struct TelemetryEvent {
     /// The *type* of the error, `Cancelled` or `Panic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
-    /// When it ended.
+    /// The time when the call ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
 }
@@ -61,15 +61,15 @@ pub struct TelemetryReceipt {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub accepted: bool,
-    /// How many of its events are kept. Of those that no check vouches for, a Guardian keeps only so many of
-    /// an agent.
+    /// The number of the batch's events that are kept. Of events that no check vouches for, a Guardian keeps only so
+    /// many of an agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub events_processed: u64,
 }
 
 impl TelemetryReceipt {
-    /// A receipt for `events_processed` events.
+    /// Creates a receipt for `events_processed` events.
     #[must_use]
     pub fn accepted(events_processed: u64) -> Self {
         Self { accepted: true, events_processed }

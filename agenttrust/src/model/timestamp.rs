@@ -19,37 +19,37 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The present.
+    /// Returns the present.
     #[must_use]
     pub fn now() -> Self {
         Self::cut(jiff::Timestamp::now())
     }
 
-    /// A point in time by its microseconds since 1970; out of range is `None`.
+    /// Creates a point in time by its microseconds since 1970; out of range is `None`.
     #[must_use]
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         jiff::Timestamp::from_microsecond(micros).ok().map(Self)
     }
 
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     #[must_use]
     pub fn unix_micros(self) -> i64 {
         self.0.as_microsecond()
     }
 
-    /// Seconds since 1970.
+    /// Returns seconds since 1970.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
         self.0.as_second()
     }
 
-    /// This point in time and `duration` more; stops at the end of the calendar.
+    /// Adds `duration` to this point in time; stops at the end of the calendar.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self::cut(self.0.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX))
     }
 
-    /// How long until `later`; zero when it is not later.
+    /// Returns how long until `later`; zero when it is not later.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {
         later.0.duration_since(self.0).try_into().unwrap_or_default()

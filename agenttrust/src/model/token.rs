@@ -23,26 +23,26 @@ pub struct Token {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
-    /// What it may be used for.
+    /// The token's scopes.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scopes: Vec<String>,
-    /// Where it may be used; empty means anywhere.
+    /// The token's audiences; empty means anywhere.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub audience: Vec<String>,
-    /// When it was issued.
+    /// The time when the token was issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issued_at: Option<Timestamp>,
-    /// When it stops working.
+    /// The time when the token stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
 }
 
 impl Token {
-    /// A token with this secret for this agent, everything else empty.
+    /// Creates a token with this secret for this agent, everything else empty.
     #[must_use]
     pub fn new(token: impl Into<String>, agent_id: impl Into<String>) -> Self {
         Self {
@@ -70,19 +70,19 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What to issue a token for. The guide writes this struct as a closed literal, so it takes no
-/// further field; more goes through [`IssueOptions`](crate::client::IssueOptions).
+/// A request to issue a token. The guide writes this struct as a closed literal, so it takes no further field; more
+/// goes through [`IssueOptions`](crate::client::IssueOptions).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IssueTokenRequest {
     /// The agent that the token speaks for.
     pub agent_id: String,
-    /// What it may be used for; travels as `scopes`.
+    /// The token's scopes; the member is called `scopes` on the wire.
     #[serde(rename = "scopes", default)]
     pub scope: Vec<String>,
-    /// Where it may be used; empty means anywhere and does not travel.
+    /// The token's audiences; empty means anywhere and does not travel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
-    /// How long it lives, in seconds.
+    /// The token's lifetime, in seconds.
     #[serde(default = "five_minutes")]
     pub ttl: u64,
 }
@@ -91,12 +91,12 @@ fn five_minutes() -> u64 {
     300
 }
 
-/// Which token to ask about, and what it should be good for.
+/// A request to ask about a token, and whether it is good for some use.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct IntrospectTokenRequest {
     /// The token.
     pub token: String,
-    /// Where it is about to be used.
+    /// The audience for which the token is about to be used.
     #[serde(default)]
     pub target: Option<String>,
     /// The scopes that it must carry to be active.
@@ -114,7 +114,7 @@ impl fmt::Debug for IntrospectTokenRequest {
     }
 }
 
-/// What a token is worth right now.
+/// The worth of a token right now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -127,35 +127,35 @@ pub struct IntrospectionResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_id: Option<String>,
-    /// That agent's organisation.
+    /// The organisation of that agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub org_id: Option<String>,
-    /// What it may be used for.
+    /// The token's scopes.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scopes: Vec<String>,
-    /// When it stops working.
+    /// The time when the token stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
-    /// How long it works after it was asked about, by the gateway's own clock; it does not travel. `None` where the
-    /// gateway did not say what time it had, in the header `Date`.
+    /// The time that the token works after it was asked about, by the gateway's own clock; it does not travel. `None`
+    /// where the answer had no header `Date`, which says what time the gateway had.
     #[serde(skip)]
     pub expires_in: Option<Duration>,
-    /// Why it is or is not active.
+    /// The reason why the token is or is not active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reasoning: Option<String>,
-    /// Which tier of the Guardian answered.
+    /// The tier of the Guardian that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub guard_tier: Option<String>,
-    /// How sure it is, 0 to 1.
+    /// The confidence of the answer, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub confidence: Option<f64>,
-    /// How long the answer took, in milliseconds.
+    /// The time that the answer took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub latency_ms: Option<u64>,

@@ -4,10 +4,10 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
-/// From here on a floating point number does not say any more which whole one is meant.
+/// The number from which on a floating point number does not say any more which whole one is meant.
 const INEXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The value, or none of it where there is `null`.
+/// Returns the value, or none of it where there is `null`.
 pub(super) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -16,7 +16,7 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The value, or none of it where that is another thing: for what is told beside, and on which nothing depends.
+/// Returns the value, or none of it where that is another thing: for what is told beside, and on which nothing depends.
 pub(super) fn lenient<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: DeserializeOwned + Default,
@@ -26,7 +26,8 @@ where
     Ok(serde_json::from_value(said).unwrap_or_default())
 }
 
-/// The value, which `null` is not: for a member whose absence means something that a caller would not say by mistake.
+/// Returns the value, which `null` is not: for a member whose absence means something that a caller would not say by
+/// mistake.
 pub(crate) fn not_null<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -35,12 +36,12 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// A whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
+/// Returns a whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     read_whole(&Number::deserialize(deserializer)?)
 }
 
-/// A whole number that may be left out, or be `null`.
+/// Returns a whole number that may be left out, or be `null`.
 pub(super) fn whole_or_none<'de, D>(deserializer: D) -> Result<Option<u64>, D::Error>
 where
     D: Deserializer<'de>,
@@ -53,7 +54,7 @@ fn read_whole<N: TryFrom<i128>, E: Error>(number: &Number) -> Result<N, E> {
     whole.ok_or_else(|| E::custom(format!("{number} is not a whole number in range")))
 }
 
-/// The whole number that a JSON number is, also where it is written with a fraction of nothing, as `300.0`.
+/// Returns the whole number that a JSON number is, also where it is written with a fraction of nothing, as `300.0`.
 #[must_use]
 pub fn whole_number(number: &Number) -> Option<i128> {
     let exact = |number: &f64| number.fract() == 0.0 && number.abs() < INEXACT;

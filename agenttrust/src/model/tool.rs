@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::effect::Effect;
 
-/// What a program can do: every tool it declares, by name. The body of `PUT /api/v1/tools`, which sets the
+/// The manifest of a program: every tool it declares, by name. It is the body of `PUT /api/v1/tools`, which sets the
 /// tools it names and leaves every other one of the organisation as it is.
 ///
 /// `Display` writes it as JSON, a line a member, as a file that people read and compare.
@@ -22,7 +22,7 @@ pub struct ToolManifest {
 }
 
 impl ToolManifest {
-    /// A manifest of these tools.
+    /// Creates a manifest of these tools.
     #[must_use]
     pub fn new(tools: impl IntoIterator<Item = ToolDeclaration>) -> Self {
         Self { tools: tools.into_iter().collect() }
@@ -36,7 +36,7 @@ impl fmt::Display for ToolManifest {
     }
 }
 
-/// One tool of a program.
+/// A tool of a program.
 ///
 /// ```
 /// use agenttrust::Effect;
@@ -51,51 +51,51 @@ impl fmt::Display for ToolManifest {
 pub struct ToolDeclaration {
     /// The name, as it is checked.
     pub name: String,
-    /// What a call does; `None` where the program does not say, and a Guardian has to guess.
+    /// The effect of a call; `None` where the program declares none, and a Guardian has to guess.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub effect: Option<Effect>,
     /// Scopes that the agent needs beside the tool itself, ordered.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// What a call is given.
+    /// The arguments of a call.
     #[serde(default)]
     pub arguments: Vec<ToolArgument>,
-    /// Where the program defines it; more than one place when several functions are one tool.
+    /// The places in the program that define the tool; more than one when several functions are one tool.
     #[serde(default)]
     pub places: Vec<ToolPlace>,
-    /// What agents raised the effect to, each for itself: a list of the Guardian tells operators of it, and a program
-    /// declares none.
+    /// The effects to which agents raised the tool, each for itself. A list of the Guardian shows them to operators,
+    /// and a program declares none.
     #[serde(default, skip_serializing)]
     pub raised: Vec<RaisedEffect>,
 }
 
-/// What an agent raised the effect of a tool to, for itself and no other.
+/// The effect to which an agent raised a tool, for itself and no other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RaisedEffect {
     /// The agent.
     pub agent_id: String,
-    /// What its calls of the tool count as at least.
+    /// The least effect that the agent's calls of the tool count as.
     pub effect: Effect,
 }
 
 impl ToolDeclaration {
-    /// A tool about which nothing but its name is known.
+    /// Creates a tool about which nothing but its name is known.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// What a call does.
+    /// Sets what a call does.
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = Some(effect);
         self
     }
 
-    /// A scope that the agent needs beside the tool itself.
+    /// Adds a scope that the agent needs beside the tool itself.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
@@ -103,7 +103,7 @@ impl ToolDeclaration {
     }
 }
 
-/// One argument of a tool.
+/// An argument of a tool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -117,13 +117,13 @@ pub struct ToolArgument {
 }
 
 impl ToolArgument {
-    /// An argument of unknown type.
+    /// Creates an argument of unknown type.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), schema: None }
     }
 
-    /// The JSON Schema of its type.
+    /// Sets the JSON Schema of its type.
     #[must_use]
     pub fn schema(mut self, schema: Value) -> Self {
         self.schema = Some(schema);
@@ -131,7 +131,7 @@ impl ToolArgument {
     }
 }
 
-/// Where in a program's source something is.
+/// A place in a program's source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -145,7 +145,7 @@ pub struct ToolPlace {
 }
 
 impl ToolPlace {
-    /// This line of this file.
+    /// Creates the place of a tool: a line of a file of a module.
     #[must_use]
     pub fn new(module: impl Into<String>, file: impl Into<String>, line: u32) -> Self {
         Self { module: module.into(), file: file.into(), line }

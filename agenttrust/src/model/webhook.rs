@@ -9,13 +9,13 @@ use super::timestamp::Timestamp;
 use super::word::wire_words;
 
 wire_words! {
-    /// What a webhook is told of.
+    /// An event that is sent to a webhook.
     pub enum WebhookEvent as "event of a webhook" {
-        /// A call is held, and somebody has to decide.
+        /// A call that is held, so that an approver has to decide.
         ApprovalPending = "approval.pending",
-        /// It was approved.
+        /// A held call that was approved.
         ApprovalApproved = "approval.approved",
-        /// It was denied.
+        /// A held call that was denied.
         ApprovalDenied = "approval.denied",
     }
     default = Unknown;
@@ -24,19 +24,19 @@ wire_words! {
 wire_words! {
     /// Whether a message of a webhook has arrived.
     pub enum DeliveryStatus as "status of a delivery" {
-        /// It is sent, or sent again, later on.
+        /// A message that is sent, or sent again, later on.
         Waiting = "waiting",
-        /// It arrived.
+        /// A message that arrived.
         Delivered = "delivered",
-        /// It never arrived and is not sent again.
+        /// A message that never arrived and is not sent again.
         GivenUp = "given_up",
     }
     default = Unknown;
 }
 
-/// What to register a webhook with.
+/// A request to register a webhook.
 ///
-/// `Debug` shows of the URL no more than the host: who knows the path of an incoming hook may post there.
+/// `Debug` shows of the URL no more than the host: the path of an incoming hook is enough to post there.
 ///
 /// ```
 /// use agenttrust::model::{CreateWebhookRequest, WebhookEvent};
@@ -48,14 +48,14 @@ wire_words! {
 #[derive(Clone, Serialize)]
 #[non_exhaustive]
 pub struct CreateWebhookRequest {
-    /// Where to tell: `https`, at a public address.
+    /// The webhook's URL: `https`, at a public address.
     pub url: String,
-    /// What to tell of.
+    /// The events to send.
     pub events: Vec<WebhookEvent>,
 }
 
 impl CreateWebhookRequest {
-    /// A webhook at this URL that is told of these events.
+    /// Creates a webhook at this URL for these events.
     #[must_use]
     pub fn new(url: impl Into<String>, events: impl IntoIterator<Item = WebhookEvent>) -> Self {
         Self { url: url.into(), events: events.into_iter().collect() }
@@ -77,30 +77,30 @@ impl fmt::Debug for CreateWebhookRequest {
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Webhook {
-    /// Opaque id, which is no secret.
+    /// The webhook's id, which is opaque and no secret.
     pub id: String,
     /// The organisation that it is of.
     #[serde(default)]
     pub org_id: String,
-    /// Where it is told; without the path for those who may not change it.
+    /// The webhook's URL; without the path for callers who may not change it.
     #[serde(default)]
     pub url: String,
-    /// What it is told of.
+    /// The events that are sent to it.
     #[serde(default)]
     pub events: Vec<WebhookEvent>,
     /// The id of the key that registered it.
     #[serde(default)]
     pub created_by: String,
-    /// When it was registered.
+    /// The time when the webhook was registered.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
-    /// Since when it is told nothing any more.
+    /// The time since when the webhook is sent nothing any more.
     #[serde(default)]
     pub disabled_at: Option<Timestamp>,
-    /// Why it is told nothing any more.
+    /// The reason why the webhook is sent nothing any more.
     #[serde(default)]
     pub disabled_for: Option<String>,
-    /// What its messages are signed with, in the one answer that shows it.
+    /// The secret that signs its messages, in the one answer that shows it.
     #[serde(default)]
     pub secret: Option<WebhookSecret>,
 }
@@ -121,7 +121,7 @@ impl fmt::Debug for Webhook {
     }
 }
 
-/// A URL without what may be as good as a password.
+/// Returns a URL without what may be as good as a password.
 pub(super) fn host(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
@@ -134,8 +134,8 @@ pub(super) fn host(url: &str) -> String {
     }
 }
 
-/// What the messages of a webhook are signed with, `whsec_…`. `Debug` shows nothing of it, and its memory is
-/// wiped when dropped.
+/// The secret that signs the messages of a webhook, `whsec_…`. `Debug` shows nothing of it, and its memory is wiped
+/// when dropped.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct WebhookSecret(Zeroizing<String>);
@@ -161,34 +161,34 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// What became of one message of a webhook.
+/// The delivery of one message of a webhook.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct WebhookDelivery {
-    /// What the receiver sees as `webhook-id`, each time that it is sent.
+    /// The id that the receiver sees as `webhook-id`, each time that the message is sent.
     pub id: String,
-    /// What it tells of.
+    /// The event of the message.
     #[serde(default)]
     pub event: WebhookEvent,
     /// Whether it has arrived.
     #[serde(default)]
     pub status: DeliveryStatus,
-    /// How often it was sent.
+    /// The number of times that the message was sent.
     #[serde(default)]
     pub attempts: u64,
-    /// When there was something to tell.
+    /// The time of the event.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
-    /// When it is sent, or sent again; `None` once it is over.
+    /// The time when the message is sent, or sent again; `None` once it is over.
     #[serde(default)]
     pub next_attempt_at: Option<Timestamp>,
-    /// When it arrived or was given up.
+    /// The time when the message arrived or was given up.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
     /// The status that the receiver answered last.
     #[serde(default)]
     pub last_status: Option<u16>,
-    /// What was wrong last.
+    /// The last error.
     #[serde(default)]
     pub last_error: Option<String>,
 }
@@ -200,8 +200,8 @@ pub struct WebhookDeliveries {
     /// The deliveries, the newest first; those of the last 30 days.
     #[serde(default)]
     pub deliveries: Vec<WebhookDelivery>,
-    /// Where the next page begins: what to give [`DeliveryFilter::before`](crate::client::DeliveryFilter::before).
-    /// `None` at the end of the list.
+    /// The position of the next page, for [`DeliveryFilter::before`](crate::client::DeliveryFilter::before). `None` at
+    /// the end of the list.
     #[serde(default)]
     pub next: Option<String>,
 }

@@ -21,7 +21,7 @@ macro_rules! wire_words {
         }
 
         impl $name {
-            /// The word that travels.
+            /// Returns the word that travels.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -112,7 +112,7 @@ impl ParseWordError {
     }
 }
 
-/// The words as a sentence lists them.
+/// Returns the words as a sentence lists them.
 fn either(words: &[&str]) -> String {
     match words {
         [] => String::new(),

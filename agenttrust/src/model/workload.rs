@@ -31,7 +31,7 @@ pub struct PopProof {
     /// The nonce of a [`Challenge`].
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub nonce: String,
-    /// When it was signed, in seconds since 1970.
+    /// The time of the signature, in seconds since 1970.
     #[serde(deserialize_with = "whole")]
     pub ts: i64,
     /// The Ed25519 signature, in base64url without padding.
@@ -39,7 +39,7 @@ pub struct PopProof {
     pub signature: String,
 }
 
-/// What to issue a workload token for.
+/// A request to issue a workload token.
 ///
 /// ```
 /// let request = agenttrust::IssueWimseTokenRequest {
@@ -60,15 +60,15 @@ pub struct IssueWimseTokenRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::PathPart>))]
     pub service_name: Option<String>,
-    /// Where it runs, `prod` for instance; a part of the workload's id.
+    /// The environment of the workload, `prod` for instance; a part of the workload's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::PathPart>))]
     pub environment: Option<String>,
-    /// How long the token lives, in seconds: 900 unless it is said.
+    /// The token's lifetime in seconds; 900 by default.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_or_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 60, maximum = 86400))]
     pub ttl_seconds: Option<u64>,
-    /// Where the token may be used; none means anywhere.
+    /// The audiences of the token; none means anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<super::schema::WorkloadAudience>>, max_items = 16))]
     pub audience: Option<Vec<String>>,
@@ -95,7 +95,7 @@ pub struct WimseToken {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub trust_domain: String,
-    /// When the token stops working.
+    /// The time when the token stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(required = true, nullable = false))]
     pub expires_at: Option<Timestamp>,
@@ -112,7 +112,7 @@ impl fmt::Debug for WimseToken {
     }
 }
 
-/// Which workload token to verify. `Debug` hides it.
+/// A request to verify a workload token. `Debug` hides the token.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VerifyWimseTokenRequest {
@@ -134,7 +134,7 @@ impl fmt::Debug for VerifyWimseTokenRequest {
     }
 }
 
-/// What a workload token is worth right now.
+/// The worth of a workload token right now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -155,21 +155,21 @@ pub struct WimseVerification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub trust_domain: Option<String>,
-    /// Those of the agent's capabilities that it had when the token was issued, and still has.
+    /// The capabilities that the agent had when the token was issued, and still has.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: Vec<String>,
-    /// Where it may be used; empty means anywhere. Where nobody named its target to the Guardian, who takes it looks for
-    /// itself here.
+    /// The token's audiences; empty means anywhere. Where the request named no target to the Guardian, the server that
+    /// accepts the token looks for itself here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(max_items = 16))]
     pub audience: Vec<String>,
-    /// The thumbprint of the key that it is bound to, its `cnf.jkt`. One that has one is good only with a proof of that key
-    /// for each request; whoever comes with nothing but the token is to be turned away.
+    /// The thumbprint of the key that the token is bound to, its `cnf.jkt`. A token with a thumbprint is good only with
+    /// a proof of that key for each request; a caller with nothing but the token is to be turned away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_thumbprint: Option<String>,
-    /// Why it does not work.
+    /// The reason why the token does not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,

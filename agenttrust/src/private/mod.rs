@@ -27,7 +27,7 @@ pub fn authorize(guard: Option<AgentTrustGuard>, action: Action) -> Asking {
 /// The future of [`authorize`].
 pub type Asking = Pin<Box<dyn Future<Output = Result<Permit, AgentTrustError>> + Send>>;
 
-/// As [`authorize`], from code that is not async.
+/// Does the same as [`authorize`], from code that is not async.
 ///
 /// # Errors
 ///

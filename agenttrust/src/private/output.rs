@@ -5,7 +5,7 @@ use std::fmt;
 use crate::capture::InputCapture;
 use crate::{AgentTrustError, CallOutcome, Outcome, Permit};
 
-/// The decision, unless the input is no longer what was checked.
+/// Returns the decision, unless the input is no longer what was checked.
 ///
 /// # Errors
 ///
@@ -38,10 +38,10 @@ impl<O: ?Sized> fmt::Debug for OutcomeProbe<'_, O> {
     }
 }
 
-/// Found before everything else: what is in an `Ok` says itself how it went, and may say that it
-/// failed. The result of an MCP tool does, and an HTTP response.
+/// The candidate of method resolution before all others: the value in an `Ok` knows its own
+/// outcome, and may say that it failed. The result of an MCP tool does, and an HTTP response.
 impl<T: Outcome, E> OutcomeProbe<'_, Result<T, E>> {
-    /// What is in the `Ok` says, and what an `Err` is.
+    /// Returns what is in the `Ok` says, and what an `Err` is.
     #[must_use]
     pub fn agenttrust_outcome(&self) -> CallOutcome {
         match self.0 {
@@ -51,9 +51,9 @@ impl<T: Outcome, E> OutcomeProbe<'_, Result<T, E>> {
     }
 }
 
-/// Found first: the output says itself how it went.
+/// The first candidate of method resolution: the output knows its own outcome.
 pub trait OutcomeKnown {
-    /// What the output says.
+    /// Returns what the output says.
     fn agenttrust_outcome(&self) -> CallOutcome;
 }
 
@@ -63,9 +63,9 @@ impl<O: Outcome + ?Sized> OutcomeKnown for OutcomeProbe<'_, O> {
     }
 }
 
-/// Found second: the function returned, which is all that is known.
+/// The second candidate of method resolution: the function returned, which is all that is known.
 pub trait OutcomeAssumed {
-    /// Success.
+    /// Returns a success.
     fn agenttrust_outcome(&self) -> CallOutcome;
 }
 

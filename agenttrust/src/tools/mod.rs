@@ -9,7 +9,7 @@ use self::registered::{GuardedArgument, GuardedFunction};
 use crate::error::{AgentTrustError, Result};
 use crate::model::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
 
-/// Every tool that is guarded with `#[guarded]` anywhere in this program, ordered by name.
+/// Returns every tool that is guarded with `#[guarded]` anywhere in this program, ordered by name.
 ///
 /// They are collected when the program is linked, so a tool is listed whether it was called or not.
 /// Several functions may be one tool, when they say the same of it; then they are one entry with
@@ -23,8 +23,8 @@ use crate::model::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
 ///
 /// # Errors
 ///
-/// [`Validation`](AgentTrustError::Validation) when two functions give one tool different effects or
-/// scopes. It names both places: whoever reads the list could not tell which of them holds.
+/// [`Validation`](AgentTrustError::Validation) when two functions give one tool different effects or scopes. It names
+/// both places, since a reader of the list could not tell which of them holds.
 ///
 /// ```
 /// use agenttrust::{AgentTrustError, Effect, guarded};
@@ -44,7 +44,7 @@ pub fn tools() -> Result<Vec<ToolDeclaration>> {
     merge(inventory::iter::<GuardedFunction>().copied())
 }
 
-/// As [`tools`], as the document that a Guardian takes and that people keep beside the source: its
+/// Does the same as [`tools`], as the document that a Guardian takes and that people keep beside the source: its
 /// `Display` is JSON.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub(crate) fn warn_of_several_effects() {
     }
 }
 
-/// The tools that have several effects, each with these and where they are given.
+/// Returns the tools that have several effects, each with these and where they are given.
 fn several_effects(
     functions: impl Iterator<Item = GuardedFunction>,
 ) -> Vec<(&'static str, String)> {
@@ -148,7 +148,7 @@ fn join(tool: &mut ToolDeclaration, other: ToolDeclaration) -> Result<()> {
     Ok(())
 }
 
-/// `read with scopes "a, b" at src/files.rs:10`.
+/// Returns `read with scopes "a, b" at src/files.rs:10`.
 fn said_at(tool: &ToolDeclaration) -> String {
     let effect = tool.effect.map_or("without an effect", |effect| effect.as_str());
     let scopes = match tool.scopes.as_slice() {

@@ -5,37 +5,37 @@ use crate::model::Effect;
 
 pub use inventory;
 
-/// One guarded function, as its attribute describes it.
+/// A guarded function, as its attribute describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardedFunction {
     /// The tool's name.
     pub tool: &'static str,
-    /// What the attribute says that a call does.
+    /// The effect of a call by the attribute.
     pub effect: Option<Effect>,
-    /// What the attribute says that a call needs.
+    /// The scopes that a call needs by the attribute.
     pub scopes: &'static [&'static str],
-    /// What is captured of a call.
+    /// The captured arguments of a call.
     pub arguments: &'static [GuardedArgument],
-    /// Its module.
+    /// The function's module.
     pub module: &'static str,
-    /// Its source file.
+    /// The function's source file.
     pub file: &'static str,
-    /// Its line, from 1.
+    /// The function's line, from 1.
     pub line: u32,
 }
 
 inventory::collect!(GuardedFunction);
 
-/// One captured argument.
+/// A captured argument.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardedArgument {
-    /// Its name.
+    /// The argument's name.
     pub name: &'static str,
     /// The JSON Schema of its type, made when it is asked for.
     pub schema: Option<fn() -> Option<serde_json::Value>>,
 }
 
-/// How the schema of a type is made, when there are schemas.
+/// The schema of a type, when there are schemas.
 #[cfg(feature = "schemars")]
 #[doc(hidden)]
 #[macro_export]
@@ -49,7 +49,7 @@ macro_rules! __schema {
     };
 }
 
-/// Nothing, without schemas.
+/// No schema, in a build without schemas.
 #[cfg(not(feature = "schemars"))]
 #[doc(hidden)]
 #[macro_export]
@@ -73,7 +73,7 @@ mod probe {
     pub struct SchemaProbe<T>(PhantomData<fn() -> T>);
 
     impl<T> SchemaProbe<T> {
-        /// A question about `T`.
+        /// Creates a question about `T`.
         #[must_use]
         #[expect(clippy::new_without_default, reason = "only the expansion asks")]
         pub fn new() -> Self {
@@ -87,9 +87,9 @@ mod probe {
         }
     }
 
-    /// Found first: the type is `JsonSchema`.
+    /// The first candidate of method resolution: the type is `JsonSchema`.
     pub trait SchemaKnown {
-        /// The schema of the type.
+        /// Returns the schema of the type.
         fn agenttrust_schema(&self) -> Option<Value>;
     }
 
@@ -99,9 +99,9 @@ mod probe {
         }
     }
 
-    /// Found second: nothing is known of the type.
+    /// The second candidate of method resolution: nothing is known of the type.
     pub trait SchemaUnknown {
-        /// Nothing.
+        /// Returns `None`.
         fn agenttrust_schema(&self) -> Option<Value>;
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::said;
 
-/// Where rustls is told to look for them.
+/// The environment variables that tell rustls where to look for them.
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// Says why there can be no client, and what to do.

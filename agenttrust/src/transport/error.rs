@@ -15,11 +15,11 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct TransportError {
     kind: TransportErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
-    /// What is wrong on this side, and what to do instead.
+    /// The fault on this side, and the way on.
     advice: Option<String>,
 }
 
-/// What went wrong, as far as a caller can act on it.
+/// The fault, as far as a caller can act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
@@ -29,18 +29,18 @@ pub enum TransportErrorKind {
     Timeout,
     /// The connection was made and then broke, or the answer could not be read to its end.
     Broken,
-    /// This process, or its machine, may open no more files, so that nothing was sent. It says nothing of
-    /// the Guardian: a guard that fails open does not open for it.
+    /// This process, or its machine, may open no more files, so that nothing was sent. The error says nothing of the
+    /// Guardian: a guard that fails open does not open for it.
     Exhausted,
 }
 
 impl TransportError {
-    /// An error of `kind` caused by `source`.
+    /// Creates an error of `kind` caused by `source`.
     pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
         Self { kind, source: source.into().into(), advice: None }
     }
 
-    /// What went wrong, as far as a caller can act on it.
+    /// Returns what went wrong, as far as a caller can act on it.
     #[must_use]
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
@@ -71,18 +71,18 @@ impl TransportError {
         Self { kind, source: source.into(), advice: None }
     }
 
-    /// The same, for another one who waited for what failed.
+    /// Returns the same, for another one who waited for what failed.
     pub(crate) fn copied(&self) -> Self {
         Self { kind: self.kind, source: Arc::clone(&self.source), advice: self.advice.clone() }
     }
 
-    /// The same, where it is known what is wrong on this side.
+    /// Returns the same, where it is known what is wrong on this side.
     #[cfg(feature = "reqwest")]
     pub(super) fn with_advice(self, advice: String) -> Self {
         Self { advice: Some(advice), ..self }
     }
 
-    /// Whether something is wrong on this side, which asking again does not mend.
+    /// Returns whether something is wrong on this side, which asking again does not mend.
     pub(crate) fn is_of_this_side(&self) -> bool {
         self.advice.is_some() || self.kind == TransportErrorKind::Exhausted
     }
@@ -112,8 +112,9 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<TransportErrorKind> {
     }
 }
 
-/// Of reqwest's own errors only those of its connector can be [`Connect`](TransportErrorKind::Connect):
-/// a route that is lost under a request that was sent has the operating system's same words.
+/// Returns the kind of an error of reqwest. Only those of its connector can be
+/// [`Connect`](TransportErrorKind::Connect): a route that is lost under a request that was sent has the operating
+/// system's same words.
 #[cfg(feature = "reqwest")]
 fn kind_of_reqwest(error: &reqwest::Error) -> TransportErrorKind {
     match (error.is_connect(), error.is_timeout()) {
@@ -141,7 +142,7 @@ fn broke_in_handshake(error: &reqwest::Error) -> bool {
     })
 }
 
-/// Whether one of the operating system's errors that led to this one is such.
+/// Returns whether one of the operating system's errors that led to this one is such.
 #[cfg(feature = "reqwest")]
 fn any_cause(error: &reqwest::Error, is_such: impl Fn(&io::Error) -> bool) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
@@ -160,7 +161,7 @@ fn any_cause(error: &reqwest::Error, is_such: impl Fn(&io::Error) -> bool) -> bo
     false
 }
 
-/// Whether it says that no more files may be opened, by this process (EMFILE) or on this machine (ENFILE).
+/// Returns whether it says that no more files may be opened, by this process (EMFILE) or on this machine (ENFILE).
 fn is_exhausted(error: &io::Error) -> bool {
     let numbers: &[i32] = match cfg!(windows) {
         true => &[10_024],
@@ -169,7 +170,8 @@ fn is_exhausted(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
-/// Whether the error, or what caused it, says so. The types that would tell are not those of any dependency of ours.
+/// Returns whether the error, or what caused it, says so. The types that would tell are not those of any dependency of
+/// ours.
 #[cfg(feature = "reqwest")]
 pub(super) fn said(error: &reqwest::Error, words: &str) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);

@@ -28,16 +28,15 @@ use super::error::{TransportError, TransportErrorKind};
 use super::{authorities, scheme};
 use crate::background;
 
-/// How many runtimes have a pool.
+/// The number of runtimes that have a pool.
 const POOLS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-/// How long connecting may take, TLS included. A host that is switched off never refuses: without a
-/// limit of its own, that could not be told from a gateway that has the request and is slow.
+/// The longest time that connecting may take, TLS included. A host that is switched off never refuses: without a limit
+/// of its own, that could not be told from a gateway that has the request and is slow.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long a host is given to take a second connection, where it is not known at which step the first
-/// one hung. Both together are shorter than a guard's time-out.
+/// The time that a host is given to accept a second connection, where it is not known at which step the first one hung.
+/// Both together are shorter than a guard's time-out.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
-/// Given up after so long without an answer, a request is taken to have gone into a connection that is
-/// dead without a word.
+/// The time without an answer after which a request that is given up counts as lost in a dead connection.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Sends requests to one gateway with reqwest, from whatever runtime calls.
@@ -55,7 +54,7 @@ struct Pools {
     unused: Option<Arc<reqwest::Client>>,
 }
 
-/// What matters of a gateway's address for how it is called.
+/// The parts of a gateway's address that decide how it is called.
 #[derive(Clone, Copy, Debug)]
 struct Gateway {
     tls: bool,
@@ -66,7 +65,7 @@ struct Gateway {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Proxied,
-    /// Not asked for; or to this very machine, which no proxy can reach.
+    /// A gateway without a proxy: none is asked for, or it is on this very machine, which no proxy can reach.
     Direct,
 }
 
@@ -83,7 +82,7 @@ impl Route {
 }
 
 impl Gateway {
-    /// A client without a connection. Only TLS needs the certificates of authorities.
+    /// Returns a client without a connection. Only TLS needs the certificates of authorities.
     fn client(self) -> Result<reqwest::Client, reqwest::Error> {
         let builder = || {
             let builder = reqwest::Client::builder()
@@ -104,7 +103,7 @@ impl Gateway {
 }
 
 impl PooledHttp {
-    /// A transport to the gateway at `uri`; the error says what is missing on this machine.
+    /// Creates a transport to the gateway at `uri`; the error says what is missing on this machine.
     pub(crate) fn new(uri: &Uri, system_proxy: bool) -> Result<Self, String> {
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
         let to = Gateway { tls, route: Route::to(uri, system_proxy) };
@@ -251,7 +250,7 @@ impl PooledHttp {
     }
 }
 
-/// Whether the host of `uri`, where connecting hung, takes connections: then it is there, and the TLS
+/// Returns whether the host of `uri`, where connecting hung, takes connections: then it is there, and the TLS
 /// handshake is what it did not answer. To reqwest both are one step.
 async fn answers(uri: &Uri, route: Route) -> bool {
     // Nothing is known of what is behind a proxy, so that it counts as there.

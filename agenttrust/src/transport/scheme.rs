@@ -1,6 +1,6 @@
 //! `https` where plain HTTP is spoken, and `http` where TLS is.
 //!
-//! What comes of either is an error about messages that cannot be read, which tells nobody what to do. So the host is
+//! Either ends in an error about messages that cannot be read, which gives the operator nothing to do. So the host is
 //! asked once more, with nothing in the question: its first bytes say what it speaks.
 
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 
 use super::error::said;
 
-/// How long the host is given to say what it speaks.
+/// The time that the host is given to say what it speaks.
 const LIMIT: Duration = Duration::from_secs(1);
 /// A question without a path, a host or a key.
 const QUESTION: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
-/// How a plain answer begins, and how an alert of TLS does.
+/// The first bytes of a plain answer, and of an alert of TLS.
 const PLAIN: &[u8] = b"HTTP/";
 const ALERT: &[u8] = &[0x15, 0x03];
 
-/// What to write instead of `uri`, where the scheme is what is wrong with it.
+/// Returns what to write instead of `uri`, where the scheme is what is wrong with it.
 pub(super) async fn advice(uri: &Uri, error: &reqwest::Error) -> Option<String> {
     // Asked only after an error of the kind that this makes: a certificate that is not trusted, say, is another
     // matter, and nobody must be told to do without TLS for it.
@@ -41,7 +41,7 @@ pub(super) async fn advice(uri: &Uri, error: &reqwest::Error) -> Option<String> 
     }
 }
 
-/// Whether what the host of `uri` answers to a plain question begins so.
+/// Returns whether what the host of `uri` answers to a plain question begins so.
 async fn begins(uri: &Uri, default_port: u16, with: &[u8]) -> bool {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let asked = async {

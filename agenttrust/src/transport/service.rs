@@ -15,7 +15,7 @@ use super::error::{TransportError, TransportErrorKind};
 /// A body that arrives piece by piece.
 pub type TransportBody = UnsyncBoxBody<Bytes, TransportError>;
 
-/// What a client sends its requests through.
+/// The service through which a client sends its requests.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<TransportBody>, TransportError>;
 
 /// Makes a [`Transport`] of any service that answers `http` requests.

@@ -35,7 +35,7 @@ fn task(status: &str) -> Value {
     json!({ "id": "apr_1", "status": status })
 }
 
-/// What was asked, without the address.
+/// Returns what was asked, without the address.
 fn asked_for(scripted: &Scripted) -> Vec<(String, Value)> {
     let others = scripted.others().into_iter();
     others.map(|(what, body)| (what.replace("http://guardian.test", ""), body)).collect()

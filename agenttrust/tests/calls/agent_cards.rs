@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const ODD: &str = "../a?b";
 const ODD_SEGMENT: &str = "..%2Fa%3Fb";
 
-/// The card of the published clients' own tests.
+/// Returns the card of the published clients' own tests.
 fn card() -> Value {
     json!({
         "name": "test-agent", "description": "A test agent", "version": "1.0.0",
@@ -38,7 +38,7 @@ fn answer(status: u16, body: &Value) -> Response<String> {
     Response::builder().status(status).body(body.to_string()).unwrap()
 }
 
-/// A gateway that has the guide's endpoints alone: a body or a header of ours is a 400.
+/// Returns a gateway that has the guide's endpoints alone: a body or a header of ours is a 400.
 async fn strict(request: Request<Bytes>) -> Result<Response<String>, std::io::Error> {
     let ours = request.headers().keys().any(|name| name.as_str().starts_with("agenttrust-"));
     if ours || !request.body().is_empty() || request.uri().query().is_some() {

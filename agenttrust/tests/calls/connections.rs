@@ -11,13 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
-/// How many connections are kept before they die.
+/// The number of connections that are kept before they die.
 const KEPT: usize = 6;
 
 /// A request: its method and path, and its idempotency key.
 type Asked = (String, Option<String>);
 
-/// What becomes of the connections that are kept.
+/// The end of the connections that are kept.
 #[derive(Clone, Copy, PartialEq)]
 enum Death {
     /// The next request is met by a reset, as something on the way does that has forgotten them.
@@ -76,7 +76,7 @@ impl Gateway {
         AgentTrustClient::builder().base_url(&self.url).timeout(timeout).build().unwrap()
     }
 
-    /// Has the client keep connections, and all of them die.
+    /// Makes the client keep connections, and all of them die.
     async fn dies(&self, client: &AgentTrustClient) {
         let calls = (0..KEPT).map(|_| async { client.agents().list().await.unwrap() });
         futures_util::future::join_all(calls).await;
@@ -199,7 +199,7 @@ async fn saying(answers: Vec<String>, closes: bool) -> (String, Arc<AtomicUsize>
     (url, asked)
 }
 
-/// A decision in an answer that says that it is so much longer than it is.
+/// Returns a decision in an answer that says that it is so much longer than it is.
 fn decision(allowed: bool, longer: isize) -> String {
     let body = json!({ "check_id": "chk_1", "allowed": allowed }).to_string();
     let says = body.len().checked_add_signed(longer).unwrap();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const ODD: &str = "../a?b";
 const ODD_SEGMENT: &str = "..%2Fa%3Fb";
 
-/// What the guide says that a delegation is, and nothing of ours.
+/// Returns what the guide says that a delegation is, and nothing of ours.
 fn delegation(id: &str) -> Value {
     json!({
         "id": id, "from_agent_id": "a", "to_agent_id": "b", "scope": ["web_search"],
@@ -21,7 +21,7 @@ fn delegation(id: &str) -> Value {
     })
 }
 
-/// A gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400.
+/// Returns a gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400.
 async fn strict(request: Request<Bytes>) -> Result<Response<String>, std::io::Error> {
     const MEMBERS: [&str; 6] = [
         "from_agent_id",

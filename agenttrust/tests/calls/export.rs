@@ -15,7 +15,7 @@ use http_body_util::StreamBody;
 
 type Piece = io::Result<String>;
 
-/// A client of a gateway that sends these pieces.
+/// Returns a client of a gateway that sends these pieces.
 fn client<S>(pieces: impl Fn() -> S + Send + Sync + 'static) -> AgentTrustClient
 where
     S: Stream<Item = Piece> + Send + 'static,
@@ -33,7 +33,7 @@ where
     builder.timeout(Duration::from_millis(200)).service(service).build().unwrap()
 }
 
-/// A client of a gateway that sends these pieces and ends.
+/// Returns a client of a gateway that sends these pieces and ends.
 fn of(pieces: &[&str]) -> AgentTrustClient {
     let pieces: Vec<String> = pieces.iter().map(ToString::to_string).collect();
     client(move || stream::iter(pieces.clone()).map(Ok))
@@ -76,7 +76,7 @@ async fn lines_are_handed_on_as_they_came() {
     assert!(export.next_line().await.is_none());
 }
 
-/// A hundred thousand entries, a piece each, some 50 MB in all; and how many pieces were taken so far.
+/// Returns a hundred thousand entries, a piece each, some 50 MB in all; and how many pieces were taken so far.
 fn long() -> (AgentTrustClient, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&taken);
@@ -121,12 +121,12 @@ fn long_export_is_read_piece_by_piece_without_a_runtime() {
     assert!(export.next_line().is_none() && export.next().is_none());
 }
 
-/// What must end by itself, long before this.
+/// Returns what must end by itself, long before this.
 async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("it ends")
 }
 
-/// The error after the first entry, in both forms; after it there is nothing.
+/// Returns the error after the first entry, in both forms; after it there is nothing.
 async fn error(client: AgentTrustClient) -> AgentTrustError {
     let mut export = client.audit().export().await.unwrap();
     assert_eq!(export.next().await.unwrap().unwrap().seq, 1);

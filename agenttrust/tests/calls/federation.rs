@@ -25,7 +25,7 @@ fn provider() -> Value {
     json!({ "id": "fedp/1", "issuer": "https://issuer.example", "trust_level": "medium" })
 }
 
-/// What was asked, without the address.
+/// Returns what was asked, without the address.
 fn asked_for(scripted: &Scripted) -> Vec<(String, Value)> {
     let others = scripted.others().into_iter();
     others

@@ -13,7 +13,7 @@ use crate::scripted::Scripted;
 /// An id that would leave its path, its segment and the path altogether.
 const ODD: &str = "../a/é?b=c#d%2e";
 
-/// What every call of [`ask`] sends, in its order.
+/// Returns what every call of [`ask`] sends, in its order.
 fn asked() -> Vec<(String, Value)> {
     let odd = "..%2Fa%2F%C3%A9%3Fb%3Dc%23d%252e";
     let none = Value::Null;
@@ -71,7 +71,7 @@ fn asked() -> Vec<(String, Value)> {
     .into()
 }
 
-/// The answers to the calls of [`ask`]: as little as they need to be read.
+/// Returns the answers to the calls of [`ask`]: as little as they need to be read.
 fn answers() -> Vec<Value> {
     let mut answers = vec![json!({}); asked().len()];
     answers[9] = json!({ "webhook": { "id": "whk_1" } });
@@ -80,7 +80,7 @@ fn answers() -> Vec<Value> {
     answers
 }
 
-/// What was asked of the gateway.
+/// Returns what was asked of the gateway.
 fn sent(gateway: &Scripted) -> Vec<(String, Value)> {
     let without_host =
         |(call, body): (String, Value)| (call.replace("http://guardian.test", ""), body);

@@ -15,13 +15,13 @@ fn answer(status: u16, body: &Value) -> Response<String> {
     Response::builder().status(status).body(body.to_string()).unwrap()
 }
 
-/// What the guide says that a server is, and nothing of ours.
+/// Returns what the guide says that a server is, and nothing of ours.
 fn server(id: &str) -> Value {
     json!({ "id": id, "name": "fs", "url": "https://example/fs" })
 }
 
-/// A gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400. It answers lists
-/// `bare` where that is asked for.
+/// Returns a gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400. It answers
+/// lists `bare` where that is asked for.
 fn strict(request: &Request<Bytes>, bare: bool) -> Response<String> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
     let members: Vec<&String> = body.as_object().into_iter().flat_map(|body| body.keys()).collect();

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-/// What it says to one check.
+/// The answer to one check.
 #[derive(Clone)]
 pub(crate) enum Say {
     /// This status, headers and body.
@@ -19,9 +19,9 @@ pub(crate) enum Say {
     Garbage,
     /// This status and a page, from a proxy in between.
     Proxy(u16),
-    /// Nothing: the transport fails like this.
+    /// No answer: the transport fails like this.
     Fail(io::ErrorKind),
-    /// Nothing, ever.
+    /// No answer, ever.
     Silence,
     /// This, after a moment.
     Pause(Box<Say>),
@@ -44,7 +44,8 @@ impl Say {
         Self::Answer(200, vec![], body)
     }
 
-    /// Not decided in time: to be asked again after so many milliseconds.
+    /// Returns an answer that was not decided in time: to be asked again after so many
+    /// milliseconds.
     pub(crate) fn undecided(after: &'static str) -> Self {
         let body = json!({ "allowed": false, "reason": "the database is slow" });
         Self::Answer(200, vec![("agenttrust-retry-after", after), SIGNED], body)
@@ -55,13 +56,13 @@ impl Say {
     }
 }
 
-/// What our Guardian puts on every answer.
+/// The header that our Guardian puts on every answer.
 pub(crate) const SIGNED: (&str, &str) = ("agenttrust-guardian", "1");
 
 #[derive(Default)]
 struct State {
     script: VecDeque<Say>,
-    /// What it says about approvals before it says that they are approved.
+    /// The answers about approvals before it says that they are approved.
     approvals: VecDeque<Say>,
     checks: Vec<(http::HeaderMap, Value)>,
     reports: Vec<(http::HeaderMap, Value)>,
@@ -94,7 +95,7 @@ impl Scripted {
         self
     }
 
-    /// From now on says these to the checks.
+    /// Sets what it says to the checks from now on.
     pub(crate) fn now_says(&self, script: impl IntoIterator<Item = Say>) {
         self.state.lock().unwrap().script = script.into_iter().collect();
     }
@@ -141,12 +142,12 @@ impl Scripted {
             .unwrap()
     }
 
-    /// Bodies and headers of the checks so far.
+    /// Returns bodies and headers of the checks so far.
     pub(crate) fn checks(&self) -> Vec<(http::HeaderMap, Value)> {
         self.state.lock().unwrap().checks.clone()
     }
 
-    /// Every event reported so far, with its check id.
+    /// Returns every event reported so far, with its check id.
     pub(crate) fn events(&self) -> Vec<(Value, String)> {
         let state = self.state.lock().unwrap();
         let of = |(headers, body): &(http::HeaderMap, Value)| {
@@ -159,13 +160,13 @@ impl Scripted {
         state.reports.iter().flat_map(of).collect()
     }
 
-    /// The sizes of the batches reported so far.
+    /// Returns the sizes of the batches reported so far.
     pub(crate) fn batches(&self) -> Vec<usize> {
         let state = self.state.lock().unwrap();
         state.reports.iter().map(|(_, body)| body["events"].as_array().unwrap().len()).collect()
     }
 
-    /// Method, path and body of everything else that was asked.
+    /// Returns method, path and body of everything else that was asked.
     pub(crate) fn others(&self) -> Vec<(String, Value)> {
         self.state.lock().unwrap().others.clone()
     }

@@ -27,7 +27,7 @@ fn destination() -> Value {
     json!({ "id": "siem/1", "name": "Splunk HEC", "destination_type": "splunk", "is_active": true })
 }
 
-/// What was asked, without the address.
+/// Returns what was asked, without the address.
 fn asked_for(scripted: &Scripted) -> Vec<(String, Value)> {
     let here = "http://guardian.test/api/v1/siem/destinations";
     scripted.others().into_iter().map(|(what, body)| (what.replace(here, ""), body)).collect()
@@ -42,7 +42,7 @@ fn polls(max_polls: u32) -> StreamFilter {
     }
 }
 
-/// A delivery log of these.
+/// Returns a delivery log of these.
 fn logs(ids: &[&str]) -> Value {
     json!({ "logs": ids.iter().map(|id| json!({ "id": id, "batch_size": 1 })).collect::<Vec<_>>() })
 }

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use crate::scripted::{Say, Scripted};
 
-/// When the gateway answered, by its own clock.
+/// The time at which the gateway answered, by its own clock.
 const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
 
-/// How often the gateway was asked for a token that was wanted twice, where it answers like this.
+/// Returns how often the gateway was asked for a token that was wanted twice, where it answers like
+/// this.
 async fn issued(headers: &[(&'static str, &'static str)], token: Value) -> usize {
     let say = Say::Answer(200, headers.to_vec(), token);
     let gateway = Scripted::default().and_of_approvals([say.clone(), say]);

@@ -155,12 +155,13 @@ fn kind(error: AgentTrustError) -> TransportErrorKind {
     error.kind()
 }
 
-/// Without a time-out that would end it first.
+/// Returns a client without a time-out that would end it first.
 fn patient(scheme: &str, address: SocketAddr) -> AgentTrustClient {
     AgentTrustClient::builder().base_url(format!("{scheme}://{address}")).build().unwrap()
 }
 
-/// A host that takes no more connections and refuses none, as one that is switched off does.
+/// Returns a host that takes no more connections and refuses none, as one that is switched off
+/// does.
 async fn deaf() -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -221,7 +222,7 @@ async fn a_request_that_broke_stays_so_when_its_repetition_finds_no_connection()
     assert_eq!(kind(client.agents().list().await.unwrap_err()), TransportErrorKind::Connect);
 }
 
-/// The smallest executor there is: parks the thread between polls.
+/// Returns the smallest executor there is: parks the thread between polls.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {

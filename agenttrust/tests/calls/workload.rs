@@ -23,7 +23,7 @@ fn challenge() -> Say {
     Say::Answer(200, vec![], json!({ "nonce": "n0", "expires_at": "2100-01-01T00:00:00Z" }))
 }
 
-/// A token that lives for a year and a day, by whatever clock.
+/// Returns a token that lives for a year and a day, by whatever clock.
 fn token(token: &str) -> Say {
     let ends = Timestamp::now().saturating_add(Duration::from_secs(366 * 86_400));
     let body = json!({
@@ -32,7 +32,7 @@ fn token(token: &str) -> Say {
     Say::Answer(200, vec![], body)
 }
 
-/// 401 with this in `WWW-Authenticate`, and a nonce.
+/// Returns 401 with this in `WWW-Authenticate`, and a nonce.
 fn challenged(error: &'static str, nonce: &'static str) -> Say {
     let headers = vec![("www-authenticate", error), ("dpop-nonce", nonce), SIGNED];
     Say::Answer(401, headers, json!({ "error": "AUTH_FAILED", "message": "not with this proof" }))
@@ -41,7 +41,7 @@ fn challenged(error: &'static str, nonce: &'static str) -> Say {
 const NONCE: &str = r#"DPoP error="use_dpop_nonce", algs="EdDSA""#;
 const GONE: &str = r#"DPoP error="invalid_token", algs="EdDSA""#;
 
-/// A client with the credentials of `agt_1`, and its key.
+/// Returns a client with the credentials of `agt_1`, and its key.
 fn proving(scripted: &Scripted) -> (AgentTrustClient, AgentKeyPair) {
     let pair = generate_agent_key().unwrap();
     let mut keys = InMemoryKeyStore::new();
@@ -64,7 +64,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-/// The proof of a check, which is good for it and for this token.
+/// Returns the proof of a check, which is good for it and for this token.
 fn proof(headers: &HeaderMap, pair: &AgentKeyPair, access_token: &str) -> Proof {
     assert_eq!(header(headers, "authorization"), format!("Bearer {access_token}"));
     let key = thumbprint(&key_of_pem(&pair.public_key_pem).unwrap());
@@ -193,7 +193,7 @@ async fn check_that_is_asked_again_has_another_proof_and_the_same_name() {
     assert!(!names[0].is_empty() && names.iter().all(|name| *name == names[0]), "{names:?}");
 }
 
-/// What a guard that fails open makes of a call, where the credentials come to this.
+/// Runs a call behind a guard that fails open, where the credentials come to this.
 async fn failing_open(checks: Vec<Say>, others: Vec<Say>) -> Result<(), AgentTrustError> {
     let scripted = Scripted::says(checks).and_of_approvals(others);
     let (client, _) = proving(&scripted);

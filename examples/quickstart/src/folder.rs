@@ -27,7 +27,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// A temporary folder with the five documents of the story.
+    /// Creates a temporary folder with the five documents of the story.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Folder {
         Ok(Self { path: directory.path().to_owned(), _temporary: Some(Arc::new(directory)) })
     }
 
-    /// The empty folder that is this program's first argument, with the documents put into it, to be
+    /// Returns the empty folder that is this program's first argument, with the documents put into it, to be
     /// looked at afterwards; else a temporary one.
     ///
     /// # Errors
@@ -53,19 +53,19 @@ impl Folder {
         Ok(Self::at(path))
     }
 
-    /// The folder at `path`, as it is.
+    /// Returns the folder at `path`, as it is.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), _temporary: None }
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The names in it, sorted.
+    /// Returns the names in it, sorted.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// The text of a document.
+    /// Returns the text of a document.
     ///
     /// # Errors
     ///
@@ -117,19 +117,20 @@ impl Folder {
         self.write(&published(name), &text).await
     }
 
-    /// Whether the document lies on the disk right now.
+    /// Returns whether the document lies on the disk right now.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
         self.path_of(name).is_ok_and(|path| path.is_file())
     }
 
-    /// Whether the world can read it right now.
+    /// Returns whether the world can read it right now.
     #[must_use]
     pub fn has_published(&self, name: &str) -> bool {
         self.holds(&published(name))
     }
 
-    /// A guard says who may call; that `../..` leads out of the folder is still for us to refuse.
+    /// Returns the path of a file in the folder. A guard says who may call; that `../..` leads out of the folder is
+    /// still for us to refuse.
     fn path_of(&self, name: &str) -> io::Result<PathBuf> {
         if Path::new(name).file_name() != Some(name.as_ref()) {
             let problem = format!("{name:?} is not the plain name of a file");

@@ -3,8 +3,8 @@
 //! What it shares with the other examples is here too: a folder, a served router, and a transcript.
 
 mod audit;
-mod cast;
 mod folder;
+mod participants;
 mod served;
 mod story;
 mod tools;

@@ -24,7 +24,7 @@ impl Served {
         Self::on_loopback_as(|_| router).await
     }
 
-    /// As [`on_loopback`](Self::on_loopback), for a router that says where it is.
+    /// Does the same as [`on_loopback`](Self::on_loopback), for a router that says where it is.
     ///
     /// # Errors
     ///
@@ -42,13 +42,13 @@ impl Served {
         Ok(Self { url, stop, server: tokio::spawn(server.into_future()) })
     }
 
-    /// Where it is, such as `http://127.0.0.1:40123`.
+    /// Returns where it is, such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Closes the socket and every connection. Afterwards nobody listens there.
+    /// Closes the socket and every connection. Afterwards no server listens there.
     ///
     /// # Errors
     ///

@@ -4,9 +4,9 @@
 //! decides what it may do, an operator decides what it may not do alone, and the audit trail at the end
 //! tells it all again. Nothing has to be running, and nothing has to be signed up for.
 //!
-//! Read this file from top to bottom: one function a scene. `cast.rs` sets the stage, `tools.rs` shows
-//! what it takes to guard a function, `web.rs` what it takes to guard a website. Everything that is
-//! printed has been checked a line above; the program fails when it is not so.
+//! Read this file from top to bottom: one function a section. `participants.rs` makes the Guardian, its agents and an
+//! operator, `tools.rs` shows what it takes to guard a function, `web.rs` what it takes to guard a website. Everything
+//! that is printed has been checked a line above; the program fails when it is not so.
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard};
 use agenttrust::{InitSessionRequest, SessionMode};
@@ -14,13 +14,13 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::audit;
-use crate::cast::Cast;
+use crate::participants::Participants;
 use crate::tools::{Tools, denial, held};
-use crate::transcript::{scene, short, step};
+use crate::transcript::{section, short, step};
 use crate::web;
 use crate::{Folder, Served};
 
-/// Tells the story, scene by scene.
+/// Tells the story, section by section.
 ///
 /// # Errors
 ///
@@ -28,21 +28,21 @@ use crate::{Folder, Served};
 pub async fn tell() -> anyhow::Result<()> {
     let folder = Folder::with_documents()?;
     let tools = Tools::new(folder.clone());
-    let cast = Cast::assemble().await?;
+    let participants = Participants::assemble().await?;
 
-    reading_is_allowed(&cast, &tools).await?;
-    writing_is_allowed(&cast, &tools, &folder).await?;
-    deleting_needs_an_approval(&cast, &tools, &folder).await?;
-    a_missing_capability_is_a_denial(&cast, &tools, &folder).await?;
-    a_session_has_a_ceiling(&cast, &tools, &folder).await?;
-    the_website_is_guarded_too(&cast, &folder).await?;
-    without_the_guardian_nothing_runs(&cast, &tools).await?;
-    everything_was_written_down(&cast).await
+    reading_is_allowed(&participants, &tools).await?;
+    writing_is_allowed(&participants, &tools, &folder).await?;
+    deleting_needs_an_approval(&participants, &tools, &folder).await?;
+    a_missing_capability_is_a_denial(&participants, &tools, &folder).await?;
+    a_session_has_a_ceiling(&participants, &tools, &folder).await?;
+    the_website_is_guarded_too(&participants, &folder).await?;
+    without_the_guardian_nothing_runs(&participants, &tools).await?;
+    everything_was_written_down(&participants).await
 }
 
-async fn reading_is_allowed(cast: &Cast, tools: &Tools) -> anyhow::Result<()> {
-    scene("1. Reading is allowed");
-    let guard = &cast.librarian.guard;
+async fn reading_is_allowed(participants: &Participants, tools: &Tools) -> anyhow::Result<()> {
+    section("1. Reading is allowed");
+    let guard = &participants.librarian.guard;
 
     let names = guard.scope(tools.list()).await?;
     ensure!(names.len() == 5, "the folder holds five documents, not {names:?}");
@@ -54,9 +54,13 @@ async fn reading_is_allowed(cast: &Cast, tools: &Tools) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn writing_is_allowed(cast: &Cast, tools: &Tools, folder: &Folder) -> anyhow::Result<()> {
-    scene("2. Writing is allowed");
-    let guard = &cast.librarian.guard;
+async fn writing_is_allowed(
+    participants: &Participants,
+    tools: &Tools,
+    folder: &Folder,
+) -> anyhow::Result<()> {
+    section("2. Writing is allowed");
+    let guard = &participants.librarian.guard;
 
     let summary = "Shelves first, then the reading room.\n";
     guard.scope(tools.write("summary.md", summary)).await?;
@@ -66,19 +70,19 @@ async fn writing_is_allowed(cast: &Cast, tools: &Tools, folder: &Folder) -> anyh
 }
 
 async fn deleting_needs_an_approval(
-    cast: &Cast,
+    participants: &Participants,
     tools: &Tools,
     folder: &Folder,
 ) -> anyhow::Result<()> {
-    scene("3. Deleting is held until an operator approves it, this file and no other");
-    let (guard, operator) = (&cast.librarian.guard, &cast.operator.client);
+    section("3. Deleting is held until an operator approves it, this file and no other");
+    let (guard, operator) = (&participants.librarian.guard, &participants.operator.client);
     let delete = |name| guard.scope(tools.delete(name));
 
     let (draft, message) = held(delete("draft.md").await)?;
     ensure!(folder.holds("draft.md"), "draft.md was deleted before anybody approved it");
     step("librarian deletes draft.md", format!("held: {message}"));
 
-    let own = cast.librarian.client.approvals().approve(&draft, "librarian").await;
+    let own = participants.librarian.client.approvals().approve(&draft, "librarian").await;
     let refusal = own.err().context("the librarian approved its own request")?;
     ensure!(refusal.status() == Some(403), "not a 403: {refusal}");
     step("librarian approves it itself", format!("403: {refusal}"));
@@ -105,12 +109,12 @@ async fn deleting_needs_an_approval(
 }
 
 async fn a_missing_capability_is_a_denial(
-    cast: &Cast,
+    participants: &Participants,
     tools: &Tools,
     folder: &Folder,
 ) -> anyhow::Result<()> {
-    scene("4. An agent uses what it has a capability for, and nobody is asked about the rest");
-    let guard = &cast.trainee.guard;
+    section("4. An agent uses what it has a capability for, and nobody is asked about the rest");
+    let guard = &participants.trainee.guard;
 
     guard.scope(tools.read("plan.md")).await?;
     step("trainee reads plan.md", "allowed");
@@ -123,12 +127,12 @@ async fn a_missing_capability_is_a_denial(
 }
 
 async fn a_session_has_a_ceiling(
-    cast: &Cast,
+    participants: &Participants,
     tools: &Tools,
     folder: &Folder,
 ) -> anyhow::Result<()> {
-    scene("5. A restricted session stops at its ceiling");
-    let librarian = &cast.librarian;
+    section("5. A restricted session stops at its ceiling");
+    let librarian = &participants.librarian;
     let request = InitSessionRequest {
         agent_id: librarian.id.clone(),
         server_id: "reading-room".to_string(),
@@ -156,9 +160,12 @@ async fn a_session_has_a_ceiling(
     Ok(())
 }
 
-async fn the_website_is_guarded_too(cast: &Cast, folder: &Folder) -> anyhow::Result<()> {
-    scene("6. The same folder over HTTP, behind one tower layer");
-    let website = web::website(folder.clone(), cast.website.guard.clone());
+async fn the_website_is_guarded_too(
+    participants: &Participants,
+    folder: &Folder,
+) -> anyhow::Result<()> {
+    section("6. The same folder over HTTP, behind one tower layer");
+    let website = web::website(folder.clone(), participants.website.guard.clone());
     let served = Served::on_loopback(website).await?;
     let browser = reqwest::Client::builder().no_proxy().build()?;
     let invoice = format!("{}/files/invoice-2026-03.csv", served.url());
@@ -175,7 +182,12 @@ async fn the_website_is_guarded_too(cast: &Cast, folder: &Folder) -> anyhow::Res
     let happened = format!("403 {}, \"approval_id\": \"{approval_id}\"", problem["code"]);
     step("DELETE, the same path", happened);
 
-    cast.operator.client.approvals().approve(approval_id, "olga@reading-room.example").await?;
+    participants
+        .operator
+        .client
+        .approvals()
+        .approve(approval_id, "olga@reading-room.example")
+        .await?;
     let answer = browser.delete(&invoice).send().await?;
     ensure!(answer.status() == 204, "the approved DELETE answered {}", answer.status());
     ensure!(!folder.holds("invoice-2026-03.csv"), "the invoice is still there");
@@ -183,10 +195,13 @@ async fn the_website_is_guarded_too(cast: &Cast, folder: &Folder) -> anyhow::Res
     served.stop().await
 }
 
-async fn without_the_guardian_nothing_runs(cast: &Cast, tools: &Tools) -> anyhow::Result<()> {
-    scene("7. The Guardian goes away");
-    let guardian = Served::on_loopback(cast.guardian.router()).await?;
-    let librarian = &cast.librarian;
+async fn without_the_guardian_nothing_runs(
+    participants: &Participants,
+    tools: &Tools,
+) -> anyhow::Result<()> {
+    section("7. The Guardian goes away");
+    let guardian = Served::on_loopback(participants.guardian.router()).await?;
+    let librarian = &participants.librarian;
     let client =
         AgentTrustClient::builder().base_url(guardian.url()).api_key(&librarian.key).build()?;
     let closed = AgentTrustGuard::new(client.clone(), &librarian.id);
@@ -209,20 +224,20 @@ async fn without_the_guardian_nothing_runs(cast: &Cast, tools: &Tools) -> anyhow
     Ok(())
 }
 
-async fn everything_was_written_down(cast: &Cast) -> anyhow::Result<()> {
-    scene("8. The audit trail of all of it (calls while the Guardian was away never reached it)");
-    for agent in cast.agents() {
+async fn everything_was_written_down(participants: &Participants) -> anyhow::Result<()> {
+    section("8. The audit trail of all of it (calls while the Guardian was away never reached it)");
+    for agent in participants.agents() {
         agent.guard.close().await?;
         ensure!(agent.guard.stats().reports_undelivered == 0, "reports of {} are lost", agent.name);
     }
-    let trail = audit::read_trail(cast).await?;
-    trail.print(cast);
+    let trail = audit::read_trail(participants).await?;
+    trail.print(participants);
     ensure!(trail.count("files_delete", "hold") == 2, "two deletions were held");
     ensure!(trail.count("files_delete", "allow") == 1, "one deletion was allowed");
     ensure!(trail.count("files_delete", "deny") == 2, "two deletions were denied");
-    let chain = audit::verify(cast).await?;
+    let chain = audit::verify(participants).await?;
     ensure!(chain.rows >= trail.len(), "{} rows verified of {}", chain.rows, trail.len());
     println!("\n  hash chain whole: {} rows, head {}", chain.rows, chain.head);
-    cast.guardian.close().await;
+    participants.guardian.close().await;
     Ok(())
 }

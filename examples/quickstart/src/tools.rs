@@ -41,18 +41,19 @@ impl Tools {
     }
 }
 
-/// Why a tool did not do its work. `From<AgentTrustError>` is all that a guarded function needs.
+/// The reason why a tool did not do its work. `From<AgentTrustError>` is all that a guarded
+/// function needs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
-    /// It was not allowed to run, and did not.
+    /// The tool was not allowed to run, and did not.
     #[error(transparent)]
     Blocked(#[from] AgentTrustError),
-    /// It ran, and the disk said no.
+    /// The tool ran, and the disk said no.
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
-/// The denial of a call that must not have run.
+/// Returns the denial of a call that must not have run.
 pub(crate) fn denial<T>(outcome: Result<T, ToolError>) -> anyhow::Result<AgentTrustError> {
     match outcome {
         Err(ToolError::Blocked(denial)) => Ok(denial),
@@ -61,7 +62,7 @@ pub(crate) fn denial<T>(outcome: Result<T, ToolError>) -> anyhow::Result<AgentTr
     }
 }
 
-/// The approval that a held call waits for, and the message that came with it.
+/// Returns the approval that a held call waits for, and the message that came with it.
 pub(crate) fn held<T>(outcome: Result<T, ToolError>) -> anyhow::Result<(String, String)> {
     match denial(outcome)? {
         AgentTrustError::ElevationRequired { approval_id, message } => Ok((approval_id, message)),

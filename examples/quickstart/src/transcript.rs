@@ -1,4 +1,4 @@
-//! What the examples print: scenes, and in each what was tried → what happened.
+//! What the examples print: sections, and in each what was tried → what happened.
 
 use std::fmt::Display;
 
@@ -6,12 +6,12 @@ use std::fmt::Display;
 const WIDTH: usize = 98;
 const TRIED: usize = 33;
 
-/// Begins a scene.
-pub fn scene(title: &str) {
+/// Begins a section.
+pub fn section(title: &str) {
     println!("\n{title}");
 }
 
-/// One step of a scene: what was tried, and beside it, wrapped, what happened.
+/// Prints one step of a section: what was tried, and beside it, wrapped, what happened.
 pub fn step(tried: impl Display, happened: impl Display) {
     let column = format!("  {:<TRIED$} → ", tried.to_string());
     let indent = column.chars().count();
@@ -31,7 +31,7 @@ pub fn step(tried: impl Display, happened: impl Display) {
     println!("{}", line.trim_end());
 }
 
-/// The end of an id, enough to tell one from another: `apr_…4f2a9c`.
+/// Returns the end of an id, enough to tell one from another: `apr_…4f2a9c`.
 #[must_use]
 pub fn short(id: &str) -> String {
     match (id.split_once('_'), id.len()) {

@@ -11,7 +11,8 @@ use axum::routing::get;
 
 use crate::Folder;
 
-/// The website: `GET` and `DELETE` of `/files/{name}`, each request checked before it is handled.
+/// Returns the website: `GET` and `DELETE` of `/files/{name}`, each request checked before it is
+/// handled.
 pub(crate) fn website(folder: Folder, guard: AgentTrustGuard) -> Router {
     Router::new()
         .route("/files/{name}", get(read).delete(delete))

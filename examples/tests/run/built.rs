@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-/// What an example might find in the environment, and is to find nowhere.
+/// The variables that an example might find in the environment, and is to find nowhere.
 const NOT_GIVEN: [&str; 11] = [
     "AGENTTRUST_URL",
     "AGENTTRUST_BASE_URL",
@@ -19,12 +19,12 @@ const NOT_GIVEN: [&str; 11] = [
     "OPENAI_MODEL",
 ];
 
-/// The built example, with no Guardian and no model in its environment.
+/// Returns the built example, with no Guardian and no model in its environment.
 pub(crate) fn example(name: &str) -> Command {
     built(&["examples", name])
 }
 
-/// The built program, as the example is.
+/// Returns the built program, as the example is.
 pub(crate) fn program(name: &str) -> Command {
     built(&[name])
 }

@@ -8,11 +8,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::built::{example, program};
+use crate::front_pages::compiler_of;
+use crate::guides::lasting;
 use crate::running::in_time;
 
 const README: &str = include_str!("../../../README.md");
 
-/// `agenttrust serve --dev` on a free port, until this is dropped.
+/// Starts `agenttrust serve --dev` on a free port, until this is dropped.
 pub(crate) async fn serve() -> Result<(tokio::process::Child, String)> {
     let mut command = program("agenttrust");
     command
@@ -48,6 +50,20 @@ fn the_program_of_the_readme_is_the_example() {
     );
 }
 
+#[tokio::test]
+async fn the_first_program_of_the_readme_prints_what_stands_below_it() -> Result<()> {
+    let (_, program) = include_str!("../../hello.rs").split_once("\n\n").context("a program")?;
+    let (_, below) = README
+        .split_once(&format!("```rust\n{program}```\n"))
+        .context("the README's quick start shows another program than `hello`")?;
+    let (_, shown) = below.split_once("```text\n").context("what it prints")?;
+    let (shown, _) = shown.split_once("\n```").context("what it prints ends")?;
+    let said = printed(&mut example("hello")).await?;
+    // It is one line, which the README wraps.
+    assert_eq!(lasting(shown), lasting(&said), "the README shows something else than\n{said}");
+    Ok(())
+}
+
 #[test]
 fn every_crate_and_feature_that_the_readme_names_is_there() {
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -68,11 +84,13 @@ fn every_crate_and_feature_that_the_readme_names_is_there() {
             assert!(manifest(krate).contains(&format!("\n{feature} = [")), "{krate}: {feature}");
         }
     }
-    let compiler = format!("Rust {}", env!("CARGO_PKG_RUST_VERSION"));
-    assert!(
-        README.split_whitespace().collect::<Vec<_>>().join(" ").contains(&compiler),
-        "{compiler}"
-    );
+    let (_, table) = README.split_once("| crates | compiler |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    for krate in ["agenttrust", "agenttrust-macros", "agenttrust-tower", "agenttrust-guardian"] {
+        let compiler = compiler_of(&manifest(krate));
+        let row = table.lines().find(|row| row.contains(&format!("`{krate}`")));
+        assert!(row.is_some_and(|row| row.contains(&compiler)), "{krate}: {compiler}");
+    }
 }
 
 #[tokio::test]

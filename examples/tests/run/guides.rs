@@ -9,8 +9,9 @@ use tokio::process::Command;
 
 use crate::built::example;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const EXAMPLE_TIMEOUT: Duration = Duration::from_secs(120);
 const README: &str = include_str!("../../../README.md");
+const PICTURE: &str = include_str!("../../../docs/quickstart.svg");
 
 fn guides() -> Vec<&'static str> {
     let manifest = include_str!("../../Cargo.toml");
@@ -21,9 +22,9 @@ fn guides() -> Vec<&'static str> {
         .collect()
 }
 
-/// What it printed; it must have ended well.
+/// Returns what it printed; it must have ended well.
 async fn transcript(name: &str, command: &mut Command) -> String {
-    let output = tokio::time::timeout(PATIENCE, command.stdin(Stdio::null()).output()).await;
+    let output = tokio::time::timeout(EXAMPLE_TIMEOUT, command.stdin(Stdio::null()).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{name} did not end")).expect("it starts");
     let printed = String::from_utf8(output.stdout).expect("it prints text");
     let complained = String::from_utf8_lossy(&output.stderr);
@@ -73,7 +74,7 @@ async fn every_guide_example_runs_against_the_gateway_of_the_environment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_quickstart_shows_every_scene() {
+async fn the_quickstart_shows_every_section() {
     let printed = transcript("quickstart", &mut example("quickstart")).await;
     // Long lines are wrapped into a column of their own: compare the words.
     let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -100,6 +101,15 @@ async fn the_quickstart_shows_every_scene() {
     for line in printed.lines() {
         assert!(line.chars().count() < 100, "too long for a README: {line}");
     }
+    // So does the picture, but for the order in which the audit's rows of reports come.
+    let drawn = lines_of(PICTURE);
+    let (told, trail) = drawn.split_once("\n8. ").expect("the picture has every section");
+    assert_eq!(
+        lasting(told),
+        lasting(printed.split("\n8. ").next().expect("a part")),
+        "docs/quickstart.svg shows another transcript: run scripts/record-quickstart"
+    );
+    assert!(trail.contains("hash chain whole: "), "{trail}");
     // What the README shows of it is what it prints, but for what differs from run to run.
     let (_, shown) = README.split_once("From the quickstart's transcript:\n\n```text\n").unwrap();
     let (shown, end) = shown.split_once("\n    ...\n").unwrap();
@@ -114,8 +124,24 @@ async fn the_quickstart_shows_every_scene() {
     }
 }
 
-/// The words of a transcript without what is another one in each run: ids, hashes, ports, numbers.
-fn lasting(transcript: &str) -> String {
+/// Returns the lines that the picture of a transcript shows.
+fn lines_of(picture: &str) -> String {
+    let mut lines = String::new();
+    for line in picture.split("<text class=\"line\"").skip(1) {
+        let (_, line) = line.split_once('>').expect("an element has an end");
+        let (line, _) = line.split_once("</text>").expect("a line has an end");
+        // What is left of each tag, once it was split at its beginning: `tspan …>words`.
+        let words =
+            line.split('<').map(|part| part.split_once('>').map_or(part, |(_, words)| words));
+        lines.extend(words);
+        lines.push('\n');
+    }
+    lines.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// Returns the words of a transcript without what is another one in each run: ids, hashes, ports,
+/// numbers.
+pub(crate) fn lasting(transcript: &str) -> String {
     let word = |word: &str| {
         let is_hash = word.len() == 64 && word.chars().all(|letter| letter.is_ascii_hexdigit());
         let of_id = ["apr_", "agt_"].into_iter().find_map(|kind| word.split_once(kind));

@@ -6,6 +6,7 @@
 mod agents;
 mod built;
 mod first_hour;
+mod front_pages;
 mod guides;
 mod issuer;
 mod mcp_proxy;

@@ -22,7 +22,7 @@ use crate::running::{Running, example, in_time, node_with_the_peers};
 
 type Client = RunningService<RoleClient, ()>;
 
-/// A folder with a plan and a draft.
+/// Returns a folder with a plan and a draft.
 fn folder() -> Result<TempDir> {
     let folder = TempDir::with_prefix("files-")?;
     std::fs::write(folder.path().join("plan.md"), "- order shelves\n")?;
@@ -30,7 +30,7 @@ fn folder() -> Result<TempDir> {
     Ok(folder)
 }
 
-/// The server on this folder, with the Guardian that it brings along.
+/// Returns the server on this folder, with the Guardian that it brings along.
 fn server(folder: &TempDir, flags: &[&str]) -> Command {
     let mut command = example("mcp_rmcp_server");
     command.args(flags).arg(folder.path());
@@ -55,7 +55,7 @@ fn text(result: &CallToolResult) -> &str {
     result.content.first().and_then(|content| content.as_text()).map_or("", |text| &text.text)
 }
 
-/// The approval that a held call waits for.
+/// Returns the approval that a held call waits for.
 fn held(result: &CallToolResult) -> Result<String> {
     ensure!(result.is_error == Some(true), "it ran: {}", text(result));
     let meta = result.meta.as_ref().context("a denial says more in `_meta`")?;
@@ -63,7 +63,7 @@ fn held(result: &CallToolResult) -> Result<String> {
     Ok(approval.with_context(|| format!("it is not held: {}", text(result)))?.to_owned())
 }
 
-/// What it does for everybody: lists its tools and reads; and what it does not: delete.
+/// Returns what it does for everybody: lists its tools and reads; and what it does not: delete.
 async fn serves_and_holds(client: &Client, folder: &TempDir) -> Result<String> {
     let tools = in_time("the tools", client.list_all_tools()).await??;
     let mut names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
@@ -164,7 +164,7 @@ async fn a_server_that_cannot_be_what_was_asked_for_says_so_and_ends() -> Result
 }
 
 /// A Guardian of its own, as it is where several programs share one.
-struct House {
+struct ServedGuardian {
     guardian: Guardian,
     served: Served,
     agent_id: String,
@@ -172,7 +172,7 @@ struct House {
     operator_key: String,
 }
 
-impl House {
+impl ServedGuardian {
     async fn start() -> Result<Self> {
         let guardian = Guardian::in_memory().await?;
         let agent = agenttrust::CreateAgentRequest {
@@ -187,7 +187,7 @@ impl House {
         Ok(Self { guardian, served, agent_id, agent_key, operator_key })
     }
 
-    /// What tells the server whom to ask, and as whom.
+    /// Returns what tells the server whom to ask, and as whom.
     fn env(&self) -> [(&'static str, &str); 3] {
         [
             ("AGENTTRUST_URL", self.served.url()),
@@ -196,7 +196,7 @@ impl House {
         ]
     }
 
-    /// What tells the script whom to ask for approval, and where the files are.
+    /// Returns what tells the script whom to ask for approval, and where the files are.
     fn env_of_the_peer<'a>(&'a self, folder: &'a TempDir) -> Result<[(&'static str, &'a str); 3]> {
         Ok([
             ("GUARDIAN_URL", self.served.url()),
@@ -208,16 +208,16 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_asks_the_guardian_of_its_environment() -> Result<()> {
-    let (house, folder) = (House::start().await?, folder()?);
-    let mut running = Running::start(server(&folder, &[]).envs(house.env()))?;
+    let (guardian, folder) = (ServedGuardian::start().await?, folder()?);
+    let mut running = Running::start(server(&folder, &[]).envs(guardian.env()))?;
     let client = over_stdio(&mut running).await?;
     let approval = serves_and_holds(&client, &folder).await?;
-    let operator = house.guardian.client_with_key(&house.operator_key)?;
+    let operator = guardian.guardian.client_with_key(&guardian.operator_key)?;
     operator.approvals().approve(&approval, "the test").await?;
     let gone = delete(&client, "draft.md").await?;
     ensure!(gone.is_error != Some(true), "{}", text(&gone));
 
-    house.served.stop().await?;
+    guardian.served.stop().await?;
     let blocked = call(&client, "read", json!({ "name": "plan.md" })).await?;
     ensure!(blocked.is_error == Some(true), "it was read with no Guardian: {}", text(&blocked));
     Ok(())
@@ -226,22 +226,22 @@ async fn it_asks_the_guardian_of_its_environment() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_typescript_client_works_with_it_over_stdio() -> Result<()> {
     let Some(mut node) = node_with_the_peers("mcp_rmcp_server.mjs").await else { return Ok(()) };
-    let (house, folder) = (House::start().await?, folder()?);
+    let (guardian, folder) = (ServedGuardian::start().await?, folder()?);
     // It starts the server itself, with the environment that it has.
     let server = server(&folder, &[]);
     node.arg("stdio").arg(server.as_std().get_program()).args(server.as_std().get_args());
-    node.envs(house.env()).envs(house.env_of_the_peer(&folder)?);
+    node.envs(guardian.env()).envs(guardian.env_of_the_peer(&folder)?);
     all_of_it(&mut node).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_typescript_client_works_with_it_over_http() -> Result<()> {
     let Some(mut node) = node_with_the_peers("mcp_rmcp_server.mjs").await else { return Ok(()) };
-    let (house, folder) = (House::start().await?, folder()?);
-    let mut running = Running::start(server(&folder, &["--http"]).envs(house.env()))?;
+    let (guardian, folder) = (ServedGuardian::start().await?, folder()?);
+    let mut running = Running::start(server(&folder, &["--http"]).envs(guardian.env()))?;
     let url = running.said("listening on ").await?;
     node.arg("http").arg(Path::new(url.trim_start_matches("listening on ")));
-    node.envs(house.env_of_the_peer(&folder)?);
+    node.envs(guardian.env_of_the_peer(&folder)?);
     all_of_it(&mut node).await
 }
 

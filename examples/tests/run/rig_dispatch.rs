@@ -26,7 +26,7 @@ fn model(endpoint: &ModelEndpoint) -> DynModel<Completion> {
     openai.client().chat(&endpoint.model).into()
 }
 
-/// A tool that is given nothing.
+/// Returns a tool that is given nothing.
 fn tool<F: Future<Output = ()> + Send + 'static>(
     name: &str,
     work: impl Fn() -> F + Send + Sync + 'static,
@@ -65,7 +65,7 @@ async fn a_tool_whose_run_is_dropped_is_reported() -> Result<()> {
     Ok(())
 }
 
-/// Why the example's functions ask the guard of the process, and the wrapper brings its own.
+/// Shows why the example's functions ask the guard of the process, and the wrapper brings its own.
 #[tokio::test]
 async fn runs_that_share_an_agent_poll_each_others_tools_in_the_scope_of_the_wrong_one()
 -> Result<()> {

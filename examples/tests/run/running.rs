@@ -10,12 +10,14 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 pub(crate) use crate::built::example;
 
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time that any step may take.
+pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What `future` gives, or that it took too long.
+/// Returns what `future` gives, or that it took too long.
 pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> Result<F::Output> {
-    tokio::time::timeout(PATIENCE, future).await.with_context(|| format!("{what} took too long"))
+    tokio::time::timeout(STEP_TIMEOUT, future)
+        .await
+        .with_context(|| format!("{what} took too long"))
 }
 
 /// A program with its pipes in our hands. It is killed with this.
@@ -32,13 +34,13 @@ impl Running {
         Ok(Self { child, log: BufReader::new(log).lines() })
     }
 
-    /// Its standard output and input, for whoever speaks a protocol over them; once.
+    /// Returns its standard output and input, for a test that speaks a protocol over them; once.
     pub(crate) fn pipes(&mut self) -> Result<(ChildStdout, ChildStdin)> {
         let pipes = self.child.stdout.take().zip(self.child.stdin.take());
         pipes.context("the pipes are taken")
     }
 
-    /// The next line of its log that holds `words`.
+    /// Returns the next line of its log that holds `words`.
     pub(crate) async fn said(&mut self, words: &str) -> Result<String> {
         let line = async {
             let mut others = Vec::new();
@@ -61,8 +63,8 @@ impl Running {
     }
 }
 
-/// `node` with this script of `peers/`; none, and a word about why, where there is no `node` or the
-/// packages are not installed.
+/// Returns `node` with this script of `peers/`; `None`, and a word about why, where there is no
+/// `node` or the packages are not installed.
 pub(crate) async fn node_with_the_peers(script: &str) -> Option<Command> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
     let installed = peers.join("node_modules/@modelcontextprotocol/sdk/package.json").is_file();

@@ -3,9 +3,9 @@
 
 use crate::transcript::Run;
 
-/// How often an example's last scene has this report.
+/// Returns how often an example's last section has this report.
 fn reported(run: &Run, report: &str) -> usize {
-    let (_, reports) = run.printed.split_once("What was reported").expect("the last scene");
+    let (_, reports) = run.printed.split_once("What was reported").expect("the last section");
     reports.lines().filter(|line| line.ends_with(report)).count()
 }
 

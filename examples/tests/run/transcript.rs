@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use crate::built::example;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const EXAMPLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What an example printed, and the folder that it worked in.
+/// The output of an example, and the folder that it worked in.
 pub(crate) struct Run {
     pub(crate) printed: String,
     pub(crate) folder: TempDir,
@@ -21,7 +21,7 @@ impl Run {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = example(name);
         command.arg(folder.path()).stdin(Stdio::null());
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = tokio::time::timeout(EXAMPLE_TIMEOUT, command.output()).await;
         let output = output.unwrap_or_else(|_| panic!("{name} did not end")).expect("it starts");
         let printed = String::from_utf8(output.stdout).expect("it prints text");
         let complained = String::from_utf8_lossy(&output.stderr);
@@ -32,7 +32,7 @@ impl Run {
         Self { printed, folder }
     }
 
-    /// Each of these was printed, one after the other. Long lines are wrapped: the words are compared.
+    /// Checks that each of these was printed, one after the other. Long lines are wrapped: the words are compared.
     pub(crate) fn shows(&self, promised: &[&str]) {
         let words = self.printed.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut rest = words.as_str();
@@ -44,7 +44,7 @@ impl Run {
         }
     }
 
-    /// The names of the files in its folder, whatever the transcript says.
+    /// Returns the names of the files in its folder, whatever the transcript says.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).expect("the folder is still there");
         let name = |entry: std::io::Result<std::fs::DirEntry>| {

@@ -10,9 +10,9 @@ use super::Fresh;
 use super::server::{as_account, free_port};
 use crate::eventually_blocking;
 
-/// Where Debian has it, which is not on everyone's path.
+/// The path at which Debian has pgbouncer; the variable `PATH` of many accounts leaves it out.
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
-/// For one that does not come up.
+/// The time after which a pgbouncer counts as one that does not come up.
 const NEVER: Duration = Duration::from_secs(10);
 
 /// A pooler in one of its modes; ends when dropped.
@@ -24,8 +24,8 @@ pub struct Bouncer {
 }
 
 impl Bouncer {
-    /// One before this database, in `session`, `transaction` or `statement` mode; where PgBouncer is missing, says
-    /// that the test is skipped.
+    /// Creates one before this database, in `session`, `transaction` or `statement` mode; where PgBouncer is missing,
+    /// says that the test is skipped.
     pub fn or_skip(database: &Fresh, mode: &str) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             println!("skipped: no PgBouncer at {PROGRAM}");
@@ -55,7 +55,7 @@ impl Bouncer {
         Some(bouncer)
     }
 
-    /// How a Guardian finds the database by it.
+    /// Returns how a Guardian finds the database by it.
     pub fn url(&self) -> &str {
         &self.url
     }

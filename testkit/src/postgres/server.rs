@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use super::on;
 use crate::siem::Authority;
 
-/// Where Debian has the programs of each version.
+/// The folder in which Debian has the programs of each version.
 const OF_DEBIAN: &str = "/usr/lib/postgresql";
 /// The account of Debian's packages.
 const ACCOUNT: &str = "postgres";
 
-/// What each server is told. It keeps nothing for longer than the test, so it need not be safe from a power cut.
+/// The settings of each server. It keeps nothing for longer than the test, so it need not be safe from a power cut.
 const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n\
                         shared_buffers = '16MB'\nssl = on\n";
 
@@ -29,7 +29,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A new server; without PostgreSQL's programs, says that the test is skipped.
+    /// Creates a new server; without PostgreSQL's programs, says that the test is skipped.
     pub fn or_skip() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("skipped: no initdb of PostgreSQL is installed");
@@ -45,7 +45,7 @@ impl Server {
         Some(server)
     }
 
-    /// A standby of this server, which waits for it before it answers a commit from then on.
+    /// Returns a standby of this server, which waits for it before it answers a commit from then on.
     pub fn standby(&self) -> Self {
         let standby = Self::in_new_folder(self.programs.clone());
         let data = standby.data.to_str().expect("a path in UTF-8");
@@ -88,17 +88,17 @@ impl Server {
         on(&self.url(), statement).expect("a server that answers").unwrap();
     }
 
-    /// How a Guardian finds its one database.
+    /// Returns how a Guardian finds its one database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@{}/postgres", self.address())
     }
 
-    /// How a Guardian finds it by way of a proxy, and speaks TLS with it.
+    /// Returns how a Guardian finds it by way of a proxy, and speaks TLS with it.
     pub fn url_by(&self, proxy: SocketAddr) -> String {
         format!("postgres://postgres@{proxy}/postgres?sslmode=require")
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -120,7 +120,8 @@ impl Server {
         file.unwrap().write_all(settings.as_bytes()).unwrap();
     }
 
-    /// Whoever wants to verify it knows nobody to trust; the others speak TLS all the same.
+    /// Writes a certificate of an authority that no client trusts. Clients that do not verify it speak TLS all the
+    /// same.
     fn write_certificate(&self) {
         let (certificate, key) = Authority::new().certificate("127.0.0.1");
         for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
@@ -158,13 +159,13 @@ impl Drop for Server {
     }
 }
 
-/// A port of this machine that was free a moment ago.
+/// Returns a port of this machine that was free a moment ago.
 pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// A program that refuses to run as root, by the account that has it installed where this is root.
+/// Returns a program that refuses to run as root, by the account that has it installed where this is root.
 pub(super) fn as_account(program: &Path) -> Command {
     let mut command = Command::new(program);
     // That account cannot read every folder.
@@ -175,7 +176,7 @@ pub(super) fn as_account(program: &Path) -> Command {
     command
 }
 
-/// User and group to change to; none where this is not root.
+/// Returns user and group to change to; none where this is not root.
 fn account() -> Option<(u32, u32)> {
     if fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
         return None;
@@ -186,7 +187,7 @@ fn account() -> Option<(u32, u32)> {
     Some((account[2].parse().ok()?, account[3].parse().ok()?))
 }
 
-/// The newest version that is installed.
+/// Returns the newest version that is installed.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir(OF_DEBIAN).into_iter().flatten().flatten();
     let found = versions.map(|version| version.path().join("bin"));

@@ -20,7 +20,7 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// One with a key of its own.
+    /// Creates one with a key of its own.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,12 +28,12 @@ impl Authority {
         Self { issuer }
     }
 
-    /// Its own certificate, in PEM: for who is to trust it.
+    /// Returns its own certificate, in PEM: for who is to trust it.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A certificate for this name or address, and its key, in PEM.
+    /// Returns a certificate for this name or address, and its key, in PEM.
     pub fn certificate(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -41,7 +41,7 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// How a server of this name speaks TLS.
+    /// Returns how a server of this name speaks TLS.
     pub fn server(&self, name: &str) -> Arc<ServerConfig> {
         let (certificate, key) = self.certificate(name);
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();

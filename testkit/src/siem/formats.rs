@@ -8,13 +8,13 @@ use sha2::Sha256;
 
 use super::http::Request;
 use super::id_of;
-use super::rules::{Known, Refused};
+use super::rules::{ReceiverRules, Refused};
 
 type Events = Result<Vec<(String, Value)>, Refused>;
 
-/// Splunk, HTTP Event Collector: "Format events for HTTP Event Collector", "About HTTP Event Collector Indexer
-/// Acknowledgment".
-pub(super) fn splunk(known: &Known, request: &Request) -> Events {
+/// Reads events as Splunk's HTTP Event Collector: "Format events for HTTP Event Collector", "About HTTP Event Collector
+/// Indexer Acknowledgment".
+pub(super) fn splunk(known: &ReceiverRules, request: &Request) -> Events {
     let no = |status, code: u64, text: &str| {
         Refused::new(status, &json!({ "text": text, "code": code }), format!("splunk: {text}"))
     };
@@ -76,8 +76,8 @@ fn splunk_event(envelope: &Value) -> Result<(String, Value), (u64, &'static str)
     if are_texts { Ok((id, event.clone())) } else { Err((6, "Invalid data format: a text")) }
 }
 
-/// Datadog, "Send logs" (`POST /api/v2/logs`).
-pub(super) fn datadog(known: &Known, request: &Request) -> Events {
+/// Reads events as Datadog, "Send logs" (`POST /api/v2/logs`).
+pub(super) fn datadog(known: &ReceiverRules, request: &Request) -> Events {
     let no = |status: u16, detail: &str| {
         let error = json!({ "status": status.to_string(), "title": "Error", "detail": detail });
         Refused::new(status, &json!({ "errors": [error] }), format!("datadog: {detail}"))
@@ -115,8 +115,8 @@ pub(super) fn datadog(known: &Known, request: &Request) -> Events {
     entries.iter().map(read).collect()
 }
 
-/// Elastic, "Bulk API", into a data stream.
-pub(super) fn elastic(known: &Known, request: &Request) -> Events {
+/// Reads events as Elastic, "Bulk API", into a data stream.
+pub(super) fn elastic(known: &ReceiverRules, request: &Request) -> Events {
     let no = |status: u16, reason: &str| {
         let error = json!({ "type": "illegal_argument_exception", "reason": reason });
         let body = json!({ "error": error, "status": status });
@@ -163,8 +163,8 @@ pub(super) fn elastic(known: &Known, request: &Request) -> Events {
     lines.chunks(2).map(read).collect()
 }
 
-/// Standard Webhooks, "Verifying signatures"; `{"type":"siem.events","events":[…]}`.
-pub(super) fn webhook(known: &Known, request: &Request) -> Events {
+/// Reads events as Standard Webhooks, "Verifying signatures"; `{"type":"siem.events","events":[…]}`.
+pub(super) fn webhook(known: &ReceiverRules, request: &Request) -> Events {
     let no = |status: u16, why: &str| Refused::new(status, &json!({}), format!("webhook: {why}"));
     let header = |name: &str| {
         request.headers.get(name).ok_or_else(|| no(400, &format!("there is no header {name}")))

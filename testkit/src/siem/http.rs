@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::TakenEvent;
-use super::rules::{Known, Reply};
+use super::rules::{ReceiverRules, Reply};
 use super::server::{Listener, Wire};
 
-/// Whose format a receiver takes.
+/// The vendor whose format a receiver takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vendor {
     /// Splunk's HTTP Event Collector.
@@ -25,7 +25,7 @@ pub enum Vendor {
     Webhook,
 }
 
-/// What a receiver does with a request that is as documented.
+/// The answer of a receiver to a request that is as documented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mood {
     /// Takes it.
@@ -47,21 +47,21 @@ pub enum Mood {
 /// A request that came.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its method.
+    /// The request's method.
     pub method: String,
-    /// Its path, with its query.
+    /// The request's path, with its query.
     pub path: String,
-    /// Its headers, by their names in lower case.
+    /// The request's headers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
+    /// The request's body.
     pub body: String,
-    /// What was answered; 0 for nothing.
+    /// The status of the answer; 0 for none.
     pub answered: u16,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) known: Known,
+    pub(super) known: ReceiverRules,
     standing: Mood,
     next: VecDeque<Mood>,
     pub(super) taken: Vec<TakenEvent>,
@@ -82,14 +82,14 @@ impl HttpReceiver {
         Self::begin(vendor, token, None)
     }
 
-    /// The same over TLS.
+    /// Returns the same over TLS.
     pub fn start_tls(vendor: Vendor, token: &str, tls: Arc<ServerConfig>) -> Self {
         Self::begin(vendor, token, Some(tls))
     }
 
     fn begin(vendor: Vendor, token: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let state = State {
-            known: Known {
+            known: ReceiverRules {
                 vendor,
                 token: token.to_owned(),
                 acknowledges_after: None,
@@ -106,7 +106,7 @@ impl HttpReceiver {
         Self { state, listener }
     }
 
-    /// Splunk: events are to be acknowledged, after it was asked so many times; with `u32::MAX`, never.
+    /// Makes Splunk acknowledge events, after it was asked so many times; with `u32::MAX`, never.
     #[must_use]
     pub fn acknowledging(self, after: u32) -> Self {
         self.state().known.acknowledges_after = Some(after);
@@ -123,12 +123,12 @@ impl HttpReceiver {
         self.listener.restart(&self.state, serve);
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// The URL that an operator gives for it.
+    /// Returns the URL that an operator gives for it.
     pub fn url(&self) -> String {
         let origin = match self.listener.tls {
             Some(_) => format!("https://localhost:{}", self.address().port()),
@@ -142,7 +142,7 @@ impl HttpReceiver {
         }
     }
 
-    /// Whether it takes the format of this vendor.
+    /// Returns whether it takes the format of this vendor.
     pub fn is_of(&self, vendor: Vendor) -> bool {
         self.state().known.vendor == vendor
     }
@@ -152,7 +152,7 @@ impl HttpReceiver {
         self.state().standing = mood;
     }
 
-    /// What it does with the next request, and the one after those that were said before.
+    /// Sets the answer to the next request, after those that were set before.
     pub fn next(&self, mood: Mood) {
         self.state().next.push_back(mood);
     }
@@ -164,22 +164,22 @@ impl HttpReceiver {
         state.next.clear();
     }
 
-    /// What it took, in its order; one that was sent again is there again, but with Elastic.
+    /// Returns what it took, in its order; one that was sent again is there again, but with Elastic.
     pub fn taken(&self) -> Vec<TakenEvent> {
         self.state().taken.clone()
     }
 
-    /// The ids of what it took, in its order.
+    /// Returns the ids of what it took, in its order.
     pub fn ids(&self) -> Vec<String> {
         self.state().taken.iter().map(|event| event.id.clone()).collect()
     }
 
-    /// Every request that came.
+    /// Returns every request that came.
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
     }
 
-    /// What was not as the vendor documents it. Wrong tokens do not count.
+    /// Returns what was not as the vendor documents it. Wrong tokens do not count.
     pub fn wrong(&self) -> Vec<String> {
         self.state().wrong.clone()
     }
@@ -189,7 +189,7 @@ impl HttpReceiver {
     }
 }
 
-/// What to do with a connection after a request.
+/// The next step with a connection after a request.
 enum Then {
     Answer(Reply),
     Stall,
@@ -275,7 +275,7 @@ async fn serve(mut wire: Box<dyn Wire>, state: Arc<Mutex<State>>) {
     }
 }
 
-/// The next request; `None` at the end of the connection.
+/// Returns the next request; `None` at the end of the connection.
 async fn receive(wire: &mut Box<dyn Wire>, read: &mut Vec<u8>) -> Option<Request> {
     let end = loop {
         if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {

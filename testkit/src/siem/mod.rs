@@ -21,15 +21,15 @@ use serde_json::Value;
 /// An event that was taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TakenEvent {
-    /// Its id: `metadata.uid` in the form of OCSF, else `id`.
+    /// The event's id: `metadata.uid` in the form of OCSF, else `id`.
     pub id: String,
     /// The event itself.
     pub json: Value,
-    /// Which request or connection it came by, counted from 0.
+    /// The number of the request or connection by which the event came, counted from 0.
     pub came_by: usize,
 }
 
-/// The id of an event in either form.
+/// Returns the id of an event in either form.
 pub fn id_of(event: &Value) -> Option<String> {
     let id = event.pointer("/metadata/uid").or_else(|| event.get("id"))?;
     id.as_str().map(str::to_owned)

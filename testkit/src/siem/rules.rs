@@ -20,7 +20,7 @@ impl Reply {
         Self { status, retry_after: None, body: body.to_string() }
     }
 
-    /// As it is written to a connection.
+    /// Returns the answer as it is written to a connection.
     pub(super) fn text(&self) -> String {
         let Self { status, retry_after, body } = self;
         let retry = retry_after.as_ref().map(|after| format!("retry-after: {after}\r\n"));
@@ -44,23 +44,23 @@ impl Refused {
     }
 }
 
-/// Whose format is taken, from whom, and what was promised.
+/// The rules of a receiver: the format it takes, the token, and what it acknowledges.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ReceiverRules {
     pub(super) vendor: Vendor,
     pub(super) token: String,
     pub(super) acknowledges_after: Option<u32>,
-    /// How often each acknowledgement was asked for, by its channel and number.
+    /// The number of times that each acknowledgement was asked for, by its channel and number.
     pub(super) asked: BTreeMap<(String, u64), u32>,
 }
 
-impl Known {
-    /// Whether a request asks for acknowledgements, and brings no events.
+impl ReceiverRules {
+    /// Returns whether a request asks for acknowledgements, and brings no events.
     pub(super) fn is_of_acknowledgements(&self, request: &Request) -> bool {
         self.vendor == Vendor::Splunk && request.path == "/services/collector/ack"
     }
 
-    /// The events of a request that is as documented, with their ids.
+    /// Returns the events of a request that is as documented, with their ids.
     pub(super) fn read(&self, request: &Request) -> Result<Vec<(String, Value)>, Refused> {
         match self.vendor {
             Vendor::Splunk => formats::splunk(self, request),
@@ -70,7 +70,7 @@ impl Known {
         }
     }
 
-    /// The answer to a request of which something is refused.
+    /// Returns the answer to a request of which something is refused.
     pub(super) fn refuses(&self) -> Reply {
         match self.vendor {
             Vendor::Splunk => {
@@ -87,7 +87,8 @@ impl Known {
         }
     }
 
-    /// The answer to events that are taken, and which of them are kept; `odd` is one that is not, with its status.
+    /// Returns the answer to events that are taken, and which of them are kept; `odd` is one that is not, with its
+    /// status.
     pub(super) fn takes(
         &mut self,
         request: &Request,

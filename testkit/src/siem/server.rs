@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// How long an address may be another's after it was let go.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that an address may be another's after it was let go.
+const BIND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection, with TLS or without.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The connection below.
+    /// Returns the connection below.
     fn socket(&self) -> &TcpStream;
 }
 
@@ -131,7 +131,7 @@ fn bind(address: SocketAddr) -> std::net::TcpListener {
     loop {
         match std::net::TcpListener::bind(address) {
             Ok(listener) => return listener,
-            Err(error) if begun.elapsed() > PATIENCE => panic!("{address}: {error}"),
+            Err(error) if begun.elapsed() > BIND_TIMEOUT => panic!("{address}: {error}"),
             Err(_) => thread::sleep(Duration::from_millis(20)),
         }
     }

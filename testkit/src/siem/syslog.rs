@@ -14,7 +14,7 @@ use super::{TakenEvent, id_of};
 /// The longest message that is taken, in bytes.
 const MESSAGE_MAX: usize = 1 << 20;
 
-/// What a receiver does with a connection.
+/// The treatment of a connection by a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyslogMood {
     /// Reads to its end, and ends its side then.
@@ -85,12 +85,12 @@ impl SyslogReceiver {
         self.listener.restart(&self.state, serve);
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// The URL that an operator gives for it.
+    /// Returns the URL that an operator gives for it.
     pub fn url(&self) -> String {
         match self.listener.tls {
             Some(_) => format!("syslog+tls://localhost:{}", self.address().port()),
@@ -103,32 +103,32 @@ impl SyslogReceiver {
         self.state().standing = mood;
     }
 
-    /// What it does with the next connection, and the one after those that were said before.
+    /// Sets the treatment of the next connection, after those that were set before.
     pub fn next(&self, mood: SyslogMood) {
         self.state().next.push_back(mood);
     }
 
-    /// Every message that was read whole, in its order.
+    /// Returns every message that was read whole, in its order.
     pub fn messages(&self) -> Vec<SyslogMessage> {
         self.state().messages.clone()
     }
 
-    /// The events of these messages.
+    /// Returns the events of these messages.
     pub fn taken(&self) -> Vec<TakenEvent> {
         self.state().taken.clone()
     }
 
-    /// The ids of these events.
+    /// Returns the ids of these events.
     pub fn ids(&self) -> Vec<String> {
         self.state().taken.iter().map(|event| event.id.clone()).collect()
     }
 
-    /// How many connections were let in.
+    /// Returns how many connections were let in.
     pub fn connections(&self) -> usize {
         self.state().connections
     }
 
-    /// What was not as RFC 5424 and RFC 6587 have it.
+    /// Returns what was not as RFC 5424 and RFC 6587 have it.
     pub fn wrong(&self) -> Vec<String> {
         self.state().wrong.clone()
     }
@@ -200,7 +200,8 @@ async fn serve(mut wire: Box<dyn Wire>, state: Arc<Mutex<State>>) {
     }
 }
 
-/// The next frame: its length in decimal digits, a space, and as many bytes. `None` at the end.
+/// Returns the next frame: its length in decimal digits, a space, and as many bytes. `None` at the
+/// end.
 async fn frame(wire: &mut Box<dyn Wire>, read: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
     let space = loop {
         let digits = read.iter().take_while(|byte| byte.is_ascii_digit()).count();

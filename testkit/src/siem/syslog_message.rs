@@ -3,13 +3,13 @@
 /// A message of syslog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyslogMessage {
-    /// Its facility, from 0 to 23.
+    /// The message's facility, from 0 to 23.
     pub facility: u8,
-    /// Its severity, from 0 to 7.
+    /// The message's severity, from 0 to 7.
     pub severity: u8,
-    /// Its time, as it was written.
+    /// The message's time, as it was written.
     pub time: String,
-    /// Its host.
+    /// The message's host.
     pub host: String,
     /// The application.
     pub app: String,
@@ -17,9 +17,9 @@ pub struct SyslogMessage {
     pub process: String,
     /// The kind of message.
     pub kind: String,
-    /// Its structured data: elements with their parameters.
+    /// The message's structured data: elements with their parameters.
     pub data: Vec<(String, Vec<(String, String)>)>,
-    /// What it says.
+    /// The message's text.
     pub message: String,
 }
 
@@ -66,7 +66,7 @@ impl SyslogMessage {
     }
 }
 
-/// What is not ASCII has a mark before it that says how it is written.
+/// Returns what is not ASCII has a mark before it that says how it is written.
 fn message(text: &str) -> Result<String, String> {
     match text.strip_prefix('\u{feff}') {
         Some(text) => Ok(text.to_owned()),
@@ -138,7 +138,7 @@ fn ensure_name(name: &str) -> Result<(), String> {
     if is_good { Ok(()) } else { Err(format!("the name {name:?}")) }
 }
 
-/// A value up to its quote, where quotes, backslashes and brackets are escaped.
+/// Returns a value up to its quote, where quotes, backslashes and brackets are escaped.
 fn value_of(text: &str) -> Result<(String, &str), String> {
     let (mut value, mut letters) = (String::new(), text.char_indices());
     while let Some((at, letter)) = letters.next() {

@@ -19,7 +19,7 @@ fn refund_blocking(order: &str) -> Result<String, AgentTrustError> {
     Ok(format!("refunded {order}"))
 }
 
-/// The agent of the last run, by its name, else a new one.
+/// Returns the agent of the last run, by its name, else a new one.
 async fn found_or_made(client: &AgentTrustClient) -> Result<String, AgentTrustError> {
     let known = client.agents().list().await?;
     let agent = match known.into_iter().find(|it| it.name == "shopbot" && it.status == "active") {

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 /// Calls that are not counted, at each address.
 const WARM_UP: usize = 200;
-/// How often the slow stream is read, at each address.
+/// The number of times that the slow stream is read, at each address.
 const STREAMS: usize = 3;
 
 #[tokio::main]
@@ -124,7 +124,7 @@ fn headers() -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// Where a tool is called, in a session where there is one.
+/// The address at which a tool is called, in a session where there is one.
 struct Address {
     client: reqwest::Client,
     url: String,
@@ -158,7 +158,7 @@ impl Address {
         self.sent("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
-    /// When the first event of the slow stream came, and when the last; the slowest of some.
+    /// Returns when the first event of the slow stream came, and when the last; the slowest of some.
     async fn slow_stream(&self) -> Result<(Duration, Duration)> {
         let mut slowest = (Duration::ZERO, Duration::ZERO);
         for _ in 0..STREAMS {

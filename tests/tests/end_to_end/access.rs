@@ -12,14 +12,14 @@ use agenttrust::{
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::in_a_runtime;
-use agenttrust_tests::house::bot;
 use agenttrust_tests::served::{Serve, Served};
+use agenttrust_tests::test_guardian::bot;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::AGENTTRUST;
 
-/// Agents may read and, approved, delete; for people, whoever owns the file may read.
+/// Agents may read and, approved, delete; for people, the owner of the file may read.
 const POLICY: &str = r#"
     @id("agents-read") permit (principal, action == Action::"read", resource);
     @id("agents-delete") @elevate @reason("a person decides")

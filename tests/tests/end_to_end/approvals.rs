@@ -1,4 +1,4 @@
-//! Approvals from both ends: bound to the input, waited for, and shown to whoever decides.
+//! Approvals from both ends: bound to the input, waited for, and shown to the approver.
 
 use std::time::{Duration, Instant};
 
@@ -8,20 +8,21 @@ use agenttrust::{
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::{in_a_runtime, until};
-use agenttrust_tests::house::{Door, House, Keys, Tenant, bot};
 use agenttrust_tests::runs::Runs;
 use agenttrust_tests::served::Serve;
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestAgent, TestGuardian, bot};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::AGENTTRUST;
 
-/// Both doors. What is shown here does not depend on who holds which key.
-const DOORS: [Door; 2] = [Door::Embedded, Door::Served(AGENTTRUST)];
+/// Both deployments. What is shown here does not depend on who holds which key.
+const DEPLOYMENTS: [Deployment; 2] = [Deployment::Embedded, Deployment::Served(AGENTTRUST)];
 
-/// How long a call that waits may take to go on once it is approved. The Guardian answers a long
-/// poll at once; this leaves room for a slow machine, and none for sleeping through the half minute.
+/// The time that a call that waits may take to go on once it is approved. The Guardian answers a
+/// long poll at once; this leaves room for a slow machine, and none for sleeping through the half
+/// minute.
 const SOON: Duration = Duration::from_secs(15);
 
 type Output = Result<(), AgentTrustError>;
@@ -44,7 +45,7 @@ async fn delete_file_once_approved(path: String, runs: Runs) -> Output {
     Ok(())
 }
 
-/// The approval that a call is held for.
+/// Returns the approval that a call is held for.
 fn held(output: Output) -> Result<String> {
     match output {
         Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),
@@ -52,16 +53,16 @@ fn held(output: Output) -> Result<String> {
     }
 }
 
-/// The one approval of this agent that waits for a decision, as its approver sees it.
+/// Returns the one approval of this agent that waits for a decision, as its approver sees it.
 async fn pending(approver: &AgentTrustClient, agent_id: &str) -> Result<Approval> {
     let filter = ApprovalFilter::default().status(ApprovalStatus::Pending).agent_id(agent_id);
     until("an approval to decide", async || Ok(approver.approvals().list(&filter).await?.pop()))
         .await
 }
 
-/// A guard that keeps inputs to itself, wherever the Guardian is.
-fn undisclosing(tenant: &Tenant) -> AgentTrustGuard {
-    AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+/// Returns a guard that keeps inputs to itself, wherever the Guardian is.
+fn undisclosing(test_agent: &TestAgent) -> AgentTrustGuard {
+    AgentTrustGuard::builder(test_agent.client.clone(), &test_agent.agent.id)
         .disclose_on_elevation(false)
         .build()
 }
@@ -69,27 +70,27 @@ fn undisclosing(tenant: &Tenant) -> AgentTrustGuard {
 #[test]
 fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
-            let guard = undisclosing(&tenant);
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
+            let guard = undisclosing(&test_agent);
             let runs = Runs::default();
             let delete = async |path| guard.scope(delete_file(path, &runs)).await;
 
             let approved = held(delete("drafts/a.txt").await)?;
-            tenant.approver.approvals().approve(&approved, "admin@company.com").await?;
+            test_agent.approver.approvals().approve(&approved, "admin@company.com").await?;
             let other = held(delete("drafts/b.txt").await)?;
             assert_ne!(other, approved);
-            assert!(runs.so_far().is_empty(), "{door:?}");
+            assert!(runs.so_far().is_empty(), "{deployment:?}");
             delete("drafts/a.txt").await?;
-            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{door:?}");
+            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{deployment:?}");
 
             // Used up, and the other one is still nobody's.
             assert_ne!(held(delete("drafts/a.txt").await)?, approved);
             assert_eq!(held(delete("drafts/b.txt").await)?, other);
-            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{door:?}");
+            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{deployment:?}");
 
-            let approval = tenant.approver.approvals().get(&other).await?;
+            let approval = test_agent.approver.approvals().get(&other).await?;
             assert_eq!(approval.bound_to, BoundTo::Input);
             // A guard that discloses nothing tells the Guardian the length alone.
             let said = approval.action_input_summary.context("a count")?;
@@ -103,13 +104,13 @@ fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
 #[test]
 fn an_approval_does_not_serve_another_guard_of_another_session() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
             let runs = Runs::default();
-            let (one, other) = (tenant.guard(), tenant.guard());
+            let (one, other) = (test_agent.guard(), test_agent.guard());
             let approved = held(one.scope(delete_file("a.txt", &runs)).await)?;
-            tenant.approver.approvals().approve(&approved, "admin@company.com").await?;
+            test_agent.approver.approvals().approve(&approved, "admin@company.com").await?;
             assert_ne!(held(other.scope(delete_file("a.txt", &runs)).await)?, approved);
             assert!(runs.so_far().is_empty());
         }
@@ -125,17 +126,17 @@ fn start_waiting(guard: &AgentTrustGuard, runs: &Runs) -> JoinHandle<Output> {
 #[test]
 fn a_waiting_call_goes_on_soon_after_it_is_approved() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
-            let (guard, runs) = (tenant.guard(), Runs::default());
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
+            let (guard, runs) = (test_agent.guard(), Runs::default());
             let call = start_waiting(&guard, &runs);
-            let approval = pending(&tenant.approver, &tenant.agent.id).await?;
+            let approval = pending(&test_agent.approver, &test_agent.agent.id).await?;
             assert!(runs.so_far().is_empty());
-            tenant.approver.approvals().approve(&approval.id, "admin@company.com").await?;
+            test_agent.approver.approvals().approve(&approval.id, "admin@company.com").await?;
             let decided = Instant::now();
             call.await??;
-            assert!(decided.elapsed() < SOON, "{door:?}: {:?}", decided.elapsed());
+            assert!(decided.elapsed() < SOON, "{deployment:?}: {:?}", decided.elapsed());
             assert_eq!(runs.so_far(), ["a.txt"]);
         }
         Ok(())
@@ -145,16 +146,16 @@ fn a_waiting_call_goes_on_soon_after_it_is_approved() -> Result<()> {
 #[test]
 fn a_waiting_call_is_refused_soon_after_it_is_denied_and_never_runs() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
-            let (guard, runs) = (tenant.guard(), Runs::default());
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
+            let (guard, runs) = (test_agent.guard(), Runs::default());
             let call = start_waiting(&guard, &runs);
-            let approval = pending(&tenant.approver, &tenant.agent.id).await?;
-            tenant.approver.approvals().deny(&approval.id, "security@company.com").await?;
+            let approval = pending(&test_agent.approver, &test_agent.agent.id).await?;
+            test_agent.approver.approvals().deny(&approval.id, "security@company.com").await?;
             let decided = Instant::now();
             let refused = call.await?;
-            assert!(decided.elapsed() < SOON, "{door:?}: {:?}", decided.elapsed());
+            assert!(decided.elapsed() < SOON, "{deployment:?}: {:?}", decided.elapsed());
             match refused {
                 Err(AgentTrustError::ActionDenied { message, .. }) => {
                     assert!(message.contains("security@company.com"), "{message}");
@@ -222,33 +223,34 @@ fn a_waiting_call_survives_a_guardian_that_is_killed_and_comes_back() -> Result<
 #[test]
 fn the_approver_is_shown_the_input_until_the_decision_and_not_after_it() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
-            let guard = AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
+            let guard = AgentTrustGuard::builder(test_agent.client.clone(), &test_agent.agent.id)
                 .disclose_on_elevation(true)
                 .build();
             let runs = Runs::default();
-            let approvals = tenant.approver.approvals();
+            let approvals = test_agent.approver.approvals();
             for approve in [true, false] {
                 let path = if approve { "drafts/a.txt" } else { "drafts/b.txt" };
                 let id = held(guard.scope(delete_file(path, &runs)).await)?;
                 let shown = approvals.get(&id).await?;
-                assert_eq!(shown.input, Some(json!({ "path": path })), "{door:?}");
+                assert_eq!(shown.input, Some(json!({ "path": path })), "{deployment:?}");
                 assert_eq!(shown.bound_to, BoundTo::Input);
                 if approve {
                     approvals.approve(&id, "admin@company.com").await?;
                 } else {
                     approvals.deny(&id, "security@company.com").await?;
                 }
-                assert_eq!(approvals.get(&id).await?.input, None, "{door:?}");
+                assert_eq!(approvals.get(&id).await?.input, None, "{deployment:?}");
             }
             guard.scope(delete_file("drafts/a.txt", &runs)).await?;
             assert_eq!(runs.so_far(), ["drafts/a.txt"]);
 
             // Nor does it stay in what is kept for good.
-            let audit = serde_json::to_string(&house.admin().audit(&tenant.agent.id).await?)?;
-            assert!(!audit.contains("drafts"), "{door:?}: the audit has the input");
+            let audit =
+                serde_json::to_string(&guardian.admin().audit(&test_agent.agent.id).await?)?;
+            assert!(!audit.contains("drafts"), "{deployment:?}: the audit has the input");
         }
         Ok(())
     })
@@ -257,13 +259,13 @@ fn the_approver_is_shown_the_input_until_the_decision_and_not_after_it() -> Resu
 #[test]
 fn without_disclosure_the_approver_is_shown_no_input() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["delete:file"]).await?;
-            let (guard, runs) = (undisclosing(&tenant), Runs::default());
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["delete:file"]).await?;
+            let (guard, runs) = (undisclosing(&test_agent), Runs::default());
             let id = held(guard.scope(delete_file("drafts/a.txt", &runs)).await)?;
-            let shown = tenant.approver.approvals().get(&id).await?;
-            assert_eq!((shown.input, shown.bound_to), (None, BoundTo::Input), "{door:?}");
+            let shown = test_agent.approver.approvals().get(&id).await?;
+            assert_eq!((shown.input, shown.bound_to), (None, BoundTo::Input), "{deployment:?}");
         }
         Ok(())
     })

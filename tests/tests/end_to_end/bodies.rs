@@ -2,9 +2,9 @@
 
 use agenttrust::{AgentTrustGuard, Approval, ApprovalStatus, BoundTo};
 use agenttrust_tests::bounded::in_a_runtime;
-use agenttrust_tests::house::{Door, House, Keys, Tenant};
 use agenttrust_tests::runs::Runs;
 use agenttrust_tests::socket::Socket;
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestAgent, TestGuardian};
 use agenttrust_tower::GuardLayer;
 use anyhow::{Context, Result};
 use axum::Router;
@@ -14,11 +14,11 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt};
 
-const DOORS: [Door; 2] = [Door::Embedded, Door::Served(crate::AGENTTRUST)];
+const DEPLOYMENTS: [Deployment; 2] = [Deployment::Embedded, Deployment::Served(crate::AGENTTRUST)];
 
-/// A guard whose approvers are shown inputs.
-fn showing(tenant: &Tenant) -> AgentTrustGuard {
-    AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+/// Returns a guard whose approvers are shown inputs.
+fn showing(test_agent: &TestAgent) -> AgentTrustGuard {
+    AgentTrustGuard::builder(test_agent.client.clone(), &test_agent.agent.id)
         .disclose_on_elevation(true)
         .build()
 }
@@ -50,35 +50,35 @@ async fn pay_back(socket: &Socket, amount: &'static str) -> Result<Option<String
     Ok(Some(problem["approval_id"].as_str().context("an id")?.to_owned()))
 }
 
-async fn shown(tenant: &Tenant, id: &str) -> Result<Approval> {
-    let approval = tenant.approver.approvals().get(id).await?;
+async fn shown(test_agent: &TestAgent, id: &str) -> Result<Approval> {
+    let approval = test_agent.approver.approvals().get(id).await?;
     assert_eq!(approval.status, ApprovalStatus::Pending);
     Ok(approval)
 }
 
-async fn approve(tenant: &Tenant, id: &str) -> Result<()> {
-    Ok(tenant.approver.approvals().approve(id, "admin@company.com").await?)
+async fn approve(test_agent: &TestAgent, id: &str) -> Result<()> {
+    Ok(test_agent.approver.approvals().approve(id, "admin@company.com").await?)
 }
 
 #[test]
 fn request_whose_body_is_not_bound_is_not_shown_as_the_whole_input() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["*"]).await?;
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["*"]).await?;
             let runs = Runs::default();
-            let socket = Socket::serve(desk(&runs).layer(GuardLayer::http(showing(&tenant))))?;
+            let socket = Socket::serve(desk(&runs).layer(GuardLayer::http(showing(&test_agent))))?;
 
             let held = pay_back(&socket, "10 EUR").await?.context("held")?;
-            let approval = shown(&tenant, &held).await?;
-            assert_eq!(approval.bound_to, BoundTo::Request, "{door:?}");
+            let approval = shown(&test_agent, &held).await?;
+            assert_eq!(approval.bound_to, BoundTo::Request, "{deployment:?}");
             let input = approval.input.context("it is shown")?;
             assert_eq!(input["method"], "DELETE");
             assert_eq!(input["path"], "/payments/7");
             assert!(!input.to_string().contains("EUR"), "{input}");
 
             // Approved is the request, whatever is in it, and once.
-            approve(&tenant, &held).await?;
+            approve(&test_agent, &held).await?;
             assert_eq!(pay_back(&socket, "10000 EUR").await?, None);
             assert_ne!(pay_back(&socket, "10000 EUR").await?.context("held again")?, held);
             assert_eq!(runs.so_far(), ["10000 EUR"]);
@@ -90,24 +90,24 @@ fn request_whose_body_is_not_bound_is_not_shown_as_the_whole_input() -> Result<(
 #[test]
 fn approval_of_a_bound_body_never_serves_another_body() -> Result<()> {
     in_a_runtime(async || {
-        for door in DOORS {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let tenant = house.tenant(&["*"]).await?;
+        for deployment in DEPLOYMENTS {
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let test_agent = guardian.test_agent(&["*"]).await?;
             let runs = Runs::default();
-            let layer = GuardLayer::http(showing(&tenant)).bind_body(1024);
+            let layer = GuardLayer::http(showing(&test_agent)).bind_body(1024);
             let socket = Socket::serve(desk(&runs).layer(layer))?;
 
             let held = pay_back(&socket, "10 EUR").await?.context("held")?;
-            let approval = shown(&tenant, &held).await?;
-            assert_eq!(approval.bound_to, BoundTo::Input, "{door:?}");
+            let approval = shown(&test_agent, &held).await?;
+            assert_eq!(approval.bound_to, BoundTo::Input, "{deployment:?}");
             let input = approval.input.context("it is shown")?;
             assert_eq!(input["body"], json!({ "text": "10 EUR" }));
             assert_eq!(input["request"]["path"], "/payments/7");
 
-            approve(&tenant, &held).await?;
+            approve(&test_agent, &held).await?;
             let other = pay_back(&socket, "10000 EUR").await?.context("another approval")?;
             assert_ne!(other, held);
-            assert!(runs.so_far().is_empty(), "{door:?}");
+            assert!(runs.so_far().is_empty(), "{deployment:?}");
             assert_eq!(pay_back(&socket, "10 EUR").await?, None);
             assert_eq!(runs.so_far(), ["10 EUR"]);
             assert_eq!(pay_back(&socket, "10000 EUR").await?, Some(other));
@@ -119,18 +119,18 @@ fn approval_of_a_bound_body_never_serves_another_body() -> Result<()> {
 #[test]
 fn body_too_long_to_be_shown_is_bound_and_shown_by_its_digest() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&["*"]).await?;
-        let layer = GuardLayer::http(showing(&tenant)).bind_body(1024 * 1024);
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&["*"]).await?;
+        let layer = GuardLayer::http(showing(&test_agent)).bind_body(1024 * 1024);
         let socket = Socket::serve(desk(&Runs::default()).layer(layer))?;
         let long: &'static str = "x".repeat(500_000).leak();
         let held = pay_back(&socket, long).await?.context("held")?;
-        let approval = shown(&tenant, &held).await?;
+        let approval = shown(&test_agent, &held).await?;
         assert_eq!(approval.bound_to, BoundTo::Input);
         let input = approval.input.context("it is shown")?;
         assert_eq!(input["body"]["length"], 500_000);
         assert_eq!(input["body"]["sha256"].as_str().map(str::len), Some(64));
-        approve(&tenant, &held).await?;
+        approve(&test_agent, &held).await?;
         assert_eq!(pay_back(&socket, long).await?, None);
         Ok(())
     })
@@ -157,8 +157,8 @@ where
 #[test]
 fn grpc_message_is_bound_where_it_was_asked_for_and_else_the_method_alone() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&["*"]).await?;
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&["*"]).await?;
         let runs = Runs::default();
         let ran = runs.clone();
         let files = Router::new().route(
@@ -170,23 +170,23 @@ fn grpc_message_is_bound_where_it_was_asked_for_and_else_the_method_alone() -> R
         );
         let service = files.into_service::<Body>();
 
-        let by_method = GuardLayer::grpc(showing(&tenant)).layer(service.clone());
+        let by_method = GuardLayer::grpc(showing(&test_agent)).layer(service.clone());
         let (status, held) = call(&by_method, b"a.txt").await?;
         assert_eq!(status, "7");
-        let approval = shown(&tenant, &held.context("held")?).await?;
+        let approval = shown(&test_agent, &held.context("held")?).await?;
         assert_eq!(approval.bound_to, BoundTo::Method);
         let input = approval.input.context("it is shown")?;
         assert!(!input.to_string().contains("a.txt"), "{input}");
 
-        let by_message = GuardLayer::grpc(showing(&tenant)).bind_message(1024).layer(service);
+        let by_message = GuardLayer::grpc(showing(&test_agent)).bind_message(1024).layer(service);
         let (_, held) = call(&by_message, b"a.txt").await?;
         let held = held.context("held")?;
-        let approval = shown(&tenant, &held).await?;
+        let approval = shown(&test_agent, &held).await?;
         assert_eq!(approval.bound_to, BoundTo::Input);
         let input = approval.input.context("it is shown")?;
         assert_eq!(input["message"], json!({ "text": "a.txt" }));
         assert_eq!(input["request"]["method"], "files.v1.Files/DeleteFile");
-        approve(&tenant, &held).await?;
+        approve(&test_agent, &held).await?;
         assert_ne!(call(&by_message, b"b.txt").await?.1.context("another approval")?, held);
         assert!(runs.so_far().is_empty());
         assert_eq!(call(&by_message, b"a.txt").await?, ("0".to_owned(), None));

@@ -7,7 +7,7 @@ use std::process::Command;
 use agenttrust::model::CreateKeyRequest;
 use agenttrust::{Action, AgentTrustError, AgentTrustGuard, Effect, blocking};
 use agenttrust_guardian::Guardian;
-use agenttrust_tests::house::bot;
+use agenttrust_tests::test_guardian::bot;
 use anyhow::Result;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const UNSEEN: &str =
     "its approver sees no input, which `disclose_on_elevation(true)` on the guard would show";
 
 impl Machine {
-    /// The files of this machine that hold the canary.
+    /// Returns the files of this machine that hold the canary.
     fn with_canary(&self) -> Vec<String> {
         let files = fs::read_dir(self.folder.path()).unwrap();
         let holding = files.filter_map(|file| {

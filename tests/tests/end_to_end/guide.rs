@@ -7,39 +7,39 @@ mod asynchronous;
 mod blocking;
 
 use agenttrust_tests::bounded::{on_a_plain_thread, threads};
-use agenttrust_tests::house::{Door, House, Keys};
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestGuardian};
 use anyhow::Result;
 
 use crate::AGENTTRUST;
 
 fn run_async(
-    door: Door,
+    deployment: Deployment,
     keys: Keys,
-    section: impl AsyncFnOnce(&House) -> Result<()> + Send + 'static,
+    section: impl AsyncFnOnce(&TestGuardian) -> Result<()> + Send + 'static,
 ) -> Result<()> {
     on_a_plain_thread(move || {
-        let house = House::start(door, keys)?;
-        threads(2).block_on(section(&house))
+        let guardian = TestGuardian::start(deployment, keys)?;
+        threads(2).block_on(section(&guardian))
     })
 }
 
 fn run_blocking(
-    door: Door,
+    deployment: Deployment,
     keys: Keys,
-    section: impl FnOnce(&House) -> Result<()> + Send + 'static,
+    section: impl FnOnce(&TestGuardian) -> Result<()> + Send + 'static,
 ) -> Result<()> {
-    on_a_plain_thread(move || section(&House::start(door, keys)?))
+    on_a_plain_thread(move || section(&TestGuardian::start(deployment, keys)?))
 }
 
 macro_rules! suite {
-    ($form:ident = $door:expr, $keys:expr; $($section:ident)+) => {
+    ($form:ident = $deployment:expr, $keys:expr; $($section:ident)+) => {
         mod $form {
             mod asynchronous {
                 use super::super::*;
                 $(
                     #[test]
                     fn $section() -> Result<()> {
-                        run_async($door, $keys, super::super::asynchronous::$section)
+                        run_async($deployment, $keys, super::super::asynchronous::$section)
                     }
                 )+
             }
@@ -48,7 +48,7 @@ macro_rules! suite {
                 $(
                     #[test]
                     fn $section() -> Result<()> {
-                        run_blocking($door, $keys, super::super::blocking::$section)
+                        run_blocking($deployment, $keys, super::super::blocking::$section)
                     }
                 )+
             }
@@ -58,10 +58,10 @@ macro_rules! suite {
 
 macro_rules! in_every_form {
     ($($section:ident)+) => {
-        suite!(embedded_with_one_client = Door::Embedded, Keys::OneClient; $($section)+);
-        suite!(served_to_one_client = Door::Served(AGENTTRUST), Keys::OneClient; $($section)+);
-        suite!(embedded_with_two_keys = Door::Embedded, Keys::AgentAndOperator; $($section)+);
-        suite!(served_to_two_keys = Door::Served(AGENTTRUST), Keys::AgentAndOperator; $($section)+);
+        suite!(embedded_with_one_client = Deployment::Embedded, Keys::OneClient; $($section)+);
+        suite!(served_to_one_client = Deployment::Served(AGENTTRUST), Keys::OneClient; $($section)+);
+        suite!(embedded_with_two_keys = Deployment::Embedded, Keys::AgentAndOperator; $($section)+);
+        suite!(served_to_two_keys = Deployment::Served(AGENTTRUST), Keys::AgentAndOperator; $($section)+);
     };
 }
 
@@ -82,18 +82,18 @@ mod without_self_approval {
     use super::*;
 
     macro_rules! the_requester_cannot_decide {
-        ($($form:ident = $door:expr;)+) => { $(
+        ($($form:ident = $deployment:expr;)+) => { $(
             #[test]
             fn $form() -> Result<()> {
                 let keys = Keys::AgentAndOperator;
-                run_async($door, keys, asynchronous::a_requester_gets_403_and_the_action_stays_held)?;
-                run_blocking($door, keys, blocking::a_requester_gets_403_and_the_action_stays_held)
+                run_async($deployment, keys, asynchronous::a_requester_gets_403_and_the_action_stays_held)?;
+                run_blocking($deployment, keys, blocking::a_requester_gets_403_and_the_action_stays_held)
             }
         )+ };
     }
 
     the_requester_cannot_decide! {
-        the_embedded_guardian_refuses_the_requester_and_keeps_the_action_held = Door::Embedded;
-        the_served_guardian_refuses_the_requester_and_keeps_the_action_held = Door::Served(AGENTTRUST);
+        the_embedded_guardian_refuses_the_requester_and_keeps_the_action_held = Deployment::Embedded;
+        the_served_guardian_refuses_the_requester_and_keeps_the_action_held = Deployment::Served(AGENTTRUST);
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The approval that a hold names.
+/// Returns the approval that a hold names.
 pub(crate) fn held(said: &str) -> String {
     let id = said.split_whitespace().find(|word| word.starts_with("apr_"));
     assert!(said.starts_with("ELEVATION_REQUIRED: "), "{said}");

@@ -1,4 +1,4 @@
-//! End to end: every crate together, through real doors.
+//! End to end: every crate together, with real Guardians.
 
 mod a2a;
 mod access;
@@ -8,11 +8,11 @@ mod bodies;
 mod comes_back;
 mod disclosure;
 mod federation;
+mod frameworks;
 mod guide;
 mod machine;
 mod managing;
 mod mcp;
-mod neighbours;
 mod never_runs;
 mod official_python;
 mod official_rust;
@@ -25,6 +25,7 @@ mod revocations;
 mod rooms;
 mod runtimes;
 mod siem;
+mod words;
 mod workload;
 
 /// The program under test.

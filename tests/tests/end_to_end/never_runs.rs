@@ -2,11 +2,11 @@
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
 use agenttrust_tests::bounded::{here, in_a_runtime, on_a_plain_thread};
-use agenttrust_tests::house::{Door, House, Keys, bot};
 use agenttrust_tests::observed::Observed;
 use agenttrust_tests::runs::Runs;
 use agenttrust_tests::served::Serve;
 use agenttrust_tests::socket::Socket;
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestGuardian, bot};
 use agenttrust_tower::GuardLayer;
 use anyhow::{Context, Result, ensure};
 use axum::Router;
@@ -47,7 +47,7 @@ impl Folder {
     }
 }
 
-/// The same folder over HTTP.
+/// Returns the same folder over HTTP.
 fn folder(guard: AgentTrustGuard, runs: &Runs) -> Router {
     let handler = async |State(runs): State<Runs>, Path(name): Path<String>| runs.ran(&name);
     Router::new()
@@ -137,10 +137,10 @@ fn an_unreachable_guardian_never_runs_the_body() -> Result<()> {
 #[test]
 fn a_wrong_key_never_runs_the_body() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&CAPABILITIES).await?;
-        let client = house.client_with_key("sk_live_wrong")?;
-        let guard = AgentTrustGuard::builder(client, &tenant.agent.id).fail_open(true).build();
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&CAPABILITIES).await?;
+        let client = guardian.client_with_key("sk_live_wrong")?;
+        let guard = AgentTrustGuard::builder(client, &test_agent.agent.id).fail_open(true).build();
         let runs = Runs::default();
         let refused = guard.scope(delete_file("plan.txt", &runs)).await;
         assert!(matches!(refused, Err(AgentTrustError::Authentication { .. })), "{refused:?}");
@@ -153,9 +153,9 @@ fn a_wrong_key_never_runs_the_body() -> Result<()> {
 #[test]
 fn an_approved_call_runs_the_body_once() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&CAPABILITIES).await?;
-        let guard = tenant.guard();
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&CAPABILITIES).await?;
+        let guard = test_agent.guard();
         let runs = Runs::default();
         let mut tool = Folder { runs: runs.clone() };
         let socket = Socket::serve(folder(guard.clone(), &runs))?;
@@ -187,7 +187,7 @@ fn an_approved_call_runs_the_body_once() -> Result<()> {
                 }
             };
             let approval_id = call().await?.with_context(|| format!("the {shape} is held"))?;
-            tenant.approver.approvals().approve(&approval_id, "admin@company.com").await?;
+            test_agent.approver.approvals().approve(&approval_id, "admin@company.com").await?;
             assert_eq!(call().await?, None, "the {shape} runs once it is approved");
             assert_eq!(runs.so_far(), vec!["plan.txt"; done + 1], "{shape}");
         }

@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::{here, on_a_plain_thread};
-use agenttrust_tests::house::bot;
 use agenttrust_tests::served::Serve;
+use agenttrust_tests::test_guardian::bot;
 use anyhow::{Context, Result, ensure};
 
 use crate::AGENTTRUST;
@@ -19,7 +19,7 @@ use crate::python::python_with;
 /// The version that is published.
 const VERSION: &str = "0.4.0";
 
-/// How long its own requests wait, so that the script always ends; see there.
+/// The time that its own requests wait, so that the script always ends; see there.
 const TIMEOUT: &str = "20";
 
 #[test]

@@ -116,7 +116,7 @@ fn register(admin: &AgentTrustClient) -> Result<String> {
     Ok(agent.id)
 }
 
-/// One client asks, another decides.
+/// A client that asks, and another that decides.
 struct Clients<'a> {
     agent_id: &'a str,
     asks: &'a AgentTrustClient,
@@ -125,7 +125,7 @@ struct Clients<'a> {
 }
 
 impl Clients<'_> {
-    /// Everything else. Its guard wants a client of its own.
+    /// Does everything else. Its guard wants a client of its own.
     fn do_everything(&self, again: AgentTrustClient) -> Result<()> {
         let (token, question) = self.issue()?;
         let session_id = self.check_in_a_session()?;
@@ -203,7 +203,7 @@ impl Clients<'_> {
         Ok(())
     }
 
-    /// Its reports name no check, so they are kept as unverified: taken, and no outcome in the audit.
+    /// Reports without a check's name, so that the reports are kept as unverified: taken, and no outcome in the audit.
     fn report(&self, guard: &AgentTrustGuard, session_id: &str) -> Result<()> {
         guard.report("web_search", true, 12);
         guard.flush()?;
@@ -223,7 +223,7 @@ impl Clients<'_> {
     }
 }
 
-/// The approval that a deletion is held for.
+/// Returns the approval that a deletion is held for.
 fn held(guard: &AgentTrustGuard, summary: &str) -> Result<String> {
     match guard.check_with_effect("db_delete", summary, "destructive") {
         Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),

@@ -2,8 +2,8 @@
 
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
 use agenttrust_tests::bounded::in_a_runtime;
-use agenttrust_tests::house::{Door, House, Keys, Tenant};
 use agenttrust_tests::runs::Runs;
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestAgent, TestGuardian};
 use agenttrust_tower::GuardLayer;
 use anyhow::{Context, Result};
 use axum::Router;
@@ -30,8 +30,8 @@ async fn file_delete(
     Ok(name)
 }
 
-fn app(tenant: &Tenant, runs: &Runs, covers: bool) -> Router {
-    let guard = tenant.guard();
+fn app(test_agent: &TestAgent, runs: &Runs, covers: bool) -> Router {
+    let guard = test_agent.guard();
     let layer = GuardLayer::http(guard.clone()).tool("file_delete").covers_inner(covers);
     Router::new()
         .route("/files/{name}", delete(file_delete))
@@ -39,7 +39,7 @@ fn app(tenant: &Tenant, runs: &Runs, covers: bool) -> Router {
         .layer(layer)
 }
 
-/// What the caller of a held call is told.
+/// The answer to the caller of a held call.
 #[derive(Debug, PartialEq)]
 struct Told {
     detail: String,
@@ -61,20 +61,20 @@ async fn delete_plan(app: &Router) -> Result<Option<Told>> {
     Ok(Some(Told { detail, approval_id }))
 }
 
-async fn approve(tenant: &Tenant, told: &Told) -> Result<()> {
-    Ok(tenant.approver.approvals().approve(&told.approval_id, "admin@company.com").await?)
+async fn approve(test_agent: &TestAgent, told: &Told) -> Result<()> {
+    Ok(test_agent.approver.approvals().approve(&told.approval_id, "admin@company.com").await?)
 }
 
 #[test]
 fn a_layer_and_an_attribute_take_an_approval_each_and_the_second_names_the_first() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&["*"]).await?;
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&["*"]).await?;
         let runs = Runs::default();
-        let app = app(&tenant, &runs, false);
+        let app = app(&test_agent, &runs, false);
         let outer = delete_plan(&app).await?.context("the request is held")?;
         assert!(!outer.detail.contains("covers_inner"), "{outer:?}");
-        approve(&tenant, &outer).await?;
+        approve(&test_agent, &outer).await?;
         let inner = delete_plan(&app).await?.context("the function is held")?;
         assert_ne!(inner.approval_id, outer.approval_id);
         for said in [&format!("used approval {}", outer.approval_id), "`covers_inner(true)`"] {
@@ -88,12 +88,12 @@ fn a_layer_and_an_attribute_take_an_approval_each_and_the_second_names_the_first
 #[test]
 fn a_layer_that_covers_takes_one_approval() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
-        let tenant = house.tenant(&["*"]).await?;
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::AgentAndOperator)?;
+        let test_agent = guardian.test_agent(&["*"]).await?;
         let runs = Runs::default();
-        let app = app(&tenant, &runs, true);
+        let app = app(&test_agent, &runs, true);
         let held = delete_plan(&app).await?.context("held")?;
-        approve(&tenant, &held).await?;
+        approve(&test_agent, &held).await?;
         assert_eq!(delete_plan(&app).await?, None);
         assert_eq!(runs.so_far(), ["plan.txt"]);
         Ok(())

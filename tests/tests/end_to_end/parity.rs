@@ -59,7 +59,7 @@ fn a_row_that_says_nothing_is_told() -> Result<()> {
     )
 }
 
-/// What the script makes of a table.
+/// The result of the script on a table.
 struct Checked {
     is_true: bool,
     said: String,
@@ -103,7 +103,7 @@ fn check(table: &Path) -> Result<Option<Checked>> {
     Ok(Some(Checked { is_true: output.status.success(), said }))
 }
 
-/// Past the capture of the test's own output: a skip that is not seen is taken for a pass.
+/// Prints past the capture of the test's own output: a skip that is not seen is taken for a pass.
 fn skipped(why: &str) {
     let said = format!("skipped: the published clients are not compared with ours: {why}\n");
     let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), said.as_bytes());

@@ -10,20 +10,20 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// The time that anything may take.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A script for Python.
+/// Returns a script for Python.
 pub(crate) fn python_script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)
 }
 
-/// The folder of packages of npm for this protocol.
+/// Returns the folder of packages of npm for this protocol.
 pub(crate) fn packages_of(protocol: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(protocol)
 }
 
-/// The Node.js of these packages; none, and a word about why, where they are not installed.
+/// Returns the Node.js of these packages; none, and a word about why, where they are not installed.
 pub(crate) fn node_of(protocol: &str) -> Option<PathBuf> {
     let node = packages_of(protocol).join("node_modules/.bin/node");
     if node.exists() {
@@ -46,7 +46,7 @@ pub(crate) async fn started(mut command: Command, words: &str) -> Result<(Child,
     tokio::spawn(read(process.stderr.take().context("a log")?, line));
     let mut others = Vec::new();
     loop {
-        match timeout(PATIENCE, lines.recv()).await {
+        match timeout(PROGRAM_TIMEOUT, lines.recv()).await {
             Ok(Some(line)) if line.contains(words) => return Ok((process, line)),
             Ok(Some(line)) => others.push(line),
             _ => bail!("it never said {words:?}, but:\n{}", others.join("\n")),
@@ -54,7 +54,7 @@ pub(crate) async fn started(mut command: Command, words: &str) -> Result<(Child,
     }
 }
 
-/// Hands on each line. Read to the end even when nobody listens any more: a full pipe would stop the program.
+/// Hands on each line. Reads to the end even when no test listens any more: a full pipe would stop the program.
 async fn read(output: impl AsyncRead + Unpin, line: UnboundedSender<String>) {
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(read)) = lines.next_line().await {
@@ -64,7 +64,7 @@ async fn read(output: impl AsyncRead + Unpin, line: UnboundedSender<String>) {
 
 /// Runs a script to its end; its assertions are the test, and its last words are "all of it".
 pub(crate) async fn run(command: &mut Command) -> Result<()> {
-    let output = timeout(PATIENCE, command.stdin(Stdio::null()).kill_on_drop(true).output());
+    let output = timeout(PROGRAM_TIMEOUT, command.stdin(Stdio::null()).kill_on_drop(true).output());
     let output = output.await.context("the script took too long")?.context("the script starts")?;
     let printed = String::from_utf8_lossy(&output.stdout);
     ensure!(

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-/// A Python that has this package in this version; none, and a word about why, where there is none.
+/// Returns a Python that has this package in this version. Where there is no such Python, prints why and returns
+/// `None`.
 pub(crate) fn python_with(package: &str, version: &str) -> Option<PathBuf> {
     python_with_all(&[(package, version)])
 }
 
-/// A Python that has all of these packages, each in its version.
+/// Returns a Python that has all of these packages, each in its version.
 pub(crate) fn python_with_all(packages: &[(&str, &str)]) -> Option<PathBuf> {
     let given = std::env::var_os("AGENTTRUST_TEST_PYTHON").map(PathBuf::from);
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");

@@ -50,7 +50,7 @@ impl From<AgentTrustError> for Failed {
     }
 }
 
-/// An app behind the layer: one route never answers, the other one panics.
+/// Returns an app behind the layer: one route never answers, the other one panics.
 fn app(guard: AgentTrustGuard, begun: UnboundedSender<()>) -> Router {
     let forever = async move || -> &'static str {
         begun.send(()).expect("somebody waits for it to begin");
@@ -62,7 +62,7 @@ fn app(guard: AgentTrustGuard, begun: UnboundedSender<()>) -> Router {
         .layer(GuardLayer::http(guard))
 }
 
-/// Runs `scenario` with a guard, and sees that it left exactly one report: one event at the door, which
+/// Runs `scenario` with a guard, and sees that it left exactly one report: one event at the Guardian, which
 /// the Guardian believed and put into its audit once.
 fn leaves_one_report(
     error_type: &'static str,

@@ -1,28 +1,28 @@
-//! A gateway that listens to revocations hears of each, through either door, and from whatever
+//! A gateway that listens to revocations hears of each, embedded or served, and from whatever
 //! runtime it listens.
 
 use agenttrust::{AgentTrustClient, AgentTrustError, IssueTokenRequest, Revocation, Revocations};
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::{here, on_a_plain_thread, one_thread};
-use agenttrust_tests::house::{Door, House, Keys, bot};
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestGuardian, bot};
 use anyhow::{Context, Result};
 
 use crate::AGENTTRUST;
 
-/// Runs `test` embedded and served.
-fn through_either_door(test: fn(&House) -> Result<()>) -> Result<()> {
-    for door in [Door::Embedded, Door::Served(AGENTTRUST)] {
+/// Runs `test` with an embedded Guardian and with a served one.
+fn on_each_deployment(test: fn(&TestGuardian) -> Result<()>) -> Result<()> {
+    for deployment in [Deployment::Embedded, Deployment::Served(AGENTTRUST)] {
         on_a_plain_thread(move || {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            test(&house).with_context(|| format!("{door:?}"))
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            test(&guardian).with_context(|| format!("{deployment:?}"))
         })?;
     }
     Ok(())
 }
 
-fn gateway(house: &House) -> Result<AgentTrustClient> {
-    let key = here(house.admin().create_key(Role::Gateway, &[]))?;
-    house.client_with_key(&key)
+fn gateway(guardian: &TestGuardian) -> Result<AgentTrustClient> {
+    let key = here(guardian.admin().create_key(Role::Gateway, &[]))?;
+    guardian.client_with_key(&key)
 }
 
 async fn next(revocations: &mut Revocations) -> Result<Revocation> {
@@ -31,9 +31,9 @@ async fn next(revocations: &mut Revocations) -> Result<Revocation> {
 
 #[test]
 fn a_gateway_hears_of_revoked_tokens_and_agents() -> Result<()> {
-    through_either_door(|house| {
-        let gateway = gateway(house)?;
-        let admin = house.admin_client()?;
+    on_each_deployment(|guardian| {
+        let gateway = gateway(guardian)?;
+        let admin = guardian.admin_client()?;
         one_thread().block_on(async {
             let agent = admin.agents().create(&bot(&["*"])).await?;
             let request = IssueTokenRequest {
@@ -58,9 +58,9 @@ fn a_gateway_hears_of_revoked_tokens_and_agents() -> Result<()> {
 
 #[test]
 fn a_stream_is_read_from_other_runtimes_than_the_one_that_opened_it() -> Result<()> {
-    through_either_door(|house| {
-        let gateway = gateway(house)?;
-        let admin = house.admin_client()?;
+    on_each_deployment(|guardian| {
+        let gateway = gateway(guardian)?;
+        let admin = guardian.admin_client()?;
         let mut revocations = here(gateway.tokens().revocations())?;
         let mut told = Vec::new();
         for _ in 0..3 {
@@ -75,13 +75,13 @@ fn a_stream_is_read_from_other_runtimes_than_the_one_that_opened_it() -> Result<
 
 #[test]
 fn an_agents_key_hears_nothing_and_is_told_who_may() -> Result<()> {
-    through_either_door(|house| {
+    on_each_deployment(|guardian| {
         one_thread().block_on(async {
-            let tenant = house.tenant(&["web:search"]).await?;
-            let refused = tenant.client.tokens().revocations().await.unwrap_err();
+            let test_agent = guardian.test_agent(&["web:search"]).await?;
+            let refused = test_agent.client.tokens().revocations().await.unwrap_err();
             assert!(matches!(refused, AgentTrustError::Authorization { .. }), "{refused:?}");
             assert!(refused.to_string().contains("gateway, auditor, operator, admin"), "{refused}");
-            let unknown = house.client_with_key("sk_live_of_nobody")?;
+            let unknown = guardian.client_with_key("sk_live_of_nobody")?;
             let refused = unknown.tokens().revocations().await.unwrap_err();
             assert!(matches!(refused, AgentTrustError::Authentication { .. }), "{refused:?}");
             Ok(())
@@ -91,14 +91,14 @@ fn an_agents_key_hears_nothing_and_is_told_who_may() -> Result<()> {
 
 #[test]
 fn a_stream_ends_with_its_guardian() -> Result<()> {
-    for door in [Door::Embedded, Door::Served(AGENTTRUST)] {
+    for deployment in [Deployment::Embedded, Deployment::Served(AGENTTRUST)] {
         on_a_plain_thread(move || {
-            let house = House::start(door, Keys::AgentAndOperator)?;
-            let mut revocations = here(gateway(&house)?.tokens().revocations())?;
-            drop(house);
+            let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+            let mut revocations = here(gateway(&guardian)?.tokens().revocations())?;
+            drop(guardian);
             // Ended, or broken off: either way the reader knows.
             let last = here(revocations.next());
-            assert!(!matches!(last, Some(Ok(_))), "{door:?}: {last:?}");
+            assert!(!matches!(last, Some(Ok(_))), "{deployment:?}: {last:?}");
             assert!(here(revocations.next()).is_none());
             Ok::<_, anyhow::Error>(())
         })?;

@@ -1,5 +1,5 @@
-//! One guard, whatever runtime it is called from, and when that is gone or never was: no deadlock, no
-//! lost report, no error from a connection that nobody drives any more.
+//! One guard, whatever runtime it is called from, and when that is gone or never was: no deadlock, no lost report, no
+//! error from a connection that no runtime drives any more.
 
 use std::sync::Arc;
 use std::thread;
@@ -9,8 +9,8 @@ use agenttrust::{
 };
 use agenttrust_guardian::Guardian;
 use agenttrust_tests::bounded::{in_a_runtime, on_a_plain_thread, one_thread, threads};
-use agenttrust_tests::house::{Door, House, Keys, Tenant, bot};
 use agenttrust_tests::observed::{Intake, Observed};
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestAgent, TestGuardian, bot};
 use anyhow::Result;
 
 use crate::AGENTTRUST;
@@ -26,10 +26,10 @@ fn read_note_now(name: &str) -> Result<String, AgentTrustError> {
     Ok(format!("the text of {name}"))
 }
 
-/// What the two tools above are covered by.
+/// The capabilities that cover the two tools above.
 const NOTES: [&str; 2] = ["read:note", "read_note_now"];
 
-/// Every report came in once, was believed, and is a success.
+/// Checks that every report came in once, was believed, and is a success.
 fn all_arrived(intake: &Intake, guard: &AgentTrustGuard, count: usize) {
     let taken = intake.all();
     assert_eq!(taken.len(), count, "{taken:?}");
@@ -85,10 +85,10 @@ fn one_guard_serves_three_runtimes_one_after_another_with_an_embedded_guardian()
 #[test]
 fn one_guard_serves_three_runtimes_one_after_another_with_agenttrust_serve() -> Result<()> {
     on_a_plain_thread(|| {
-        let house = House::start(Door::Served(AGENTTRUST), Keys::AgentAndOperator)?;
-        let Tenant { agent, client, .. } = threads(1).block_on(house.tenant(&NOTES))?;
+        let guardian = TestGuardian::start(Deployment::Served(AGENTTRUST), Keys::AgentAndOperator)?;
+        let TestAgent { agent, client, .. } = threads(1).block_on(guardian.test_agent(&NOTES))?;
         from_three_runtimes(client, &agent.id)?;
-        let outcomes = one_thread().block_on(house.admin().audited(&agent.id, "outcome"))?;
+        let outcomes = one_thread().block_on(guardian.admin().audited(&agent.id, "outcome"))?;
         assert_eq!(outcomes.len(), 7, "{outcomes:?}");
         Ok(())
     })
@@ -211,7 +211,7 @@ fn a_guard_dropped_inside_a_runtime_reports_all_the_same() -> Result<()> {
     })
 }
 
-/// Everything that a blocking client and its guard do, on whatever thread this is.
+/// Does everything that a blocking client and its guard do, on whatever thread this is.
 fn block_here(client: &blocking::AgentTrustClient) -> Result<()> {
     let agent = client.agents().create(&CreateAgentRequest {
         name: "research-bot".to_string(),
@@ -252,8 +252,8 @@ fn block_everywhere(client: AgentTrustClient) -> Result<()> {
 #[test]
 fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_over_a_real_socket() -> Result<()> {
     on_a_plain_thread(|| {
-        let house = House::start(Door::Served(AGENTTRUST), Keys::OneClient)?;
-        block_everywhere(house.admin_client()?)
+        let guardian = TestGuardian::start(Deployment::Served(AGENTTRUST), Keys::OneClient)?;
+        block_everywhere(guardian.admin_client()?)
     })
 }
 
@@ -261,8 +261,8 @@ fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_over_a_real_socket() 
 fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_with_an_embedded_guardian() -> Result<()>
 {
     on_a_plain_thread(|| {
-        let house = House::start(Door::Embedded, Keys::OneClient)?;
-        block_everywhere(house.admin_client()?)
+        let guardian = TestGuardian::start(Deployment::Embedded, Keys::OneClient)?;
+        block_everywhere(guardian.admin_client()?)
     })
 }
 
@@ -282,15 +282,15 @@ fn a_guardian_started_on_one_runtime_serves_the_next() -> Result<()> {
 #[test]
 fn an_async_client_is_used_from_tasks_of_one_runtime_at_once() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::start(Door::Served(AGENTTRUST), Keys::OneClient)?;
-        let Tenant { agent, client, .. } = house.tenant(&NOTES).await?;
+        let guardian = TestGuardian::start(Deployment::Served(AGENTTRUST), Keys::OneClient)?;
+        let TestAgent { agent, client, .. } = guardian.test_agent(&NOTES).await?;
         let guard = AgentTrustGuard::new(client, &agent.id);
         let calls: Vec<_> = (0..16).map(|_| tokio::spawn(guard.scope(read_note("one")))).collect();
         for call in calls {
             call.await??;
         }
         guard.close().await?;
-        assert_eq!(house.admin().audited(&agent.id, "outcome").await?.len(), 16);
+        assert_eq!(guardian.admin().audited(&agent.id, "outcome").await?.len(), 16);
         Ok(())
     })
 }

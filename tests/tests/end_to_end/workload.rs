@@ -53,7 +53,7 @@ impl Agent {
         Ok(keys)
     }
 
-    /// The same, as the published client has it.
+    /// Returns the same, as the published client has it.
     fn published_keys(&self) -> Result<agenttrustid::InMemoryKeyStore> {
         let mut keys = agenttrustid::InMemoryKeyStore::new();
         keys.store(&self.id, &self.key.private_key_pem)?;
@@ -154,7 +154,7 @@ fn our_credentials_prove_checks_and_guarded_calls_also_where_nonces_are_asked_fo
     })
 }
 
-/// The parts of a proof, as they are signed.
+/// Returns the parts of a proof, as they are signed.
 fn parts(proof: &str) -> (String, Value) {
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("base64url");
     let mut parts = proof.split('.').map(decode);
@@ -208,7 +208,7 @@ fn proofs_and_signatures_of_both_clients_are_the_same_bytes_and_each_others() ->
     Ok(())
 }
 
-/// What a gateway was asked: the path, the headers that prove who asks, and the body.
+/// The requests to a gateway: the path, the headers that prove who asks, and the body.
 type Recording = Arc<Mutex<Vec<(String, Vec<String>, Value)>>>;
 
 /// Answers as a gateway does that takes whatever it is shown, and records it.
@@ -290,7 +290,7 @@ fn our_credentials_ask_for_the_same_as_those_of_the_published_client() -> Result
 }
 
 /// Takes the time off that the proof of possession was signed at, and the signature with it, once both are seen to go
-/// together. What was asked for, in which order, is the same whoever asked.
+/// together. What was asked for, in which order, is the same for every caller.
 fn without_time(all: &mut [(String, Vec<String>, Value)], agent: &Agent) -> Result<()> {
     let check = "/api/v1/agenttrust/check";
     let paths: Vec<_> = all.iter().map(|(path, ..)| &**path).collect();

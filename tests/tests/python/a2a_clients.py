@@ -38,7 +38,7 @@ URL = os.environ["A2A_URL"]
 HEADERS = json.loads(os.environ.get("A2A_HEADERS", "{}"))
 VERSION, BINDING = sys.argv[1:]
 # How long anything may take.
-PATIENCE = 30
+STEP_TIMEOUT = 30
 
 
 def asked(*parts, task=None, message_id=None, at_once=False):
@@ -60,7 +60,7 @@ async def only(events):
 async def refused(error, call):
     """The error that a call ends with."""
     try:
-        came = await asyncio.wait_for(call, PATIENCE)
+        came = await asyncio.wait_for(call, STEP_TIMEOUT)
     except A2AError as refusal:
         assert isinstance(refusal, error), repr(refusal)
         return
@@ -101,7 +101,7 @@ class Trial:
                     return now
                 await asyncio.sleep(0.05)
 
-        return await asyncio.wait_for(looking(), PATIENCE)
+        return await asyncio.wait_for(looking(), STEP_TIMEOUT)
 
     async def answers(self):
         """What is done is done with what was sent, of every kind."""
@@ -236,7 +236,7 @@ class Trial:
         assert [it.id for it in (await self.client.list_task_push_notification_configs(listing)).configs] == [made.id]
         await self.client.cancel_task(CancelTaskRequest(id=task.id))
         while True:
-            head, body = await asyncio.wait_for(told.get(), PATIENCE)
+            head, body = await asyncio.wait_for(told.get(), STEP_TIMEOUT)
             assert "x-a2a-notification-token: a-token" in head, head
             assert task.id in json.dumps(body), body
             if "CANCELED" in json.dumps(body).upper():
@@ -249,7 +249,7 @@ class Trial:
 
 
 async def main():
-    async with httpx.AsyncClient(headers=HEADERS, timeout=PATIENCE) as http:
+    async with httpx.AsyncClient(headers=HEADERS, timeout=STEP_TIMEOUT) as http:
         card = await A2ACardResolver(http, URL).get_agent_card()
         assert card.capabilities.streaming and card.skills, card
         # It would take the newest version of those at the same address.

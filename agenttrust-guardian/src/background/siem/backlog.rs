@@ -1,7 +1,8 @@
 //! What a destination is owed next: read page by page from the logs, and never more of it held than one batch.
 //!
-//! The rows of one log go in their order. Those of several logs, which replicas write, are interleaved by the time at which
-//! they were written, as far as they are known when they are read: a replica whose rows arrive late is not waited for.
+//! The rows of one log go in their order. Those of several logs, which replicas write, are interleaved by the time at
+//! which they were written, as far as they are known when they are read: a replica whose rows arrive late is not
+//! waited for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,21 +15,21 @@ use crate::domain::EventFormat;
 use crate::siem::{self, Filter, SiemEvent};
 use crate::store::Store;
 
-/// How many rows of a log are read at once.
+/// The number of rows of a log that are read at once.
 const PAGE: u32 = 200;
-/// How many rows one look goes through at most, so that a lease is renewed in between.
+/// The largest number of rows that one look goes through, so that a lease is renewed in between.
 const LOOKED_AT_MOST: usize = 2_000;
-/// How many bytes of events are held at most.
+/// The largest number of bytes of events that are held.
 const BYTES_MOST: usize = 4 << 20;
-/// How long the database may take for a page.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the database may take for a page.
+const PAGE_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of a row for each log, by its name.
 pub(super) type Cursors = BTreeMap<String, i64>;
 
-/// Which rows a destination wants, and how.
+/// The rows that a destination is subscribed to, and the format that it gets them in.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Subscription {
     pub(super) org_id: String,
     pub(super) filter: Filter,
     pub(super) format: EventFormat,
@@ -50,31 +51,31 @@ pub(super) struct Unsendable {
     pub(super) reason: String,
 }
 
-/// What is owed next.
+/// The events that a destination is to be sent next.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// Up to where nothing is owed, as the database has it.
+    /// The place in each log up to which all is sent, as the database has it.
     kept: Cursors,
-    /// Up to where the logs were looked at.
+    /// The place in each log up to which it was looked at.
     looked: Cursors,
     events: Vec<SiemEvent>,
     places: Vec<Place>,
     bytes: usize,
     /// The row after all of these. None is read beyond it.
     unsendable: Option<Unsendable>,
-    /// When the oldest of them was written, or was seen where that is said to be later: a clock may have gone back.
+    /// The time when the oldest of them was written, or was seen if that is earlier: a clock may have gone back.
     since: Option<Timestamp>,
-    /// How many rows were looked at that are not kept as such yet.
+    /// The number of rows that were looked at and are not kept as such yet.
     rows_looked: usize,
 }
 
 impl Backlog {
-    /// What is owed after these rows; nothing of it is read yet.
+    /// Returns what is owed after these rows; nothing of it is read yet.
     pub(super) fn after(kept: Cursors) -> Self {
         Self { looked: kept.clone(), kept, ..Self::default() }
     }
 
-    /// Up to where nothing is owed, as the database has it.
+    /// Returns up to where nothing is owed, as the database has it.
     pub(super) fn kept(&self) -> &Cursors {
         &self.kept
     }
@@ -96,12 +97,12 @@ impl Backlog {
         self.unsendable.as_ref()
     }
 
-    /// Since when something is owed.
+    /// Returns since when something is owed.
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.since
     }
 
-    /// How many rows there are that were not looked at.
+    /// Returns how many rows there are that were not looked at.
     pub(super) fn unseen(&self, heads: &Cursors) -> usize {
         let unseen = heads.iter().map(|(log, head)| (head - self.seen(log)).max(0));
         usize::try_from(unseen.fold(0, i64::saturating_add)).unwrap_or(usize::MAX)
@@ -112,7 +113,7 @@ impl Backlog {
         if self.events.is_empty() && self.unsendable.is_none() { self.rows_looked } else { 0 }
     }
 
-    /// Whether it holds as much as is sent at once.
+    /// Returns whether it holds as much as is sent at once.
     pub(super) fn is_full(&self, most: usize) -> bool {
         self.events.len() >= most || self.bytes >= BYTES_MOST || self.unsendable.is_some()
     }
@@ -130,7 +131,7 @@ impl Backlog {
         &mut self,
         reading: &Store,
         heads: &Cursors,
-        wanted: &Wanted,
+        subscription: &Subscription,
         (most, now): (usize, Timestamp),
     ) -> Result<(), AuditError> {
         let mut pages: Vec<Page> = heads
@@ -146,7 +147,7 @@ impl Backlog {
             let Some(page) = earliest(&mut pages) else { break };
             let Some(row) = page.rows.pop_front() else { break };
             rows += 1;
-            self.take(&page.log, row, wanted, now);
+            self.take(&page.log, row, subscription, now);
         }
         for page in pages {
             if page.rows.is_empty() && page.after >= page.head {
@@ -158,15 +159,15 @@ impl Backlog {
         Ok(())
     }
 
-    fn take(&mut self, log: &str, row: Readable, wanted: &Wanted, now: Timestamp) {
+    fn take(&mut self, log: &str, row: Readable, subscription: &Subscription, now: Timestamp) {
         let (at, kind, seq, encoded) = match row {
             Ok(entry) => {
                 let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
                 self.looked.insert(log.to_owned(), seq);
-                if entry.org_id != wanted.org_id || !wanted.filter.admits(&entry) {
+                if entry.org_id != subscription.org_id || !subscription.filter.admits(&entry) {
                     return;
                 }
-                let encoded = siem::encode(&entry, wanted.format);
+                let encoded = siem::encode(&entry, subscription.format);
                 (entry.at, entry.kind, seq, encoded.map_err(|error| error.to_string()))
             }
             Err((seq, error)) => {
@@ -188,13 +189,14 @@ impl Backlog {
         }
     }
 
-    /// Whether it is to be sent at `now`: it is as much as is sent at once, or has waited for so long.
+    /// Returns whether it is to be sent at `now`: it is as much as is sent at once, or has waited for so long.
     pub(super) fn is_due(&self, most: usize, flush: Duration, now: Timestamp) -> bool {
         let has_waited = self.since.is_some_and(|since| since <= before(now, flush));
         self.is_full(most) || has_waited
     }
 
-    /// The cursors to keep once the first `sent` events need not be sent any more: those that differ from what is kept.
+    /// Returns the cursors to keep once the first `sent` events need not be sent any more: those that differ from what
+    /// is kept.
     pub(super) fn cursors_after(&self, sent: usize) -> Vec<(String, i64)> {
         let mut cursors = self.looked.clone();
         let left = self.places.get(sent..).unwrap_or_default();
@@ -249,13 +251,13 @@ impl Page {
             let _place = reading.place().await;
             audit::list_each(&reading.db(), &self.log, self.after, PAGE).await
         };
-        let page = background::timeout(PATIENCE, page).await;
+        let page = background::timeout(PAGE_READ_TIMEOUT, page).await;
         self.rows = page.map_err(|_| AuditError::unreadable(sqlx::Error::PoolTimedOut))??.into();
         self.after = self.rows.back().map_or(self.head, seq_of);
         Ok(())
     }
 
-    /// When its next row was written. A row that cannot be read is out of the way at once.
+    /// Returns when its next row was written. A row that cannot be read is out of the way at once.
     fn at(&self) -> Option<&str> {
         self.rows.front().map(|row| row.as_ref().map_or("", |entry| entry.at.as_str()))
     }
@@ -266,7 +268,7 @@ fn seq_of(row: &Readable) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
-/// The one whose next row was written first.
+/// Returns the one whose next row was written first.
 fn earliest(pages: &mut [Page]) -> Option<&mut Page> {
     // All are written alike, in UTC and with six decimals.
     pages.iter_mut().filter(|page| !page.rows.is_empty()).min_by(|a, b| a.at().cmp(&b.at()))

@@ -14,22 +14,22 @@ use crate::metrics::SiemResult;
 use crate::outbound::siem::Delivery;
 use crate::store::{SetAsideRow, SiemDeliveryRow, SiemHold, SiemStanding, SiemStep, StoreError};
 
-/// How long a receiver that refuses everything is left alone at most. An agent may know how to have an event refused: one
-/// holds up those behind it no longer than this.
+/// The longest time that a receiver that refuses everything is left alone. An agent may know how to have an event
+/// refused: such an event holds up those behind it no longer than this.
 const REFUSED_PAUSE_MOST: Duration = Duration::from_secs(30);
-/// How much of what a receiver says is kept, in characters.
+/// The number of characters that are kept of what a receiver says.
 const REASON_MOST: usize = 500;
 
-/// What came of it.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// Some of what was sent was taken.
+    /// A batch of which some was taken.
     Took,
-    /// Nothing of it was taken, and it is not sent any more: it is set aside.
+    /// A batch of which nothing was taken, and which is not sent any more: it is set aside.
     SetAside,
-    /// So many at once were refused for good, and one of them may be why.
+    /// A batch of so many events that was refused for good, of which one may be why.
     TooMany { count: usize },
-    /// It is to be sent again, after a while.
+    /// A batch that is to be sent again, after a while.
     PutOff,
     /// The destination is not this replica's any more, or was changed.
     Lost,
@@ -90,7 +90,7 @@ pub(super) async fn set_unsendable_aside(
     cross_out(engine, held, (0, None), Vec::new()).await
 }
 
-/// A batch that was refused for good: smaller ones are tried, until it is a single event.
+/// Returns a batch that was refused for good: smaller ones are tried, until it is a single event.
 async fn too_many(
     engine: &Engine,
     held: &Held,
@@ -135,7 +135,7 @@ async fn cross_out(
     }
     held.backlog.sent(count, cursors, now);
     held.refused = held.refused.saturating_add(refusals);
-    (held.owed_since, held.kept_at) = (None, now);
+    (held.backlog_since, held.kept_at) = (None, now);
     let Some(standing) = standing else { return Ok(Verdict::SetAside) };
     held.stands_as(standing, now);
     let took = standing == SiemStanding::Took;
@@ -147,7 +147,7 @@ async fn cross_out(
     Ok(verdict)
 }
 
-/// How a destination stands that refused so many of `count` events for good; `None` where none was sent.
+/// Returns how a destination stands that refused so many of `count` events for good; `None` where none was sent.
 fn standing(held: &Held, count: usize, refused: usize, now: Timestamp) -> Option<SiemStanding> {
     match count {
         0 => None,
@@ -261,7 +261,7 @@ fn record(
     }
 }
 
-/// As much of it as is kept.
+/// Returns as much of it as is kept.
 fn short(reason: &str) -> String {
     reason.chars().take(REASON_MOST).collect()
 }

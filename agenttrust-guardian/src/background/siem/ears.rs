@@ -11,10 +11,10 @@ use super::backlog::Cursors;
 use crate::audit::Written;
 use crate::engine::Engine;
 
-/// How long more rows are waited for once one was heard of: many come together.
+/// The time that more rows are waited for once one was heard of: many come together.
 const GATHERS: Duration = Duration::from_millis(20);
 
-/// What wakes the job of a destination.
+/// The signals that wake the job of a destination.
 pub(super) struct Ears {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) changes: watch::Receiver<u64>,
@@ -32,7 +32,7 @@ impl Ears {
         }
     }
 
-    /// How far every log is written, as far as it is known here.
+    /// Returns how far every log is written, as far as it is known here.
     pub(super) fn heads(&mut self, own: &str) -> Cursors {
         let mut heads = self.others.borrow_and_update().clone();
         let newest = heads.entry(own.to_owned()).or_default();
@@ -40,7 +40,8 @@ impl Ears {
         heads
     }
 
-    /// Waits so long at most: until the destination was changed or the Guardian closes and, if they matter, until rows come.
+    /// Waits so long at most: until the destination was changed or the Guardian closes and, if they matter, until rows
+    /// come.
     pub(super) async fn wait(&mut self, most: Duration, for_rows: bool) {
         let Self { closing, changes, written, others } = self;
         let (closed, changed) = (pin!(closing.changed()), pin!(changes.changed()));

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
-use super::backlog::{Backlog, Cursors, Wanted};
+use super::backlog::{Backlog, Cursors, Subscription};
 use crate::audit::AuditError;
 use crate::background::backoff::ASKED_EVERY;
 use crate::engine::Engine;
 use crate::siem::Filter;
 use crate::store::{DestinationRow, SiemStanding};
 
-/// How many events in a row a receiver may refuse for good before its destination counts as failing.
+/// The number of events in a row that a receiver may refuse for good before its destination counts as failing.
 const REFUSED_MOST: usize = 10;
 
-/// Whether the receiver answered last, and took nothing: it is not asked at full speed again for a restart.
+/// Returns whether the receiver answered last, and took nothing: it is not asked at full speed again for a restart.
 fn refuses_all(row: &DestinationRow) -> bool {
     row.failing_since.is_some() && row.last_status.is_some_and(|status| status < 500)
 }
@@ -23,33 +23,36 @@ fn refuses_all(row: &DestinationRow) -> bool {
 pub(super) struct Held {
     pub(super) row: DestinationRow,
     pub(super) backlog: Backlog,
-    /// What it wants; or what is wrong with what is kept of that.
-    pub(super) wanted: Result<Wanted, String>,
-    /// When the lease is to be renewed.
+    /// The subscription of the destination; or why its filter cannot be read.
+    pub(super) subscription: Result<Subscription, String>,
+    /// The time when the lease is to be renewed.
     pub(super) renewed_at: Timestamp,
-    /// Until when nothing is sent, by the clock of this Guardian.
+    /// The time until which nothing is sent, by the clock of this Guardian.
     pub(super) put_off_until: Option<Timestamp>,
-    /// Since when something is owed that is not held any more.
-    pub(super) owed_since: Option<Timestamp>,
-    /// When it was last kept how far the logs were looked at.
+    /// The time since which something is to be sent that is not held any more.
+    pub(super) backlog_since: Option<Timestamp>,
+    /// The time when the place in the logs was last kept.
     pub(super) kept_at: Timestamp,
-    /// How many events the receiver refused for good since it took one.
+    /// The number of events that the receiver refused for good since it took one.
     pub(super) refused: usize,
 }
 
 impl Held {
     pub(super) fn new(row: DestinationRow, cursors: Cursors, now: Timestamp) -> Self {
-        let wanted = Filter::parse(&row.event_types).map_err(|error| error.to_string());
-        let wanted =
-            wanted.map(|filter| Wanted { org_id: row.org_id.clone(), filter, format: row.format });
+        let subscription = Filter::parse(&row.event_types).map_err(|error| error.to_string());
+        let subscription = subscription.map(|filter| Subscription {
+            org_id: row.org_id.clone(),
+            filter,
+            format: row.format,
+        });
         // A clock that was ahead when that was written keeps nobody waiting for longer.
         let wait = now.until(row.next_at).min(ASKED_EVERY);
         Self {
             backlog: Backlog::after(cursors),
-            wanted,
+            subscription,
             renewed_at: now,
             put_off_until: (!wait.is_zero()).then(|| now.saturating_add(wait)),
-            owed_since: None,
+            backlog_since: None,
             kept_at: now,
             refused: if refuses_all(&row) { REFUSED_MOST } else { 0 },
             row,
@@ -64,12 +67,13 @@ impl Held {
         Duration::from_secs(u64::try_from(self.row.flush_seconds).unwrap_or(1))
     }
 
-    /// Whether the receiver refuses everything, as far as it was asked, if it refuses `more` events too.
+    /// Returns whether the receiver refuses everything, as far as it was asked, if it refuses `more` events too.
     pub(super) fn refuses_all(&self, more: usize) -> bool {
         self.refused.saturating_add(more) >= REFUSED_MOST
     }
 
-    /// Takes over how it stands. Where it is put off, what is owed is read again when it is time, and not held meanwhile.
+    /// Takes over how it stands. Where it is put off, what is owed is read again when it is time, and not held
+    /// meanwhile.
     pub(super) fn stands_as(&mut self, standing: SiemStanding, now: Timestamp) {
         match standing {
             SiemStanding::Took => {
@@ -80,18 +84,18 @@ impl Held {
             SiemStanding::PutOff(until) => {
                 self.row.attempts = self.row.attempts.saturating_add(1);
                 self.row.failing_since.get_or_insert(now);
-                self.owed_since = self.backlog.since().or(self.owed_since);
+                self.backlog_since = self.backlog.since().or(self.backlog_since);
                 self.backlog.unread();
                 self.put_off_until = Some(until);
             }
         }
     }
 
-    /// How long it is put off for, if it is.
+    /// Returns how long it is put off for, if it is.
     pub(super) fn is_put_off(&mut self, now: Timestamp) -> Option<Duration> {
         let left = now.until(self.put_off_until?);
         if left.is_zero() {
-            (self.put_off_until, self.owed_since) = (None, None);
+            (self.put_off_until, self.backlog_since) = (None, None);
             return None;
         }
         Some(left)
@@ -104,11 +108,11 @@ impl Held {
         heads: &Cursors,
         now: Timestamp,
     ) -> Result<(), AuditError> {
-        if let (None, Ok(wanted)) = (self.owed_since, &self.wanted) {
-            self.backlog.look(&engine.reading_store, heads, wanted, (1, now)).await?;
-            self.owed_since = self.backlog.since();
+        if let (None, Ok(subscription)) = (self.backlog_since, &self.subscription) {
+            self.backlog.look(&engine.reading_store, heads, subscription, (1, now)).await?;
+            self.backlog_since = self.backlog.since();
             // Rows that it does not want are not looked at again.
-            if self.owed_since.is_some() {
+            if self.backlog_since.is_some() {
                 self.backlog.unread();
             }
         }
@@ -129,16 +133,16 @@ impl Held {
         let may_be_due = holds == 0
             || holds.saturating_add(unseen) >= most
             || self.backlog.is_due(most, self.flush(), now);
-        let Ok(wanted) = &self.wanted else { return Ok(0) };
+        let Ok(subscription) = &self.subscription else { return Ok(0) };
         if unseen == 0 || !may_be_due || self.backlog.is_full(most) {
             return Ok(unseen);
         }
-        self.backlog.look(&engine.reading_store, heads, wanted, (most, now)).await?;
+        self.backlog.look(&engine.reading_store, heads, subscription, (most, now)).await?;
         Ok(self.backlog.unseen(heads))
     }
 
     pub(super) fn stands(&self, engine: &Engine) {
-        let since = self.backlog.since().or(self.owed_since);
+        let since = self.backlog.since().or(self.backlog_since);
         engine.siem.stands(&self.row.id, since, self.row.failing_since.is_some());
     }
 }

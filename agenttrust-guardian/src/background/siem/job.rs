@@ -18,18 +18,18 @@ use crate::engine::Engine;
 use crate::outbound::siem::Delivery;
 use crate::store::{SiemStep, StoreError};
 
-/// How long to wait after a trouble of the database.
+/// The time to wait after a trouble of the database.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
-/// How long others are given between two looks through a long log.
+/// The pause between two looks through a long log, for the work of others.
 const GIVES_WAY: Duration = Duration::from_millis(5);
-/// How often to look whether anything is owed to a destination that is put off.
+/// The time after which it is looked again whether a destination that is put off has events to be sent.
 const PEEKED_EVERY: Duration = Duration::from_secs(1);
-/// How many rows that the destination does not want are passed over until their place is kept ...
+/// The number of rows that the destination does not want which are passed over until their place is kept ...
 const PASSED_OVER_MOST: usize = 5_000;
 /// ... and how long.
 const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
 
-/// Why a step was not taken.
+/// The reason why a step was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error(transparent)]
@@ -38,10 +38,10 @@ pub(super) enum Trouble {
     Audit(#[from] AuditError),
 }
 
-/// What a step comes to.
+/// The outcome of a step.
 enum Step {
     Next(Next),
-    /// So many events are to be sent, where as many as `most` are sent at once.
+    /// A sending of so many events, where as many as `most` are sent at once.
     Send {
         sending: Box<Sending>,
         count: usize,
@@ -49,13 +49,13 @@ enum Step {
     },
 }
 
-/// What to do next.
+/// The thing to do next.
 enum Next {
     /// The next one, at once.
     Again,
     /// The next one after this time, or when something is heard.
     Wait { most: Duration, for_rows: bool },
-    /// Nothing: it is another replica's, paused or gone.
+    /// No further step: the destination is another replica's, paused or gone.
     End,
 }
 
@@ -102,9 +102,10 @@ pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<
 struct Work {
     id: String,
     held: Option<Held>,
-    /// How many changes of destinations it has looked after.
+    /// The number of changes of destinations that it has looked after.
     changes: u64,
-    /// How many events are sent at once at most: fewer after a batch was refused, until the bad one is found.
+    /// The largest number of events that are sent at once: fewer after a batch was refused, until the bad one is
+    /// found.
     at_once: usize,
 }
 
@@ -143,10 +144,10 @@ impl Work {
         if let Some(left) = held.is_put_off(now) {
             held.peek(engine, &heads, now).await?;
             let most = left.min(now.until(held.renewed_at));
-            let most = if held.owed_since.is_none() { most.min(PEEKED_EVERY) } else { most };
+            let most = if held.backlog_since.is_none() { most.min(PEEKED_EVERY) } else { most };
             return Ok(Step::Next(Next::Wait { most, for_rows: false }));
         }
-        if let Err(wrong) = &held.wanted {
+        if let Err(wrong) = &held.subscription {
             let wrong = wrong.clone();
             return self.not_sent(engine, 0, wrong, most).await;
         }

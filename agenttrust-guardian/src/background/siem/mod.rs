@@ -1,8 +1,8 @@
 //! Sending rows of the audit to destinations: at least once, in order, from a cursor for each of them.
 //!
-//! Every destination has a job of its own for as long as it is not paused, so that a slow one holds up no other. On several
-//! replicas it is one replica's at a time, by a lease in the database. What was sent is sent again after a crash, with the
-//! same ids: the cursor moves once the receiver has taken a batch, and never before.
+//! Every destination has a job of its own for as long as it is not paused, so that a slow one holds up no other. On
+//! several replicas it is one replica's at a time, by a lease in the database. What was sent is sent again after a
+//! crash, with the same ids: the cursor moves once the receiver has taken a batch, and never before.
 
 mod backlog;
 mod batch;
@@ -27,13 +27,14 @@ use crate::audit;
 use crate::engine::Engine;
 use crate::store::StoreError;
 
-/// How often to look which destinations there are where another replica may have changed them, or have let one go ...
+/// The time after which the destinations are listed again where another replica may have changed them, or have let one
+/// go ...
 const LISTED_EVERY: Duration = Duration::from_secs(3);
 /// ... and where this Guardian is the only one.
 const LISTED_EVERY_ALONE: Duration = Duration::from_secs(30);
-/// How often to look how far the logs of other replicas are written, while anything is sent.
+/// The time after which it is looked again how far the logs of other replicas are written, while anything is sent.
 const FOLLOWED_EVERY: Duration = Duration::from_secs(1);
-/// How many destinations one replica sends to at once.
+/// The number of destinations that one replica sends to at once.
 const JOBS_MOST: usize = 1_024;
 
 /// Starts sending.
@@ -45,7 +46,7 @@ pub(super) fn start(engine: &Arc<Engine>) {
     background::spawn(tend(Arc::downgrade(engine), others));
 }
 
-/// The Guardian, unless it is gone or about to close.
+/// Returns the Guardian, unless it is gone or about to close.
 fn alive(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     engine.upgrade().filter(|engine| !*engine.closing.borrow())
 }

@@ -18,25 +18,25 @@ use crate::services::sealed;
 use crate::siem::SiemEvent;
 use crate::store::{DestinationRow, SecretOf};
 
-/// How long a destination is one replica's own ...
+/// The time that a destination is one replica's own ...
 const LEASE: Duration = Duration::from_secs(9);
 /// ... and where there is no other replica.
 const LEASE_ALONE: Duration = Duration::from_secs(3_600);
 /// The part of that after which it is renewed.
 const RENEWED_AFTER: u32 = 3;
 
-/// How long a lease is.
+/// Returns how long a lease is.
 pub(super) fn lease_of(engine: &Engine) -> Duration {
     if engine.settings.has_replicas { LEASE } else { LEASE_ALONE }
 }
 
-/// After how much of it a lease is renewed.
+/// Returns after how much of it a lease is renewed.
 pub(super) fn renewed_after(engine: &Engine) -> Duration {
     lease_of(engine) / RENEWED_AFTER
 }
 
-/// Where a batch goes, with what it is let in, and how. It holds no Guardian: one that its program drops is not kept by a
-/// receiver that does not answer.
+/// The sending of a batch: the address, the secrets that it takes, and the client. It does not hold the Guardian, so
+/// one that its program drops is not kept by a receiver that does not answer.
 pub(super) struct Sending {
     outbound: Outbound,
     endpoint: Endpoint,
@@ -114,7 +114,7 @@ impl Sending {
     }
 }
 
-/// The same for the same events.
+/// Returns the same for the same events.
 fn id_of(destination_id: &str, events: &[SiemEvent]) -> String {
     let mut digest = Sha256::new_with_prefix(destination_id);
     for event in events {

@@ -12,7 +12,7 @@ use agenttrust_testkit::siem::{HttpReceiver, Mood, Vendor};
 use agenttrust_testkit::{ADMIN, eventually_within};
 use serde_json::{Value, json};
 
-use super::backlog::{Backlog, Cursors, Wanted};
+use super::backlog::{Backlog, Cursors, Subscription};
 use crate::Guardian;
 use crate::domain::{DEFAULT_ORG, EventFormat};
 use crate::engine::Engine;
@@ -20,16 +20,17 @@ use crate::harness::{Harness, open_with};
 use crate::siem::Filter;
 use crate::store::query;
 
-/// For the test that would hang.
+/// The time after which a test fails that would otherwise hang.
 const NEVER: Duration = Duration::from_secs(30);
 const SECRET: &str = "whsec_MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two logs, as replicas have them. A database file has one; their numbers differ here because it asks for that.
+/// The first of two logs, as replicas have them. A database file has one; their numbers differ here because it asks
+/// for that.
 const A: &str = "a";
 const B: &str = "b";
 
-/// What they had before.
+/// Returns what they had before.
 fn heads_before() -> Cursors {
     heads(&[(A, 100), (B, 200)])
 }
@@ -45,14 +46,14 @@ async fn write(engine: &Engine, (log, seq): (&str, i64), at: &str, (org_id, body
     row.execute(&engine.store.db()).await.unwrap();
 }
 
-/// The time of a row, so many seconds after another.
+/// Returns the time of a row, so many seconds after another.
 fn at(begun: Timestamp, seconds: u64) -> String {
     format!("{:.6}", begun.saturating_add(Duration::from_secs(seconds)))
 }
 
-fn everything() -> Wanted {
+fn everything() -> Subscription {
     let org_id = DEFAULT_ORG.to_owned();
-    Wanted { org_id, filter: Filter::default(), format: EventFormat::Raw }
+    Subscription { org_id, filter: Filter::default(), format: EventFormat::Raw }
 }
 
 fn heads(heads: &[(&str, i64)]) -> Cursors {
@@ -170,7 +171,7 @@ async fn set(harness: &Harness, path: &str, change: Value) {
     harness.put(path, ADMIN, change).await.ok();
 }
 
-/// The number of the newest row of the audit.
+/// Returns the number of the newest row of the audit.
 async fn newest(harness: &Harness) -> i64 {
     let logs = harness.get("/api/v1/audit/logs", ADMIN).await.ok().body;
     logs["logs"][0]["newest"].as_i64().unwrap()
@@ -242,11 +243,11 @@ async fn a_clock_that_goes_back_loses_and_stalls_nothing() {
     // What is sent before that is sent by what was known before.
     eventually_within(NEVER, "a lease that cannot be is respected", taken).await;
     harness.asks("send_mail").await.ok();
-    let owed = async || {
+    let lags = async || {
         let lag = engine.siem.lag(id, engine.clock.now());
         lag.is_some_and(|lag| lag > Duration::ZERO).then_some(()).ok_or(lag)
     };
-    eventually_within(NEVER, "what is owed is not told while it is put off", owed).await;
+    eventually_within(NEVER, "what is owed is not told while it is put off", lags).await;
     // No longer than five minutes.
     engine.clock.advance(Duration::from_secs(301));
     engine.siem.changed(id);

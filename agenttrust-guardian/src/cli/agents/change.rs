@@ -20,7 +20,7 @@ pub(in crate::cli) struct Capabilities {
     remote: Remote,
 }
 
-/// What an agent is to be.
+/// The changes that an agent is to get.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("changes").required(true).multiple(true))]
 pub(in crate::cli) struct Edit {
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Edit {
     remote: Remote,
 }
 
-/// One member of the metadata.
+/// Returns one member of the metadata.
 fn one_member(text: &str) -> Result<(String, Option<String>), String> {
     match text.split_once('=') {
         Some((member, value)) if !member.is_empty() => {

@@ -8,7 +8,7 @@ use super::super::remote::failed;
 use crate::domain::GuardianError;
 use crate::domain::ids::AGENT_PREFIX;
 
-/// The id of the agent with this id, or else with this name.
+/// Returns the id of the agent with this id, or else with this name.
 pub(in crate::cli) async fn id_of(
     client: &AgentTrustClient,
     named: &str,
@@ -37,7 +37,7 @@ pub(in crate::cli) async fn id_of(
     }
 }
 
-/// The same for what is for good: a name is no id, and who meant it is told which one is.
+/// Returns the same for what is for good: a name is no id, and the error says which id it means.
 pub(super) async fn id_to_revoke(
     client: &AgentTrustClient,
     named: String,

@@ -12,15 +12,16 @@ use crate::audit;
 use crate::audit::{
     AUDIT_CHECKPOINTS, Acceptance, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
 };
+use crate::cli::DatabaseArgs;
 use crate::cli::out::print;
-use crate::cli::{DatabaseArgs, KEYS_LOG};
+use crate::cli::records::log_of;
 use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::store::{Database, Db};
 
-/// What `agenttrust audit accept` is told.
+/// The arguments of `agenttrust audit accept`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Accept {
-    /// Why: the audit keeps it
+    /// The reason, which the audit keeps
     #[arg(long, value_name = "WORDS")]
     reason: String,
     /// Only the log of this replica
@@ -79,27 +80,31 @@ impl Accepting {
     async fn accept(self, db: &Db) -> Result<Vec<(String, Acceptance)>, AuditError> {
         let Self { log, reason, key, file } = self;
         let noted = file.read(&[key.public()])?.logs;
-        let logs = match log {
+        let mut logs: Vec<String> = match log {
             Some(log) => vec![log],
             None => noted.iter().map(|noted| noted.log.clone()).collect(),
         };
+        // A file that says nothing yet is of the one log that there is.
+        if logs.is_empty() && matches!(db, Db::Sqlite(_)) {
+            logs.push(log_of(db).to_owned());
+        }
         let mut accepted = Vec::new();
         for log in logs {
             if let Some(acceptance) = Acceptance::of(db, &log, &noted, &key).await? {
-                acceptance.note(&file)?;
+                acceptance.write_checkpoint(&file)?;
                 accepted.push((log, acceptance));
             }
         }
         if accepted.is_empty() {
             return Ok(accepted);
         }
-        let (own, file) = match db {
-            Db::Sqlite(_) => ("", Some(file)),
-            Db::Postgres(_) => (KEYS_LOG, None),
+        let signing = match db {
+            // It is the log that was accepted, and signed from there on.
+            Db::Sqlite(_) => Signing::new(key, Some(file)),
+            Db::Postgres(_) => Signing::of_command(key),
         };
-        let signing = Signing::new(key, file);
-        let said =
-            AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
+        let own = log_of(db).to_owned();
+        let said = AuditLog::start(db.clone(), own, Arc::default(), Some(signing)).await?;
         for (log, acceptance) in &accepted {
             let record = Record::new("audit.accepted", DEFAULT_ORG).body(serde_json::json!({
                 "log": log, "through": acceptance.through(), "found": acceptance.fault.what,

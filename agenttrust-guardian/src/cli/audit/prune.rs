@@ -16,12 +16,13 @@ use crate::audit::{
     AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, CheckpointFile, Plan, Record, Signing, Trust,
 };
 use crate::cli::out::print;
-use crate::cli::{DatabaseArgs, KEYS_LOG, config};
+use crate::cli::records::log_of;
+use crate::cli::{DatabaseArgs, config};
 use crate::clock::before;
 use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::store::{Database, Db};
 
-/// What `agenttrust audit prune` is told.
+/// The arguments of `agenttrust audit prune`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("how old").required(true).args(["before", "keep"])))]
 pub(in crate::cli) struct Prune {
@@ -56,7 +57,7 @@ impl Prune {
         let out = self.export.as_deref().map(new_file).transpose()?;
         let noted = notes.as_ref().map(|notes| notes.read(&[key.public()])).transpose();
         let noted = noted.map_err(refused)?.unwrap_or_default().logs;
-        let (db, signing) = (store.db(), Signing::new(key.clone(), notes));
+        let (db, signing) = (store.db(), Signing::of_command(key.clone()));
         // A cut by anybody else is not to be signed over.
         let trust = Trust { noted, cut_by: Some(key.public()), ..Trust::default() };
         let cut = Cut { log: self.log, key, older, trust, out };
@@ -78,16 +79,16 @@ impl Prune {
     }
 }
 
-/// What is let go of, and what is to be there afterwards.
+/// The rows that are let go, and what is to be there afterwards.
 struct Cut {
-    /// Names the log; every log is cut without it.
+    /// The name of the log; without it every log is cut.
     log: Option<String>,
     key: AuditKey,
-    /// What is older than this.
+    /// The time before which rows are let go.
     older: String,
-    /// What is known of the logs from outside.
+    /// The facts that are known of the logs from outside.
     trust: Trust,
-    /// Where the rows are written first.
+    /// The file where the rows are written first.
     out: Option<File>,
 }
 
@@ -119,14 +120,10 @@ impl Cut {
             let file = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
             file.sync_all().map_err(unwritten)?;
         }
-        let own = match db {
-            Db::Sqlite(_) => "",
-            Db::Postgres(_) => KEYS_LOG,
-        };
-        let said =
-            AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
+        let own = log_of(db).to_owned();
+        let said = AuditLog::start(db.clone(), own, Arc::default(), Some(signing)).await?;
         for (log, plan) in &plans {
-            plan.carry_out(db, &key, format!("{:.6}", Timestamp::now())).await?;
+            plan.execute(db, &key, format!("{:.6}", Timestamp::now())).await?;
             let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
                 "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows,
                 "before": older, "by": "agenttrust audit prune",

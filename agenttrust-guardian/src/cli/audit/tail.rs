@@ -15,13 +15,13 @@ use crate::cli::out::{harmless_json, print};
 use crate::domain::GuardianError;
 use crate::store::Db;
 
-/// How often the log is looked at for more.
+/// The time between two looks at the log for more.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What `agenttrust audit tail` is told.
+/// The arguments of `agenttrust audit tail`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Tail {
-    /// How many rows, of all logs together
+    /// The number of rows, of all logs together
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(0..=1_000))]
     lines: u32,
@@ -75,7 +75,7 @@ async fn names(db: &Db, log: Option<String>) -> Result<Vec<String>, AuditError> 
     }
 }
 
-/// How far each log has come, and the newest rows of all of them.
+/// Returns how far each log has come, and the newest rows of all of them.
 async fn newest(
     db: &Db,
     log: Option<String>,
@@ -93,7 +93,7 @@ async fn newest(
     Ok((ends, newest.split_off(shown)))
 }
 
-/// The rows that were written since.
+/// Returns the rows that were written since.
 async fn more(
     db: &Db,
     log: Option<String>,
@@ -108,7 +108,7 @@ async fn more(
     Ok(more)
 }
 
-/// Rows of one log stay in their order: their times never go back.
+/// Sorts entries by their times, with rows of one log in their order: their times never go back.
 fn in_order(entries: &mut [Entry]) {
     entries.sort_by(|one, other| {
         (&one.at, &one.log, one.seq).cmp(&(&other.at, &other.log, other.seq))

@@ -6,16 +6,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{KeyFile, beside, empty, refused, work};
+use super::silent::SilentFile;
+use super::{KeyFile, empty, refused, work};
 use crate::audit;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AuditKey, Checkpoint, Noted, PublicKey, Trust, Verification,
 };
-use crate::cli::DatabaseArgs;
 use crate::cli::out::print;
+use crate::cli::{DatabaseArgs, KEYS_LOG};
 use crate::domain::GuardianError;
+use crate::store::Database;
 
-/// What `agenttrust audit verify` is told.
+/// The arguments of `agenttrust audit verify`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
     /// A public key that may have signed, as `agenttrust audit key` prints it; may be given several times.
@@ -36,30 +38,50 @@ impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         let db = self.place.open_to_read().await?.db();
         // Before the rows: what is noted is in the database already.
-        let known = self.known()?;
-        let trust = known.trust.clone();
+        let mut evidence = self.evidence()?;
+        for file in std::mem::take(&mut evidence.silent) {
+            if file.is_filled_soon().await {
+                evidence = self.evidence()?;
+                break;
+            }
+            evidence.silent.push(file);
+        }
+        let trust = evidence.trust.clone();
         let found = work(async move { audit::verify_all(&db, &trust).await }).await?;
         if found.iter().all(|log| log.rows == 0 && log.fault.is_none()) {
             return Err(empty(&self.place));
         }
+        // A Guardian that signs notes it in a file, too, and one is named where it is not beside the database.
+        let signs =
+            self.key.find(&self.place)?.is_some() || found.iter().any(|log| log.signed.is_some());
+        let is_wanted = signs || !self.checkpoints.is_empty();
+        let silent: Vec<_> =
+            evidence.silent.iter().filter(|file| is_wanted || !file.is_missing()).collect();
         print(|out| {
-            found.iter().try_for_each(|log| tell(out, log, &known))?;
-            match known.unsigned {
-                0 => Ok(()),
+            found.iter().try_for_each(|log| tell(out, log, &evidence))?;
+            match evidence.unsigned {
+                0 => {}
                 lines => writeln!(
                     out,
                     "{lines} lines of what was noted are cut, changed or signed by nobody, and not gone by"
-                ),
+                )?,
             }
+            silent.iter().try_for_each(|file| writeln!(out, "{file}"))
         })?;
-        let whole = found.iter().all(|log| log.fault.is_none());
+        let whole = silent.is_empty() && found.iter().all(|log| log.fault.is_none());
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// What is known from outside of the database.
-    fn known(&self) -> Result<Known, GuardianError> {
+    /// Returns what is known from outside of the database.
+    fn evidence(&self) -> Result<OutsideEvidence, GuardianError> {
         let (keys, by) = self.keys()?;
-        let (mut noted, mut unsigned) = (Vec::new(), 0);
+        let (mut noted, mut unsigned, mut silent) = (Vec::new(), 0, Vec::new());
+        let mut take = |noted: &mut Vec<Noted>, path: &Path| {
+            let (lines, says_nothing) = take_file(noted, path, &keys)?;
+            unsigned += lines;
+            silent.extend(says_nothing);
+            Ok::<_, GuardianError>(())
+        };
         for given in &self.checkpoints {
             if given.trim_start().starts_with('{') {
                 let one = serde_json::from_str::<Checkpoint>(given).map_err(|error| {
@@ -69,18 +91,19 @@ impl Verify {
                 })?;
                 Noted::take_all(&mut noted, [one], &keys);
             } else {
-                unsigned += take_file(&mut noted, Path::new(given), &keys)?;
+                take(&mut noted, Path::new(given))?;
             }
         }
         if self.checkpoints.is_empty()
-            && let Some(path) = beside(&self.place, AUDIT_CHECKPOINTS)?
+            && let Some(path) = Database::parse(&self.place.database)?.beside(AUDIT_CHECKPOINTS)
         {
-            unsigned += take_file(&mut noted, &path, &keys)?;
+            take(&mut noted, &path)?;
         }
-        Ok(Known { trust: Trust { keys, noted, ..Trust::default() }, by, unsigned })
+        let trust = Trust { keys, noted, ..Trust::default() };
+        Ok(OutsideEvidence { trust, by, unsigned, silent })
     }
 
-    /// The keys that may have signed, and where they are from.
+    /// Returns the keys that may have signed, and where they are from.
     fn keys(&self) -> Result<(Vec<PublicKey>, String), GuardianError> {
         let mut keys = self.keys.clone();
         let mut by = "--key".to_owned();
@@ -98,31 +121,45 @@ impl Verify {
     }
 }
 
-/// What is known from outside of the database.
-struct Known {
+/// The evidence from outside of the database that the audit is verified against.
+struct OutsideEvidence {
     trust: Trust,
-    /// Where the keys are from.
+    /// The source of the keys.
     by: String,
-    /// How many lines of what was noted are no signed checkpoints.
+    /// The number of noted lines that are no signed checkpoints.
     unsigned: usize,
+    /// The files that say nothing of any log.
+    silent: Vec<SilentFile>,
 }
 
-/// Takes over what a file says; returns how many of its lines are no signed checkpoints.
+/// Takes over what a file says; returns how many of its lines are no signed checkpoints, and the kind of file if no
+/// line is one.
 fn take_file(
     noted: &mut Vec<Noted>,
     path: &Path,
     keys: &[PublicKey],
-) -> Result<usize, GuardianError> {
-    let mut unsigned = 0;
+) -> Result<(usize, Option<SilentFile>), GuardianError> {
+    if let Some(missing) = SilentFile::not_there(path) {
+        return Ok((0, Some(missing)));
+    }
+    let (mut signed, mut unsigned) = (0, 0);
     audit::each_noted(path, |line| match line {
-        Some(line) => Noted::take_all(noted, [line], keys),
+        Some(line) => {
+            signed += 1;
+            Noted::take_all(noted, [line], keys);
+        }
         None => unsigned += 1,
     })
     .map_err(refused)?;
-    Ok(unsigned)
+    let silent = (signed == 0).then(|| SilentFile::without_a_line(path, unsigned)).flatten();
+    Ok((unsigned, silent))
 }
 
-fn tell(out: &mut impl Write, found: &Verification, known: &Known) -> std::io::Result<()> {
+fn tell(
+    out: &mut impl Write,
+    found: &Verification,
+    evidence: &OutsideEvidence,
+) -> std::io::Result<()> {
     let Verification { log, rows, head, cut, accepted, signed, keys, fault } = found;
     let name = audit::named(log);
     if let Some(fault) = fault {
@@ -149,11 +186,16 @@ fn tell(out: &mut impl Write, found: &Verification, known: &Known) -> std::io::R
             out,
             "  signed up to row {signed} by {}; the key is known from {}",
             keys.join(" and then "),
-            known.by
+            evidence.by
+        )?,
+        None if log == KEYS_LOG => writeln!(
+            out,
+            "  no checkpoint vouches for its end: commands write this log and sign each row by itself, which does not \
+             show that rows are missing behind it; keep an export of it elsewhere"
         )?,
         None => writeln!(out, "  no checkpoint vouches for its end")?,
     }
-    let mut noted = known.trust.noted.iter().filter(|noted| noted.log == *log);
+    let mut noted = evidence.trust.noted.iter().filter(|noted| noted.log == *log);
     let reached = noted.find_map(|noted| noted.reached.as_ref()).map(|reached| reached.seq);
     match (reached, signed) {
         (None, _) => writeln!(
@@ -163,8 +205,8 @@ fn tell(out: &mut impl Write, found: &Verification, known: &Known) -> std::io::R
         ),
         (Some(reached), Some(signed)) if reached < *signed => writeln!(
             out,
-            "  what was noted outside ends at row {reached}: lines are missing, unless its Guardian was killed within a \
-             second of row {signed}"
+            "  what was noted outside ends at row {reached}: lines are missing, unless its Guardian wrote row {signed} \
+             within the last second (verify again) or was killed within a second of it"
         ),
         (Some(_), _) => Ok(()),
     }

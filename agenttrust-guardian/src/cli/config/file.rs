@@ -6,36 +6,37 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::found::{Found, Origin};
-use super::known;
-use super::setting::{Kind, Known, joined};
+use super::setting::{Kind, Setting, joined};
+use super::settings::{Origin, SettingValue};
+use super::table;
 use crate::domain::GuardianError;
 use crate::domain::file::{ReadError, folder_of_all, is_open_to_others, read_text_of};
 use crate::domain::spelling::nearest;
 
-/// What the file sets.
+/// The settings of the file.
 #[derive(Default)]
 pub(super) struct File {
-    settings: Vec<(&'static Known, Found)>,
-    /// What its owner should know of it, once there is a log.
+    settings: Vec<(&'static Setting, SettingValue)>,
+    /// The warnings about it for its owner, once there is a log.
     pub(super) warnings: Vec<String>,
 }
 
 impl File {
-    /// This setting, if the file holds it.
-    pub(super) fn get(&self, known: &Known) -> Option<&Found> {
-        self.settings.iter().find(|(other, _)| other.name == known.name).map(|(_, found)| found)
+    /// Returns this setting, if the file holds it.
+    pub(super) fn get(&self, setting: &Setting) -> Option<&SettingValue> {
+        self.settings.iter().find(|(other, _)| other.name == setting.name).map(|(_, found)| found)
     }
 
     /// Refuses secrets in a file that others can read or write, and warns of one without.
     fn reached_by_others(&mut self, path: &Path) -> Result<(), GuardianError> {
         let path = path.display();
-        let secret = self.settings.iter().find(|(known, found)| found.shown(known) != found.text);
-        if let Some((known, _)) = secret {
+        let secret =
+            self.settings.iter().find(|(setting, found)| found.shown(setting) != found.text);
+        if let Some((setting, _)) = secret {
             return Err(GuardianError::Invalid(format!(
                 "the settings in {path} hold a secret, {}, and others than the owner of the file may read or write \
                  it: take their permissions away with `chmod 600 {path}`, and give another secret if somebody read it",
-                known.name
+                setting.name
             )));
         }
         self.warnings.push(format!(
@@ -69,16 +70,19 @@ pub(super) fn load(path: &Path) -> Result<File, GuardianError> {
     })?;
     let mut file = File::default();
     for (key, value) in table.into_inner() {
-        let known = known::ALL.iter().copied().find(|known| known.name == key.get_ref().as_ref());
-        let known = known.ok_or_else(|| page.unknown(key.span().start, key.get_ref()))?;
+        let setting =
+            table::ALL.iter().copied().find(|setting| setting.name == key.get_ref().as_ref());
+        let setting = setting.ok_or_else(|| page.unknown(key.span().start, key.get_ref()))?;
         let at = value.span().start;
-        let text = text_of(known.kind, value.into_inner())
-            .map_err(|wrong| page.wrong(at, &format!("{} {wrong}", known.name)))?;
+        let text = text_of(setting.kind, value.into_inner())
+            .map_err(|wrong| page.wrong(at, &format!("{} {wrong}", setting.name)))?;
         if text.is_empty() {
-            return Err(page.wrong(at, &format!("{} is empty; set it or leave it out", known.name)));
+            return Err(
+                page.wrong(at, &format!("{} is empty; set it or leave it out", setting.name))
+            );
         }
         let origin = Origin::File(page.path.clone(), page.place(at).0);
-        file.settings.push((known, Found { text, origin }));
+        file.settings.push((setting, SettingValue { text, origin }));
     }
     if open {
         file.reached_by_others(path)?;
@@ -94,7 +98,7 @@ pub(super) fn load(path: &Path) -> Result<File, GuardianError> {
     Ok(file)
 }
 
-/// What a value says, if it is of the type that a setting of this kind has; else what is wrong with it.
+/// Returns what a value says, if it is of the type that a setting of this kind has; else what is wrong with it.
 fn text_of(kind: Kind, value: DeValue<'_>) -> Result<String, String> {
     let is_text = |item: &Spanned<DeValue<'_>>| item.get_ref().is_str();
     match (kind, value) {
@@ -127,7 +131,7 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Line and column of this byte, from 1.
+    /// Returns line and column of this byte, from 1.
     fn place(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(..byte).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
@@ -141,10 +145,10 @@ impl Page<'_> {
     }
 
     fn unknown(&self, byte: usize, key: &str) -> GuardianError {
-        let advice = match nearest(key, known::ALL.iter().map(|known| known.name)) {
+        let advice = match nearest(key, table::ALL.iter().map(|setting| setting.name)) {
             Some(name) => format!("did you mean {name:?}?"),
             None => {
-                let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
+                let names: Vec<&str> = table::ALL.iter().map(|setting| setting.name).collect();
                 format!("known are {}", names.join(", "))
             }
         };

@@ -5,24 +5,24 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::known;
-use super::setting::{Kind, Known, Unset, joined};
+use super::setting::{Kind, Setting, Unset, joined};
+use super::table;
 
 const CONFIG: &str = "config";
 const PRINT_CONFIG: &str = "print-config";
 
-/// What `agenttrust serve` is told on the command line.
+/// The arguments of `agenttrust serve` on the command line.
 // Defaults and the environment are not clap's business here: the file comes in between.
 pub(in crate::cli) struct Flags {
     pub(super) config: Option<PathBuf>,
     pub(in crate::cli) print_config: bool,
-    given: Vec<(&'static Known, String)>,
+    given: Vec<(&'static Setting, String)>,
 }
 
 impl Flags {
-    /// What this setting's flag was given.
-    pub(super) fn get(&self, known: &Known) -> Option<&str> {
-        let given = self.given.iter().find(|(flag, _)| flag.name == known.name);
+    /// Returns what this setting's flag was given.
+    pub(super) fn get(&self, setting: &Setting) -> Option<&str> {
+        let given = self.given.iter().find(|(flag, _)| flag.name == setting.name);
         given.map(|(_, text)| text.as_str())
     }
 }
@@ -30,7 +30,7 @@ impl Flags {
 // Some of what was given may be secret.
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = self.given.iter().map(|(known, _)| known.name);
+        let given = self.given.iter().map(|(setting, _)| setting.name);
         f.debug_set().entries(given).finish()
     }
 }
@@ -56,9 +56,9 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |known: &'static Known| {
-            let all = matches.get_many::<String>(known.name)?;
-            Some((known, joined(all.map(String::as_str))))
+        let given = |setting: &'static Setting| {
+            let all = matches.get_many::<String>(setting.name)?;
+            Some((setting, joined(all.map(String::as_str))))
         };
         Ok(Self {
             config: matches.get_one(CONFIG).cloned(),
@@ -73,23 +73,23 @@ impl FromArgMatches for Flags {
     }
 }
 
-/// Every setting that has a flag.
-fn flags() -> impl Iterator<Item = &'static Known> {
-    known::ALL.iter().copied().filter(|known| known.kind != Kind::Secret)
+/// Returns every setting that has a flag.
+fn flags() -> impl Iterator<Item = &'static Setting> {
+    table::ALL.iter().copied().filter(|setting| setting.kind != Kind::Secret)
 }
 
-fn flag(known: &'static Known) -> Arg {
-    let help = match known.default {
-        Unset::Absent => known.help.to_owned(),
-        Unset::Is(default) | Unset::Found(default) => {
-            format!("{} [default: {default}]", known.help)
+fn flag(setting: &'static Setting) -> Arg {
+    let help = match setting.default {
+        Unset::Absent => setting.help.to_owned(),
+        Unset::Is(default) | Unset::Computed(default) => {
+            format!("{} [default: {default}]", setting.help)
         }
     };
-    let flag = Arg::new(known.name).long(known.name).value_name(known.value_name).help(help);
-    if known.name == known::DATABASE.name {
-        return flag.conflicts_with(known::DEV.name);
+    let flag = Arg::new(setting.name).long(setting.name).value_name(setting.value_name).help(help);
+    if setting.name == table::DATABASE.name {
+        return flag.conflicts_with(table::DEV.name);
     }
-    match known.kind {
+    match setting.kind {
         Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::List => flag.action(ArgAction::Append),
         Kind::Text | Kind::Url | Kind::Secret | Kind::Number => flag,

@@ -5,30 +5,30 @@
 pub(super) mod duration;
 mod file;
 mod flags;
-mod found;
 mod gather;
-mod known;
 mod print;
 mod public_url;
 mod setting;
+mod settings;
+mod table;
 mod value;
 
 use std::path::PathBuf;
 
 pub(super) use self::flags::Flags;
-use self::found::{Origin, Settings};
-use self::known::Values;
-use self::setting::Known;
+use self::setting::Setting;
+use self::settings::{Origin, Settings};
+use self::table::Values;
 use self::value::Value;
 use crate::domain::GuardianError;
 use crate::domain::names::check_name;
 
-/// What `agenttrust serve` runs with.
+/// The configuration that `agenttrust serve` runs with.
 #[derive(Debug)]
 pub(super) struct Config {
     pub(super) values: Values,
     settings: Settings,
-    /// What is to be said of the file of settings, once there is a log.
+    /// The warnings about the file of settings, once there is a log.
     pub(super) warnings: Vec<String>,
 }
 
@@ -36,50 +36,50 @@ impl Config {
     /// Reads the flags, the environment and the file.
     pub(super) fn load(flags: &Flags) -> Result<Self, GuardianError> {
         let (mut settings, warnings) = gather::gather(flags)?;
-        if bool::from_settings(&settings, &known::DEV)? {
+        if bool::from_settings(&settings, &table::DEV)? {
             database_and_dev(&settings)?;
             // Neither is used.
-            settings.forget(&known::DATABASE);
-            settings.forget(&known::ADMIN_KEY);
+            settings.forget(&table::DATABASE);
+            settings.forget(&table::ADMIN_KEY);
         }
         let values = Values::from_settings(&settings)?;
         match (&values.tls_cert, &values.tls_key) {
-            (Some(_), None) => return Err(half(&settings, &known::TLS_CERT, &known::TLS_KEY)),
-            (None, Some(_)) => return Err(half(&settings, &known::TLS_KEY, &known::TLS_CERT)),
+            (Some(_), None) => return Err(half(&settings, &table::TLS_CERT, &table::TLS_KEY)),
+            (None, Some(_)) => return Err(half(&settings, &table::TLS_KEY, &table::TLS_CERT)),
             (Some(_), Some(_)) | (None, None) => {}
         }
-        check_name(known::REPLICA.name, &values.replica)
+        check_name(table::REPLICA.name, &values.replica)
             .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
         Ok(Self { values, settings, warnings })
     }
 
-    /// The certificate and its key, where TLS is served.
+    /// Returns the certificate and its key, where TLS is served.
     pub(super) fn tls(&self) -> Option<(PathBuf, PathBuf)> {
         self.values.tls_cert.clone().zip(self.values.tls_key.clone())
     }
 
-    /// The names of the settings that `new` has otherwise, but for those that are taken over while it serves.
+    /// Returns the names of the settings that `new` has otherwise, but for those that are taken over while it serves.
     pub(super) fn needs_start(&self, new: &Self) -> Vec<&'static str> {
-        let mut at_once = vec![known::LOG.name, known::MAX_CONNECTIONS.name];
+        let mut at_once = vec![table::LOG.name, table::MAX_CONNECTIONS.name];
         if self.tls().is_some() && new.tls().is_some() {
-            at_once.extend([known::TLS_CERT.name, known::TLS_KEY.name]);
+            at_once.extend([table::TLS_CERT.name, table::TLS_KEY.name]);
         }
         self.settings
             .iter()
-            .map(|(known, _)| known)
-            .filter(|known| self.settings.text(known) != new.settings.text(known))
-            .filter(|known| !at_once.contains(&known.name))
-            .map(|known| known.name)
+            .map(|(setting, _)| setting)
+            .filter(|setting| self.settings.text(setting) != new.settings.text(setting))
+            .filter(|setting| !at_once.contains(&setting.name))
+            .map(|setting| setting.name)
             .collect()
     }
 
-    /// The settings as a TOML file, each with where it came from, and secrets hidden.
+    /// Returns the settings as a TOML file, each with where it came from, and secrets hidden.
     pub(super) fn to_toml(&self) -> String {
         print::toml(&self.settings)
     }
 }
 
-fn half(settings: &Settings, given: &Known, missing: &Known) -> GuardianError {
+fn half(settings: &Settings, given: &Setting, missing: &Setting) -> GuardianError {
     let origin = settings.found(given).map_or(&Origin::Default, |found| &found.origin);
     GuardianError::Invalid(format!(
         "{} is set and {} is not; TLS needs a certificate and its key, so set both or neither",
@@ -88,11 +88,11 @@ fn half(settings: &Settings, given: &Known, missing: &Known) -> GuardianError {
     ))
 }
 
-/// Refuses development mode where somebody names a database no less firmly: they would find nothing in
-/// it afterwards. One named less firmly, in the environment of a whole shell say, is left alone.
+/// Refuses development mode where a database is named no less firmly: its data would not be there afterwards. A
+/// database named less firmly, in the environment of a whole shell say, is left alone.
 fn database_and_dev(settings: &Settings) -> Result<(), GuardianError> {
     let (Some(database), Some(dev)) =
-        (settings.found(&known::DATABASE), settings.found(&known::DEV))
+        (settings.found(&table::DATABASE), settings.found(&table::DEV))
     else {
         return Ok(());
     };
@@ -101,7 +101,7 @@ fn database_and_dev(settings: &Settings) -> Result<(), GuardianError> {
     }
     Err(GuardianError::Invalid(format!(
         "{} names a database, and {} keeps everything in memory; leave one of them out",
-        database.origin.names(&known::DATABASE),
-        dev.origin.names(&known::DEV),
+        database.origin.names(&table::DATABASE),
+        dev.origin.names(&table::DEV),
     )))
 }

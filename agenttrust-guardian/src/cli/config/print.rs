@@ -2,28 +2,28 @@
 
 use std::fmt::Write;
 
-use super::found::{Found, Origin, Settings};
-use super::setting::{Kind, Known, items};
+use super::setting::{Kind, Setting, items};
+use super::settings::{Origin, SettingValue, Settings};
 
-/// The settings as TOML.
+/// Returns the settings as TOML.
 pub(super) fn toml(settings: &Settings) -> String {
     let mut page =
         String::from("# agenttrust serve: a flag wins over the environment, that over the file\n");
-    for (known, found) in settings.iter() {
+    for (setting, found) in settings.iter() {
         let line =
-            found.map_or_else(|| format!("# {} is not set", known.name), |at| line(known, at));
+            found.map_or_else(|| format!("# {} is not set", setting.name), |at| line(setting, at));
         // Writing to a string cannot go wrong.
         let _ = writeln!(page, "{line}");
     }
     page
 }
 
-fn line(known: &Known, found: &Found) -> String {
-    let shown = found.shown(known);
+fn line(setting: &Setting, found: &SettingValue) -> String {
+    let shown = found.shown(setting);
     // What is hidden would be taken for the setting itself if the page became a file.
     let (mark, hidden) =
         if shown == found.text { ("", "") } else { ("# ", ", hidden in part or whole") };
-    let value = match known.kind {
+    let value = match setting.kind {
         // Read from wherever it was, and written as TOML has it.
         Kind::Switch => matches!(shown.as_str(), "true" | "1").to_string(),
         Kind::List => {
@@ -36,13 +36,13 @@ fn line(known: &Known, found: &Found) -> String {
             toml::Value::String(shown).to_string()
         }
     };
-    format!("{mark}{} = {value} # {}{hidden}", known.name, from(known, &found.origin))
+    format!("{mark}{} = {value} # {}{hidden}", setting.name, from(setting, &found.origin))
 }
 
-fn from(known: &Known, origin: &Origin) -> String {
+fn from(setting: &Setting, origin: &Origin) -> String {
     match origin {
-        Origin::Flag => format!("flag --{}", known.name),
-        Origin::Environment => format!("environment {}", known.variable()),
+        Origin::Flag => format!("flag --{}", setting.name),
+        Origin::Environment => format!("environment {}", setting.variable()),
         // A path may hold anything, and a comment ends with its line.
         Origin::File(path, line) => format!("file {path:?}, line {line}"),
         Origin::Default => "default".to_owned(),

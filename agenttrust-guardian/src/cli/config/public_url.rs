@@ -55,12 +55,12 @@ impl PublicUrl {
         }
     }
 
-    /// The host in it.
+    /// Returns the host in it.
     pub(in crate::cli) fn host(&self) -> &Host {
         &self.host
     }
 
-    /// All of it, without a slash at its end: the base of other URLs.
+    /// Returns all of it, without a slash at its end: the base of other URLs.
     pub(in crate::cli) fn as_str(&self) -> &str {
         &self.text
     }

@@ -1,30 +1,30 @@
 //! A setting: its name, what it holds, and its default.
 
-/// One setting.
+/// A setting of `agenttrust serve`.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct Setting {
     /// Its name in the file; the flag's and the variable's follow from it.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// What the help calls its value.
+    /// The name of its value in the help.
     pub(super) value_name: &'static str,
     pub(super) default: Unset,
-    /// What the help says of it.
+    /// The text of the help about it.
     pub(super) help: &'static str,
 }
 
-/// Says what a setting is where it is not set.
+/// The default of a setting, where it is not set.
 #[derive(Debug)]
 pub(super) enum Unset {
-    /// It is absent, or off.
+    /// The setting is absent, or off.
     Absent,
-    /// It is this.
+    /// The setting is this text.
     Is(&'static str),
-    /// It is found out, as the help says in these words.
-    Found(&'static str),
+    /// The setting is computed, as the help says in these words.
+    Computed(&'static str),
 }
 
-/// What a setting holds, as the file and the page of settings have it.
+/// The kind of value of a setting, as the file and the page of settings have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -38,18 +38,18 @@ pub(super) enum Kind {
     List,
 }
 
-/// The items of a list: apart by commas or spaces, as the environment has them. No item holds either.
+/// Returns the items of a list: apart by commas or spaces, as the environment has them. No item holds either.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(|apart: char| apart == ',' || apart.is_whitespace()).filter(|item| !item.is_empty())
 }
 
-/// A list as one text.
+/// Returns a list as one text.
 pub(super) fn joined<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     items.into_iter().collect::<Vec<_>>().join(" ")
 }
 
-impl Known {
-    /// The variable that sets it.
+impl Setting {
+    /// Returns the variable that sets it.
     pub(super) fn variable(&self) -> String {
         format!("AGENTTRUST_{}", self.name.to_ascii_uppercase().replace('-', "_"))
     }

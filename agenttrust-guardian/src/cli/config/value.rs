@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::super::log::Format;
 use super::duration;
-use super::found::{Found, Settings};
 use super::public_url::PublicUrl;
-use super::setting::{Kind, Known, items};
+use super::setting::{Kind, Setting, items};
+use super::settings::{SettingValue, Settings};
 use crate::domain::numbers::digits;
 use crate::domain::{AddressRange, GuardianError, Secret};
 
@@ -17,7 +17,7 @@ pub(super) trait Value: Sized {
     const KIND: Kind = Kind::Text;
 
     /// Reads it from what was found.
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError>;
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError>;
 }
 
 /// A database's URL, which may hold a password.
@@ -34,47 +34,47 @@ impl fmt::Debug for Url {
 pub(in crate::cli) struct Short(pub(in crate::cli) Duration);
 
 impl Value for Option<String> {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Ok(settings.text(known).map(str::to_owned))
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Ok(settings.text(setting).map(str::to_owned))
     }
 }
 
 impl Value for String {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::from_settings(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, setting).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Url {
     const KIND: Kind = Kind::Url;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        String::from_settings(settings, known).map(Self)
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        String::from_settings(settings, setting).map(Self)
     }
 }
 
 impl Value for Option<Secret> {
     const KIND: Kind = Kind::Secret;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Ok(settings.text(known).map(|text| Secret::from(text.to_owned())))
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Ok(settings.text(setting).map(|text| Secret::from(text.to_owned())))
     }
 }
 
 impl Value for Option<PathBuf> {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Ok(settings.text(known).map(PathBuf::from))
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Ok(settings.text(setting).map(PathBuf::from))
     }
 }
 
 impl Value for bool {
     const KIND: Kind = Kind::Switch;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
         let read =
             parse(
                 settings,
-                known,
+                setting,
                 "neither true nor false; write one of them",
                 |text| match text {
                     "true" | "1" => Some(true),
@@ -89,9 +89,11 @@ impl Value for bool {
 impl Value for Vec<PublicUrl> {
     const KIND: Kind = Kind::List;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
-        let wrong = |why| GuardianError::Invalid(format!("{} {why}", origin.names(known)));
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        let Some(SettingValue { text, origin }) = settings.found(setting) else {
+            return Ok(Self::new());
+        };
+        let wrong = |why| GuardianError::Invalid(format!("{} {why}", origin.names(setting)));
         if items(text).next().is_none() {
             return Err(wrong("names no URL; write one such as https://guardian.example"));
         }
@@ -102,9 +104,11 @@ impl Value for Vec<PublicUrl> {
 impl Value for Vec<AddressRange> {
     const KIND: Kind = Kind::List;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
-        let name = origin.names(known);
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        let Some(SettingValue { text, origin }) = settings.found(setting) else {
+            return Ok(Self::new());
+        };
+        let name = origin.names(setting);
         if items(text).next().is_none() {
             return Err(GuardianError::Invalid(format!(
                 "{name} names no range of addresses; write one such as 10.1.0.0/16"
@@ -122,10 +126,12 @@ impl Value for Vec<AddressRange> {
 impl Value for Vec<PathBuf> {
     const KIND: Kind = Kind::List;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        let Some(SettingValue { text, origin }) = settings.found(setting) else {
+            return Ok(Self::new());
+        };
         if items(text).next().is_none() {
-            let name = origin.names(known);
+            let name = origin.names(setting);
             return Err(GuardianError::Invalid(format!(
                 "{name} names no folder; write one such as /var/log/agenttrust"
             )));
@@ -135,24 +141,24 @@ impl Value for Vec<PathBuf> {
 }
 
 impl Value for Option<Duration> {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
         const WRONG: &str =
             "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
-        parse(settings, known, WRONG, duration::parse)
+        parse(settings, setting, WRONG, duration::parse)
     }
 }
 
 impl Value for Duration {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::from_settings(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, setting).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Short {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
         const WRONG: &str =
             "no time span; write a whole number above 0 and ms or s, such as 500ms or 2s";
-        let read = parse(settings, known, WRONG, duration::read_short);
+        let read = parse(settings, setting, WRONG, duration::read_short);
         read.map(|span| Self(span.unwrap_or_default()))
     }
 }
@@ -160,24 +166,24 @@ impl Value for Short {
 impl Value for Option<usize> {
     const KIND: Kind = Kind::Number;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
         const WRONG: &str = "no whole number; write one such as 1000";
-        parse(settings, known, WRONG, |text| digits(text)?.try_into().ok())
+        parse(settings, setting, WRONG, |text| digits(text)?.try_into().ok())
     }
 }
 
 impl Value for usize {
     const KIND: Kind = Kind::Number;
 
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::from_settings(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, setting).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Format {
-    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, setting: &Setting) -> Result<Self, GuardianError> {
         const WRONG: &str = "no log format; write text or json";
-        let read = parse(settings, known, WRONG, |text| match text {
+        let read = parse(settings, setting, WRONG, |text| match text {
             "text" => Some(Self::Text),
             "json" => Some(Self::Json),
             _ => None,
@@ -189,12 +195,12 @@ impl Value for Format {
 /// Parses the text of a setting; one that is wrong is refused by the name under which its writer knows it.
 fn parse<T>(
     settings: &Settings,
-    known: &Known,
+    setting: &Setting,
     wrong: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, GuardianError> {
-    let Some(Found { text, origin }) = settings.found(known) else { return Ok(None) };
+    let Some(SettingValue { text, origin }) = settings.found(setting) else { return Ok(None) };
     parse(text).map(Some).ok_or_else(|| {
-        GuardianError::Invalid(format!("{} is {text:?}, which is {wrong}", origin.names(known)))
+        GuardianError::Invalid(format!("{} is {text:?}, which is {wrong}", origin.names(setting)))
     })
 }

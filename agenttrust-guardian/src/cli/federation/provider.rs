@@ -16,7 +16,7 @@ use super::super::remote::{Remote, failed};
 use super::rule::{self, Rules};
 use crate::domain::GuardianError;
 
-/// What the id of a provider begins with.
+/// The begin of the id of a provider.
 const PROVIDER_PREFIX: &str = "fedp_";
 
 /// A provider that is to be registered.
@@ -28,21 +28,21 @@ pub(in crate::cli) struct New {
     /// A name for people
     #[arg(long)]
     name: String,
-    /// How far its word goes: high, as far as the rule and the agent; medium, at least supervised; low, restricted to
-    /// the scopes of the rule
+    /// The trust level of the provider: high, as far as the rule and the agent; medium, at least supervised; low,
+    /// restricted to the scopes of the rule
     #[arg(long, value_name = "LEVEL", default_value = "medium")]
     trust_level: TrustLevel,
-    /// Whom its tokens must be for (`aud`); may be given several times. Unless it is said, the first --public-url of the
-    /// Guardian
+    /// The audiences that its tokens must have (`aud`); may be given several times. By default the first --public-url
+    /// of the Guardian
     #[arg(long = "audience", value_name = "URL")]
     audiences: Vec<String>,
     #[command(flatten)]
     rules: Rules,
 }
 
-/// What a provider is to be.
+/// The arguments of an update of a provider.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Change {
+pub(in crate::cli) struct ProviderUpdateArgs {
     /// The id of the provider, fedp_…, or its name
     provider: String,
     /// Give it this name
@@ -51,7 +51,7 @@ pub(in crate::cli) struct Change {
     /// Trust it so: low, medium or high
     #[arg(long, value_name = "LEVEL")]
     trust_level: Option<TrustLevel>,
-    /// Take its tokens for these and nobody else; may be given several times
+    /// Take its tokens for these audiences alone; may be given several times
     #[arg(long = "audience", value_name = "URL")]
     audiences: Vec<String>,
     /// Take its tokens for the first --public-url of the Guardian
@@ -64,7 +64,7 @@ pub(in crate::cli) struct Change {
     rules: Rules,
 }
 
-/// What `agenttrust federation rule` is told.
+/// The arguments of `agenttrust federation rule`.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RuleOf {
     /// Add a rule after those that are there, and list them all
@@ -117,7 +117,7 @@ impl New {
     }
 }
 
-impl Change {
+impl ProviderUpdateArgs {
     pub(super) async fn run(self, remote: &Remote) -> Result<(), GuardianError> {
         let client = remote.client()?;
         let mut change = UpdateFederationProviderRequest::default();
@@ -206,7 +206,7 @@ pub(super) async fn list(remote: &Remote) -> Result<(), GuardianError> {
     out::table(["PROVIDER", "NAME", "ISSUER", "TRUST LEVEL", "RULES"], &rows)
 }
 
-/// The provider that is meant: by its id, or by its name where only one has it.
+/// Returns the provider that is meant: by its id, or by its name where only one has it.
 async fn find(client: &AgentTrustClient, said: &str) -> Result<FederationProvider, GuardianError> {
     if said.starts_with(PROVIDER_PREFIX) {
         return client.federation().get_provider(said).await.map_err(failed);

@@ -10,7 +10,7 @@ use super::super::agents::id_of;
 use crate::domain::GuardianError;
 use crate::domain::file::read_text_at_most;
 
-/// How a rule is written, for those who wrote it otherwise.
+/// The advice how a rule is written, for those that are written otherwise.
 const WRITTEN: &str = "write it as subject=NAME,claim:CLAIM=TEXT,agent=AGENT,scope=SCOPE, of which agent alone is needed";
 /// A file of rules is no longer than this, in bytes.
 const FILE_MOST: u64 = 1 << 20;
@@ -18,9 +18,9 @@ const FILE_MOST: u64 = 1 << 20;
 /// Rules, where they are said.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rules {
-    /// Who is which agent, as in claim:groups=agents,agent=agt_…,scope=files:read. The first rule that fits decides.
-    /// `subject=` is the token's `sub`, to the letter; `claim:NAME=` fits a claim that is this text, or a list with it
-    /// in it; `claim:` and `scope=` may stand several times. May be given several times
+    /// The rules which agent a token is, as in claim:groups=agents,agent=agt_…,scope=files:read. The first rule that
+    /// fits decides. `subject=` is the token's `sub`, to the letter; `claim:NAME=` fits a claim that is this text, or
+    /// a list with it in it; `claim:` and `scope=` may stand several times. May be given several times
     #[arg(long = "rule", value_name = "RULE", value_parser = rule)]
     rules: Vec<FederationRule>,
     /// The rules from a file, as `show --json` prints them: a JSON list of {"subject", "claims", "agent_id", "scopes"}.
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Rules {
 }
 
 impl Rules {
-    /// The rules that were said, with the ids of the agents that were named; none where nothing was said.
+    /// Returns the rules that were given, with the ids of the agents that were named; `None` without any.
     pub(super) async fn said(
         self,
         client: &AgentTrustClient,
@@ -105,7 +105,7 @@ fn twice(name: &str) -> String {
     format!("{name} is said twice; a rule that is to fit either is two rules")
 }
 
-/// A rule as [`rule`] reads it, for people.
+/// Returns a rule as [`rule`] reads it, for people.
 pub(super) fn written(rule: &FederationRule) -> String {
     let text = |value: &serde_json::Value| match value.as_str() {
         Some(text) => text.to_owned(),

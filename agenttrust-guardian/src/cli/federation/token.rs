@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::domain::GuardianError;
 
-/// More than any token is long that a Guardian reads, in bytes.
+/// The bytes that are read of a token: more than any has that a Guardian takes.
 const TOKEN_MOST: u64 = 64 << 10;
 
 /// A token of a provider, or one of ours.
@@ -27,7 +27,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// The token itself, from where it was said to be.
+    /// Returns the token itself, from where it was said to be.
     pub(super) fn read(self) -> Result<String, GuardianError> {
         let mut text = self.token;
         if text == "-" {
@@ -45,7 +45,7 @@ impl Token {
         }
     }
 
-    /// The question what it is worth.
+    /// Returns the question what it is worth.
     pub(super) fn asked(
         self,
         issuer: Option<String>,

@@ -10,7 +10,7 @@ use super::shown::KeyShown;
 use crate::cli::remote::failed;
 use crate::domain::{GuardianError, Role};
 
-/// The role as it travels.
+/// Returns the role as it travels.
 pub(super) fn role(role: Role) -> Result<KeyRole, GuardianError> {
     role.as_str().parse().map_err(|error: ParseWordError| GuardianError::Invalid(error.to_string()))
 }

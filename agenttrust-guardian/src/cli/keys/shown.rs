@@ -95,7 +95,7 @@ impl KeyShown {
         }
     }
 
-    /// What it is bound to, or whose it is.
+    /// Returns what it is bound to, or whose it is.
     fn of(&self) -> String {
         self.gateway.clone().unwrap_or_else(|| self.agents.join(", "))
     }

@@ -25,27 +25,28 @@ use super::tracked::Tracked;
 use super::watched::Watched;
 use crate::metrics::ConnectionNumbers;
 
-/// How often a connection of HTTP/2 is asked whether anybody is there, and how long that may take.
+/// The time between two pings of a connection of HTTP/2, and the time that an answer may take.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
-/// How many requests a connection of HTTP/2 may have under way, and how many it may begin and give up.
+/// The number of requests that a connection of HTTP/2 may have under way, and may begin and give up.
 const STREAMS: u32 = 128;
 const RESETS: usize = 20;
-/// How much of a body is taken before its handler reads it, for one request and for a connection of HTTP/2.
+/// The bytes of a body that are taken before its handler reads it, for one request and for a connection of HTTP/2.
 const WINDOW: u32 = 64 << 10;
 const WINDOWS: u32 = 1 << 20;
-/// How often connections are looked at.
+/// The time between two looks at connections.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long it may take until a connection that makes room is gone.
+/// The time that it may take until a connection that makes room is gone.
 const LEAVING: Duration = Duration::from_secs(1);
-/// How many connections are told at once that there is no room, and how long that may take for each.
+/// The number of connections that are answered at once that there is no room, and the time that this may take for
+/// each.
 const REFUSED_AT_ONCE: usize = 32;
 const REFUSING: Duration = Duration::from_secs(2);
-/// How long nothing is taken after taking went wrong, and how often that is said.
+/// The pause after taking a connection went wrong, and the time between two lines about that.
 const PAUSE: Duration = Duration::from_millis(50);
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// Told to every listener, and by them to every connection.
+/// The order to stop, which every listener gets, and passes to every connection.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Stop {
     stage: watch::Sender<Stage>,
@@ -55,9 +56,9 @@ pub(in crate::cli) struct Stop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Serving,
-    /// What is under way is finished, and nothing new is taken.
+    /// The listener finishes what is under way, and takes nothing new.
     Draining,
-    /// What is still under way is cut off.
+    /// The listener cuts off what is still under way.
     Cut,
 }
 
@@ -79,10 +80,10 @@ impl Stop {
     }
 }
 
-/// What a listener serves, and to how many.
+/// The router that a listener serves, and its places.
 pub(super) struct Offer {
     pub(super) router: Router,
-    /// What is answered where there is no room.
+    /// The answer where there is no room.
     pub(super) full: Router,
     pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub(super) places: Places,
@@ -90,7 +91,7 @@ pub(super) struct Offer {
     pub(super) stop: Stop,
 }
 
-/// Serves every connection until told to stop, and then until what is under way is done or cut off.
+/// Serves every connection until the order to stop, and then until what is under way is done or cut off.
 pub(super) async fn serve(listener: TcpListener, offer: Offer) {
     let connections = Arc::new(Connections::new(offer.numbers.clone()));
     let sweeper = Arc::clone(&connections);
@@ -151,7 +152,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Whether it went wrong for one caller, and for none after.
+/// Returns whether an error concerns one caller, and no later one.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
 
@@ -174,7 +175,7 @@ fn say(error: &io::Error, said: &mut Option<Instant>) {
     }
 }
 
-/// What is needed to serve a connection.
+/// The parts that are needed to serve a connection.
 struct Taking {
     builder: Builder<TokioExecutor>,
     refusals: Arc<Semaphore>,
@@ -183,8 +184,8 @@ struct Taking {
 }
 
 impl Taking {
-    /// Serves a new connection. Where there is no room, the one that is idle for longest makes some; where
-    /// none is, the new one is told so.
+    /// Serves a new connection. Where there is no room, the one that is idle for longest makes some; where no
+    /// connection is idle, the new one gets an answer that says so.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let from = (stream, peer);
         let mut place = self.offer.places.take();
@@ -228,7 +229,7 @@ impl Taking {
     }
 }
 
-/// One connection.
+/// A connection that is served.
 struct One {
     builder: Builder<TokioExecutor>,
     service: Tracked,
@@ -258,7 +259,7 @@ impl One {
         }
     }
 
-    /// Answers what is asked on a connection, until it ends or is told to.
+    /// Answers what is asked on a connection, until it ends or is to end.
     async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Self { builder, service, connection, mut stage } = self;
         let io = Watched::new(stream, connection.clone());

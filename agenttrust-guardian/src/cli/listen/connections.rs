@@ -10,28 +10,28 @@ use tokio::sync::Notify;
 
 use crate::metrics::ConnectionNumbers;
 
-/// How long a new connection may say nothing, and how long the head of a request may take from its first byte.
+/// The time that a new connection may say nothing, and that the head of a request may take from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a connection may rest between two requests: longer than clients keep those that they do not use.
+/// The time that a connection may rest between two requests: longer than clients keep those that they do not use.
 const REST: Duration = Duration::from_secs(120);
-/// How long a connection that should end may take to do so by itself.
+/// The time that a connection that should end may take to do so by itself.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The longest head that is read.
 pub(super) const HEAD_MOST: usize = 64 << 10;
-/// While the unfinished heads of all connections are more than this together ...
+/// The bytes that the unfinished heads of all connections may have together ...
 const HEADS_MOST: usize = 32 << 20;
 /// ... one of more than this is given up.
 const HEAD_FAIR: usize = 16 << 10;
-/// Up to here, what comes between two requests is no head: on HTTP/2 pings and the like, on HTTP/1 what is
-/// left of a head or of chunks whose length was estimated.
+/// The bytes between two requests up to which they are no head: on HTTP/2 pings and the like, on HTTP/1 what is left
+/// of a head or of chunks whose length was estimated.
 const SMALL_TALK: usize = 4 << 10;
 const LEFT_OVER: usize = 512;
-/// In so long a caller must have taken so many bytes of an answer that it is slow to read.
+/// The time in which a caller must have taken so many bytes of an answer that it is slow to read.
 const STALL: Duration = Duration::from_secs(30);
 const TAKEN: usize = 32 << 10;
-/// After so long without a byte taken, a caller that does not read its answers makes room like one that rests.
+/// The time without a byte taken after which a caller that does not read its answers makes room like one that rests.
 const UNREAD: Duration = Duration::from_secs(3);
-/// How many connections are looked out at once to make room.
+/// The number of connections that are looked out at once to make room.
 const LOOKED_OUT: usize = 256;
 
 /// Every connection of one listener.
@@ -46,11 +46,11 @@ pub(super) struct Connections {
 struct Open {
     next: u64,
     all: HashMap<u64, Arc<Connection>>,
-    /// Those that make room next, with since when they had been idle.
+    /// The connections that make room next, with since when they had been idle.
     idle: VecDeque<(Arc<Connection>, Instant)>,
 }
 
-/// How a connection is told to end.
+/// The way in which a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// After what is under way.
@@ -58,7 +58,7 @@ pub(super) enum End {
     Now,
 }
 
-/// One connection. Whoever serves it holds it.
+/// A connection, held by the task that serves it.
 #[derive(Debug)]
 pub(super) struct Connection {
     doing: Mutex<Doing>,
@@ -76,29 +76,29 @@ struct Doing {
     /// Whether it ever asked for anything.
     asked: bool,
     http2: bool,
-    /// Since when it is idle, or its unfinished head is there.
+    /// The time since when it is idle, or its unfinished head is there.
     since: Instant,
     /// Bytes read that belong to no request yet.
     unread: usize,
-    /// How many of those are in the sum of all connections.
+    /// The number of those bytes that are in the sum of all connections.
     counted: usize,
-    /// Since when its caller is slow to read, and how much was taken since.
+    /// The time since when its caller is slow to read, and the bytes that were taken since.
     stalled: Option<(Instant, usize)>,
-    /// How many answers on HTTP/2 are there and not taken: its windows hold them back, and the socket knows
+    /// The number of answers on HTTP/2 that are there and not taken: its windows hold them back, and the socket knows
     /// nothing of it.
     held_back: u32,
-    /// Since when none of them was taken.
+    /// The time since when none of them was taken.
     held_since: Instant,
     end: Option<(End, Instant)>,
 }
 
 impl Doing {
-    /// Whether a head is on the way.
+    /// Returns whether a head is on the way.
     fn in_head(&self) -> bool {
         self.unread > if self.http2 { SMALL_TALK } else { 0 }
     }
 
-    /// Whether it has been at this for too long.
+    /// Returns whether it has been at this for too long.
     fn is_overdue(&mut self, now: Instant) -> bool {
         if let Some((since, taken)) = &mut self.stalled
             && now.saturating_duration_since(*since) > STALL
@@ -115,7 +115,7 @@ impl Doing {
         self.busy == 0 && now.saturating_duration_since(self.since) > most
     }
 
-    /// How it ends, if it must.
+    /// Returns how it ends, if it must.
     fn outcome(&mut self, now: Instant) -> Option<End> {
         if let Some((end, since)) = self.end {
             let over = self.busy == 0 && now.saturating_duration_since(since) > GOODBYE;
@@ -129,7 +129,7 @@ impl Doing {
         Some(if rests && self.stalled.is_none() { End::Gently } else { End::Now })
     }
 
-    /// Since when it does nothing that another connection would have to wait for.
+    /// Returns since when it does nothing that another connection would have to wait for.
     fn rests_since(&self, now: Instant) -> Option<Instant> {
         if self.busy == 0 {
             return Some(self.since);
@@ -155,7 +155,7 @@ impl Connections {
         Self { open: Mutex::default(), unfinished: AtomicUsize::new(0), numbers }
     }
 
-    /// A new connection; one that has no place is only told so.
+    /// Returns a new connection; one that has no place only gets an answer that says so.
     pub(super) fn register(self: &Arc<Self>, placed: bool) -> Handle {
         let doing = Doing {
             busy: 0,
@@ -215,7 +215,7 @@ impl Connections {
         }
     }
 
-    /// How many are open.
+    /// Returns how many are open.
     pub(super) fn count(&self) -> usize {
         self.lock().all.len()
     }
@@ -254,7 +254,7 @@ impl Connection {
         self.doing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is told to end.
+    /// Waits until the connection is to end.
     pub(super) async fn told(&self) -> End {
         loop {
             self.told.notified().await;
@@ -277,12 +277,12 @@ struct Held {
 }
 
 impl Handle {
-    /// Waits until it is told to end.
+    /// Waits until the connection is to end.
     pub(super) async fn told(&self) -> End {
         self.0.connection.told().await
     }
 
-    /// So many bytes were read. `false` where an unfinished head is given up for them.
+    /// Counts bytes that were read. `false` where an unfinished head is given up for them.
     pub(super) fn record_read(&self, bytes: usize) -> bool {
         let mut doing = self.0.connection.lock();
         // What is left of a request that was answered is read away, and begins no other one.
@@ -301,7 +301,7 @@ impl Handle {
         all <= HEADS_MOST || doing.unread <= HEAD_FAIR
     }
 
-    /// A request begins whose head took so many bytes, and whose body says that it takes so many.
+    /// Begins a request whose head took so many bytes, and whose body says that it takes so many.
     pub(super) fn request(&self, http2: bool, head: usize, body: usize) -> Request {
         let mut doing = self.0.connection.lock();
         doing.busy += 1;
@@ -313,7 +313,7 @@ impl Handle {
         Request { of: self.clone(), body }
     }
 
-    /// So many bytes were written; nothing, where the caller takes none at the moment.
+    /// Counts bytes that were written; nothing, where the caller takes none at the moment.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
         let mut doing = self.0.connection.lock();
         match (bytes, &mut doing.stalled) {
@@ -323,7 +323,7 @@ impl Handle {
         }
     }
 
-    /// Everything that was written is taken.
+    /// Notes that everything that was written is taken.
     pub(super) fn flushed(&self) {
         self.0.connection.lock().stalled = None;
     }
@@ -334,13 +334,13 @@ impl Handle {
 pub(super) struct Arriving(Handle);
 
 impl Arriving {
-    /// It begins to arrive.
+    /// Begins to count a request as it arrives.
     pub(super) fn new(of: Handle) -> Self {
         of.0.connection.lock().arriving += 1;
         Self(of)
     }
 
-    /// So many of the bytes that were read belong to it.
+    /// Counts bytes of those that were read as the request's.
     pub(super) fn took(&self, bytes: usize) {
         let mut doing = self.0.0.connection.lock();
         doing.unread = doing.unread.saturating_sub(bytes);
@@ -362,14 +362,14 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    /// An answer is there.
+    /// Begins to count an answer that is there.
     pub(super) fn new(of: Handle) -> Self {
         let mut taking = Self { of, held_back: false };
         taking.set(true);
         taking
     }
 
-    /// A piece of it was taken, and the next one is there or not yet.
+    /// Notes that a piece of the answer was taken, and whether the next one is there yet.
     pub(super) fn set(&mut self, held_back: bool) {
         let mut doing = self.of.0.connection.lock();
         doing.held_since = Instant::now();
@@ -415,7 +415,7 @@ impl Drop for Held {
 #[derive(Debug)]
 pub(super) struct Request {
     of: Handle,
-    /// How long its body said that it is; 0 where it did not.
+    /// The length of its body as it said it; 0 where it did not.
     body: usize,
 }
 

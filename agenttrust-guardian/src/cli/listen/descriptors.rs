@@ -4,15 +4,15 @@ use crate::domain::GuardianError;
 
 /// Connections at most, unless the settings say otherwise.
 const MOST: usize = 10_000;
-/// More than any machine has.
+/// A number of descriptors that is larger than any machine has.
 const ABSURD: usize = 1_000_000;
-/// Descriptors kept for the database, files and calls that leave, and for connections that are told that there
+/// Descriptors kept for the database, files and calls that leave, and for connections that are refused because there
 /// is no room.
 const RESERVE: usize = 128;
 /// Connections that a process has at least, however few descriptors it may open.
 const LEAST: usize = 16;
 
-/// How many connections there may be: as many as `told`, or as the process has room for.
+/// Returns how many connections there may be: as many as `told` says, or as the process has room for.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ fn most(told: Option<usize>, descriptors: usize) -> Result<usize, GuardianError>
     Ok(told)
 }
 
-/// How many descriptors this process may open, after it was allowed as many as it can be.
+/// Returns how many descriptors this process may open, after it was allowed as many as it can be.
 #[cfg(unix)]
 fn raised() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -66,7 +66,7 @@ fn raised() -> usize {
     MOST + RESERVE
 }
 
-/// Whether an error says that there are no more descriptors, here or on the machine.
+/// Returns whether an error says that there are no more descriptors, here or on the machine.
 pub(super) fn are_used_up(error: &std::io::Error) -> bool {
     #[cfg(unix)]
     {

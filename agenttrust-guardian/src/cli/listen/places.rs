@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections there may be.
+/// The places for connections.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Places {
     free: Arc<Semaphore>,
@@ -16,7 +16,7 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(most)), most: Arc::new(Mutex::new(most)) }
     }
 
-    /// Has so many of them from now on. Those that are taken and are too many go as they are given back.
+    /// Sets the number of places from now on. Those that are taken and are too many go as they are given back.
     pub(in crate::cli) fn set(&self, most: usize) {
         let mut before = self.most.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = before.saturating_sub(most);

@@ -16,7 +16,7 @@ use tower::Service;
 use super::connections::{self, Arriving, Handle, Taking};
 use crate::domain::Peer;
 
-/// Answers requests of one connection.
+/// A service that answers requests of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
     router: Router,
@@ -62,7 +62,7 @@ impl hyper::service::Service<Request<Incoming>> for Tracked {
     }
 }
 
-/// How many bytes the head of a request took, as HTTP/1 writes it.
+/// Returns how many bytes the head of a request took, as HTTP/1 writes it.
 fn head(request: &Request<Incoming>) -> usize {
     let path = request.uri().path_and_query().map_or(1, |path| path.as_str().len());
     let line = request.method().as_str().len() + path + " HTTP/1.1\r\n\r\n".len() + 1;
@@ -75,7 +75,8 @@ fn head(request: &Request<Incoming>) -> usize {
 #[derive(Debug)]
 struct Asked {
     body: Incoming,
-    /// It is one on HTTP/1 that does not say how long it is: what was read of it is known by what is taken.
+    /// Whether it is a request on HTTP/1 that does not say how long it is: what was read of it is known by what is
+    /// taken.
     in_chunks: bool,
     arriving: Arriving,
 }
@@ -111,7 +112,7 @@ impl HttpBody for Asked {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    /// On HTTP/2, where an answer may wait for its caller out of sight of the socket.
+    /// The answer on HTTP/2, where it may wait for its caller out of sight of the socket.
     taking: Option<Taking>,
     _under_way: connections::Request,
 }

@@ -11,9 +11,9 @@ use tokio::time::Sleep;
 
 use super::connections::Handle;
 
-/// How long a closed connection is read on, so that a client that is still sending gets to see the last answer.
+/// The time that a closed connection is read on, so that a client that is still sending gets to see the last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// How much is read for that.
+/// The bytes that are read for that.
 const LINGER_MOST: usize = 2 << 20;
 
 /// A stream whose bytes are counted.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Writes to standard error.
+/// A writer to standard error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OneLine {
     /// Whether events come with escapes that colour them; those in fields are written out already.
@@ -32,7 +32,7 @@ impl Write for OneLine {
     }
 }
 
-/// The event with everything in it written out that could end its line, or drive a terminal.
+/// Returns the event with everything in it written out that could end its line, or drive a terminal.
 fn one_line(event: &str, coloured: bool) -> String {
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
     let mut line = String::with_capacity(event.len());

@@ -10,12 +10,12 @@ use crate::cli::out::{harmless, harmless_json};
 /// The members of a definition, in the order in which they are read.
 const MEMBERS: [&str; 6] =
     ["name", "title", "description", "annotations", "inputSchema", "outputSchema"];
-/// How many lines that are the same are shown around one that is not.
+/// The number of lines that are the same that are shown around one that is not.
 const AROUND: usize = 3;
-/// How many pairs of lines are compared. Beyond that, all of the one go and all of the other come.
+/// The number of pairs of lines that are compared. Beyond that, all of the one go and all of the other come.
 const COMPARED_MOST: usize = 4_000_000;
 
-/// A definition, as lines that may be printed.
+/// Returns a definition, as lines that may be printed.
 pub(super) fn lines(definition: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for member in MEMBERS {
@@ -37,7 +37,7 @@ pub(super) fn lines(definition: &Value) -> Vec<String> {
     lines
 }
 
-/// What becomes of a line.
+/// The fate of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Becomes {
     Same,
@@ -55,7 +55,7 @@ impl Becomes {
     }
 }
 
-/// The lines of both: behind `-` those that go, behind `+` those that come, and a few of those around.
+/// Returns the lines of both: behind `-` those that go, behind `+` those that come, and a few of those around.
 pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (lines(before), lines(after));
     let all = compared(&before, &after);
@@ -94,7 +94,7 @@ fn compared<'a>(before: &'a [String], after: &'a [String]) -> Vec<(Becomes, &'a 
     all
 }
 
-/// The longest common lines stay; of two ways the one that lets go first.
+/// Returns the longest common lines stay; of two ways the one that lets go first.
 fn middle<'a>(before: &'a [String], after: &'a [String]) -> Vec<(Becomes, &'a str)> {
     let (rows, columns) = (before.len() + 1, after.len() + 1);
     let gone = |line: &'a String| (Becomes::Gone, line.as_str());

@@ -14,7 +14,7 @@ use clap::Subcommand;
 use crate::cli::remote::Remote;
 use crate::domain::GuardianError;
 
-/// What `agenttrust mcp` is told.
+/// The arguments of `agenttrust mcp`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Mcp {
     /// Register an MCP server, and print where to point MCP clients at
@@ -33,7 +33,7 @@ pub(super) enum Mcp {
     Tools {
         /// The id of the server, mcp_…, or its name
         server: String,
-        /// One of its tools, to show all that is pinned of it
+        /// A tool of the server, to show all that is pinned of it
         tool: Option<String>,
         #[command(flatten)]
         remote: Remote,
@@ -74,7 +74,7 @@ pub(super) enum Mcp {
 }
 
 impl Mcp {
-    /// What is logged, unless the environment says.
+    /// Returns what is logged, unless the environment says.
     pub(super) fn log(&self) -> &'static str {
         match self {
             #[cfg(unix)]

@@ -4,10 +4,10 @@ mod asked;
 mod call;
 mod child;
 mod desk;
-mod flight;
 mod garbled;
 mod heard;
 mod lines;
+mod pending;
 mod pins;
 mod relay;
 mod sees;
@@ -51,13 +51,13 @@ Examples:
 
 /// The longest that a held call may wait: clients give up sooner.
 const HOLD_MOST: Duration = Duration::from_secs(3_600);
-/// How long a server may take to end once its input has ended, before it is asked to: clients give it two seconds, and
-/// this program with it.
+/// The time that a server may take to end once its input has ended, before it is asked to: clients give it two
+/// seconds, and this program with it.
 const GRACE: Duration = Duration::from_millis(1_500);
-/// How long the last lines may take to pass.
+/// The time that the last lines may take to pass.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// What `agenttrust mcp run` is told.
+/// The arguments of `agenttrust mcp run`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Run {
     /// The name of the server: its tools are checked as NAME/TOOL [default: the name of the command, unless that is
@@ -117,7 +117,7 @@ impl Run {
         ended.map(ExitCode::from)
     }
 
-    /// What the server is called.
+    /// Returns what the server is called.
     fn name(&self) -> Result<String, GuardianError> {
         let command = self.command.first().and_then(|program| Path::new(program).file_stem());
         let name = self.server.clone().or_else(|| command?.to_str().map(str::to_owned));
@@ -130,12 +130,12 @@ impl Run {
     }
 }
 
-/// What ends first.
+/// The part that ends first.
 enum First {
-    /// This program is told to.
+    /// The program got a signal to end.
     Told,
     Client,
-    /// What the server writes, or what anyone can look at of it.
+    /// The output of the server, or the look at it.
     Output(Result<(), Stop>),
     Server(u8),
 }
@@ -149,7 +149,7 @@ async fn carry(
     let output = child.take_output();
     let input = tokio::spawn(from_client(Arc::clone(relay), client));
     let mut output = tokio::spawn(hear_server(Arc::clone(relay), output));
-    let mut told = pin!(stop::signal_or_hangup());
+    let mut told = pin!(stop::signal_or_sighup());
     let sides = select(select(input, &mut output), &mut child.ended);
     let first = match select(told.as_mut(), sides).await {
         Either::Left(_) => First::Told,
@@ -159,7 +159,7 @@ async fn carry(
         }
         Either::Right((Either::Right((code, _)), _)) => First::Server(code.unwrap_or(FAILED)),
     };
-    relay.hurry();
+    relay.begin_shutdown();
     let code = match first {
         First::Told => child.is_ended().await,
         First::Output(Err(Stop::Unreadable)) => return Err(unreadable()),
@@ -177,7 +177,7 @@ async fn carry(
     Ok(code)
 }
 
-/// Waits for the end of the server; none where this program is told to stop meanwhile.
+/// Waits for the end of the server; `None` where this program is to stop meanwhile.
 async fn in_time(child: &mut Child, told: impl Future<Output = ()> + Unpin) -> Option<u8> {
     match select(pin!(child.ends(GRACE)), told).await {
         Either::Left((code, _)) => Some(code),
@@ -195,7 +195,7 @@ async fn from_client(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) {
         }
     }
     // What was sent before the end is done, unless it waits for a person.
-    relay.hurry();
+    relay.begin_shutdown();
     while calls.join_next().await.is_some() {}
     relay.to_server.close().await;
 }

@@ -18,9 +18,9 @@ use crate::domain::GuardianError;
 pub(in crate::cli) struct New {
     /// Its name, which the names of its tools begin with, as in NAME/tool
     name: String,
-    /// Where it is: https, at a public address, unless the Guardian was started with --allow-outbound
+    /// The URL of the server: https, at a public address, unless the Guardian was started with --allow-outbound
     url: String,
-    /// What it offers, for people; may be given several times
+    /// The capabilities that it offers, for people; may be given several times
     #[arg(long = "capability", value_name = "WORDS")]
     capabilities: Vec<String>,
     /// Send it what this file holds as Authorization, such as "Bearer …"; - reads standard input
@@ -42,7 +42,7 @@ impl fmt::Debug for New {
 }
 
 impl New {
-    /// What is to be sent as Authorization, from where it was said to be.
+    /// Returns what is to be sent as Authorization, from where it was said to be.
     fn authorization(&self) -> Result<Option<McpAuthorization>, GuardianError> {
         if self.authorization.is_some() {
             return Err(GuardianError::Invalid(
@@ -81,7 +81,7 @@ impl New {
     }
 }
 
-/// Where MCP clients call a server through the Guardian.
+/// Returns where MCP clients call a server through the Guardian.
 fn address(client: &AgentTrustClient, server: &McpServer) -> String {
     format!("{}/mcp/{}", client.base_url(), server.id)
 }
@@ -115,7 +115,7 @@ pub(super) async fn list(remote: &Remote) -> Result<(), GuardianError> {
     out::table(["NAME", "BEHIND IT", "POINT MCP CLIENTS AT", "TOOLS CHANGED"], &rows)
 }
 
-/// The server that is meant: by its id, or by its name.
+/// Returns the server that is meant: by its id, or by its name.
 pub(super) async fn find(
     client: &AgentTrustClient,
     said: &str,

@@ -25,11 +25,11 @@ use serde::{Deserialize, Deserializer};
 use crate::cli::out::say;
 use crate::domain::file::read_text_at_most;
 use crate::domain::{DEFAULT_ORG, GuardianError};
-use crate::manifest::Known;
+use crate::manifest::ToolFacts;
 use crate::policy;
 use crate::policy::{AuthorizationRequest, DelegationFacts, PolicySet, Verdict};
 
-/// How long a file of cases is at most, in bytes.
+/// The largest length of a file of cases, in bytes.
 const FILE_MOST_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Deserialize)]
@@ -38,7 +38,7 @@ struct Cases {
     case: Vec<Case>,
 }
 
-/// One call, and what is to come of it. What is left out is as it is for a plain agent that names no
+/// A call, and what is to come of it. What is left out is as it is for a plain agent that names no
 /// session.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +72,7 @@ struct Case {
     #[serde(default)]
     scopes: Vec<String>,
     input_chars: Option<u64>,
-    /// In seconds since 1970.
+    /// The time of the call, in seconds since 1970.
     #[serde(default)]
     now: i64,
     expect: Expect,
@@ -86,7 +86,7 @@ struct Expect {
     policies: Option<Vec<String>>,
     /// A part of the reason.
     reason: Option<String>,
-    /// How many approvers it takes.
+    /// The number of approvers that it takes.
     quorum: Option<u32>,
 }
 
@@ -139,7 +139,7 @@ pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianEr
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A share from 0 to 1; policies see percent, which is easily mistaken for it.
+/// Returns a share from 0 to 1; policies see percent, which is easily mistaken for it.
 fn share<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     let share = f64::deserialize(from)?;
     match (0.0..=1.0).contains(&share) {
@@ -152,7 +152,7 @@ fn share<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
 
 impl Case {
     fn decide(&self, set: &PolicySet) -> Verdict {
-        let named = Known::default().classify(&self.tool, &self.agent, self.effect);
+        let named = ToolFacts::default().classify(&self.tool, &self.agent, self.effect);
         set.decide(&AuthorizationRequest {
             org: &self.org,
             agent_id: &self.agent,
@@ -176,7 +176,7 @@ impl Case {
 }
 
 impl Expect {
-    /// What, as expected, as it is.
+    /// Returns what, as expected, as it is.
     fn differences(&self, verdict: &Verdict) -> Vec<(&'static str, String, String)> {
         let mut differences = Vec::new();
         let decision = match self.decision {

@@ -15,7 +15,7 @@ use crate::cli::out::say;
 use crate::domain::GuardianError;
 use crate::policy::{AuthorizationRequest, DelegationFacts, PolicySet};
 
-/// What the body of a row tells of its check.
+/// The facts that the body of a row has of its check.
 #[derive(Debug, Deserialize)]
 struct Recorded {
     check_id: String,
@@ -26,14 +26,14 @@ struct Recorded {
     session_mode: SessionMode,
     scopes: Vec<String>,
     input_chars: Option<u64>,
-    /// What the policies said then.
+    /// The verdict of the policies at that time.
     verdict: String,
-    /// Those that decided, if it was they.
+    /// The policies that decided, if it was they.
     policies: Vec<String>,
     facts: Told,
 }
 
-/// What else the policies were told: lists by the rows that have them, in rows of today.
+/// The further facts that the policies saw: lists by the rows that have them, in rows of today.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Told {
@@ -72,13 +72,13 @@ struct FactsOfDelegation {
 
 /// The rows of facts that a log has up to here, by their digests.
 #[derive(Debug, Default)]
-struct Known {
+struct FactsByDigest {
     agents: HashMap<String, AgentFacts>,
     ceilings: HashMap<String, Vec<String>>,
     delegations: HashMap<String, DelegationFacts>,
 }
 
-impl Known {
+impl FactsByDigest {
     fn learn(&mut self, entry: &Entry) {
         let Some(digest) = entry.body.get("digest").and_then(serde_json::Value::as_str) else {
             return;
@@ -112,7 +112,7 @@ pub(super) async fn replay(
     let mut counts = Counts::default();
     let of = db.clone();
     for log in read_log(async move { audit::logs(&of).await }).await? {
-        let (mut after, mut known) = (0, Known::default());
+        let (mut after, mut recorded_facts) = (0, FactsByDigest::default());
         loop {
             let (db, log) = (db.clone(), log.clone());
             let page = read_log(async move { audit::list(&db, &log, after, MAX_PAGE, None).await })
@@ -121,8 +121,8 @@ pub(super) async fn replay(
             after = last.seq;
             for entry in &page {
                 match entry.kind.as_str() {
-                    "facts" => known.learn(entry),
-                    "decision" => weigh(set, entry, &known, &mut counts)?,
+                    "facts" => recorded_facts.learn(entry),
+                    "decision" => weigh(set, entry, &recorded_facts, &mut counts)?,
                     _ => {}
                 }
             }
@@ -149,7 +149,7 @@ async fn read_log<T: Send + 'static>(
 fn weigh(
     set: &PolicySet,
     entry: &Entry,
-    known: &Known,
+    recorded_facts: &FactsByDigest,
     counts: &mut Counts,
 ) -> Result<(), GuardianError> {
     // A row says `null` where the policies were not asked, and nothing where it is older than that.
@@ -163,7 +163,7 @@ fn weigh(
         return Ok(());
     };
     // The row that it refers to may have been let go.
-    let Some(facts) = recorded.facts(&entry.org_id, agent_id, known) else {
+    let Some(facts) = recorded.facts(&entry.org_id, agent_id, recorded_facts) else {
         counts.untold += 1;
         return Ok(());
     };
@@ -192,19 +192,19 @@ impl Recorded {
         &'a self,
         org: &'a str,
         agent_id: &'a str,
-        known: &'a Known,
+        recorded_facts: &'a FactsByDigest,
     ) -> Option<AuthorizationRequest<'a>> {
         let mut delegation = None;
         let (agent, ceiling, session_source, now) = match &self.facts {
             Told::ByReference { agent, ceiling, delegation: acts_under, session_source, now } => {
                 if let Some(digest) = acts_under {
-                    delegation = Some(known.delegations.get(digest)?);
+                    delegation = Some(recorded_facts.delegations.get(digest)?);
                 }
                 let ceiling = match ceiling {
-                    Some(ceiling) => known.ceilings.get(ceiling)?.as_slice(),
+                    Some(ceiling) => recorded_facts.ceilings.get(ceiling)?.as_slice(),
                     None => &[],
                 };
-                (known.agents.get(agent)?, ceiling, session_source, now)
+                (recorded_facts.agents.get(agent)?, ceiling, session_source, now)
             }
             Told::Whole { agent, ceiling, session_source, now } => {
                 (agent, ceiling.as_slice(), session_source, now)

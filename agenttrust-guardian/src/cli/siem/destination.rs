@@ -23,7 +23,7 @@ use crate::domain::ids::DESTINATION_PREFIX;
 /// The longest that an event waits for others.
 const FLUSH_MOST: Duration = Duration::from_secs(3_600);
 
-/// How a destination is sent what.
+/// The settings by which events are sent to a destination.
 #[derive(Debug, Args)]
 struct How {
     /// Send so many events at once, 1 to 1000
@@ -72,10 +72,10 @@ impl How {
 pub(in crate::cli) struct New {
     /// A name for people
     name: String,
-    /// What receives: splunk, datadog, elastic, webhook, syslog or file
+    /// The kind of receiver: splunk, datadog, elastic, webhook, syslog or file
     #[arg(long = "type", value_name = "TYPE")]
     kind: String,
-    /// Where: https, at a public address unless the Guardian was started with --allow-outbound; for syslog
+    /// The URL: https, at a public address unless the Guardian was started with --allow-outbound; for syslog
     /// syslog+tls://HOST:6514 or syslog+tcp://HOST:601; for a file file:///PATH, in a folder that --siem-files opened
     #[arg(long, value_name = "URL")]
     url: String,
@@ -83,9 +83,9 @@ pub(in crate::cli) struct New {
     how: How,
 }
 
-/// What a destination is to be.
+/// The arguments of an update of a destination.
 #[derive(Args)]
-pub(in crate::cli) struct Change {
+pub(in crate::cli) struct DestinationUpdateArgs {
     /// The id of the destination, dst_…, or its name
     destination: String,
     /// Give it this name
@@ -108,9 +108,11 @@ impl fmt::Debug for New {
     }
 }
 
-impl fmt::Debug for Change {
+impl fmt::Debug for DestinationUpdateArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Change").field("destination", &self.destination).finish_non_exhaustive()
+        f.debug_struct("DestinationUpdateArgs")
+            .field("destination", &self.destination)
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,7 +130,7 @@ impl New {
             filter_event_types: self.how.events(),
         };
         let made = client.streaming().create_with(&request, &options).await.map_err(failed)?;
-        made::note(&client, &made, request.auth_token.is_some()).await;
+        made::warn_of_gaps(&client, &made, request.auth_token.is_some()).await;
         if remote.json {
             return out::json(&made);
         }
@@ -138,7 +140,7 @@ impl New {
     }
 }
 
-impl Change {
+impl DestinationUpdateArgs {
     pub(super) async fn run(self, remote: &Remote) -> Result<(), GuardianError> {
         let client = remote.client()?;
         let options = self.how.options();
@@ -204,7 +206,7 @@ pub(super) async fn list(remote: &Remote) -> Result<(), GuardianError> {
     out::table(["DESTINATION", "NAME", "TYPE", "WHERE", "STANDS", "BEHIND"], &rows)
 }
 
-/// How it stands, in a word or two.
+/// Returns how it stands, in a word or two.
 fn standing(destination: &SiemDestination) -> String {
     match (destination.is_active, destination.failing_since) {
         (false, _) => "paused".to_owned(),
@@ -213,7 +215,7 @@ fn standing(destination: &SiemDestination) -> String {
     }
 }
 
-/// How old the oldest event is that it is owed.
+/// Returns how old the oldest event is that it is owed.
 fn behind(destination: &SiemDestination) -> String {
     destination
         .lag_seconds
@@ -221,7 +223,7 @@ fn behind(destination: &SiemDestination) -> String {
         .unwrap_or_default()
 }
 
-/// The destination that is meant: by its id, or by its name where only one has it.
+/// Returns the destination that is meant: by its id, or by its name where only one has it.
 pub(super) async fn find(
     client: &AgentTrustClient,
     said: &str,

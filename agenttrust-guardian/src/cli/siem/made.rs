@@ -5,8 +5,12 @@ use agenttrust::model::SiemDestination;
 
 use crate::cli::out::harmless;
 
-/// Says what its maker may not have meant. It is made all the same.
-pub(super) async fn note(client: &AgentTrustClient, made: &SiemDestination, has_token: bool) {
+/// Warns of what a new destination lacks that its maker may not have meant. It is made all the same.
+pub(super) async fn warn_of_gaps(
+    client: &AgentTrustClient,
+    made: &SiemDestination,
+    has_token: bool,
+) {
     let id = harmless(&made.id);
     if let Some(lacks) = lacks(&made.destination_type).filter(|_| !has_token) {
         eprintln!("note: {lacks}; give one with `agenttrust siem update {id} --token-file FILE`");
@@ -22,7 +26,7 @@ pub(super) async fn note(client: &AgentTrustClient, made: &SiemDestination, has_
     }
 }
 
-/// What one of this type lacks without a token.
+/// Returns what one of this type lacks without a token.
 fn lacks(kind: &str) -> Option<&'static str> {
     match kind {
         "webhook" => Some(

@@ -22,7 +22,7 @@ Examples:
   agenttrust siem test prod
       Send one event for trial, now, and say what the receiver said.";
 
-/// What `agenttrust siem` is told.
+/// The arguments of `agenttrust siem`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum Siem {
@@ -48,7 +48,7 @@ pub(super) enum Siem {
     /// Change a destination; what is not said stays as it is
     Update {
         #[command(flatten)]
-        change: Box<destination::Change>,
+        change: Box<destination::DestinationUpdateArgs>,
         #[command(flatten)]
         remote: Remote,
     },

@@ -36,7 +36,7 @@ pub(super) async fn test(said: &str, remote: &Remote) -> Result<ExitCode, Guardi
     Ok(if told.success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Which page of what was sent.
+/// The page of what was sent.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Records {
     /// The id of the destination, dst_…, or its name
@@ -116,7 +116,7 @@ fn note_next(next: Option<String>) {
     }
 }
 
-/// What is to be sent once more.
+/// The events that are to be sent once more.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Again {
     /// The id of the destination, dst_…, or its name

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::given;
 use crate::domain::GuardianError;
 
-/// Where the token is.
+/// The place of the token.
 #[derive(Args)]
 pub(in crate::cli) struct Token {
     /// The token by which the receiver lets in is what this file holds; - reads standard input. Of a webhook, the
@@ -31,7 +31,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// The token itself, where it was said to be; `None` where that was not said.
+    /// Returns the token itself; `None` where no place for it was named.
     pub(super) fn read(&self) -> Result<Option<String>, GuardianError> {
         if self.token.is_some() {
             return Err(GuardianError::Invalid(

@@ -14,7 +14,7 @@ const OPTIONS: [(&str, &str); 6] = [
     ("flush_interval_seconds", "--flush"),
     ("filter_event_types", "--event"),
 ];
-/// Those that are words of every day, and are meant at the beginning alone.
+/// The words of every day among them, which are meant at the beginning alone.
 const FIRST_WORDS: [&str; 3] = ["limit", "before", "since"];
 
 /// Says what the Guardian said, with the option that is meant.

@@ -12,17 +12,17 @@ use super::super::remote::{Remote, failed};
 use super::{TEXTS, said, tell};
 use crate::domain::{GuardianError, duration};
 
-/// What `agenttrust tasks inbox` is told.
+/// The arguments of `agenttrust tasks inbox`.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Inbox {
     /// Fetch the next task of an agent, and print what is asked and the lease that it is ended by
     Next {
         /// The agent: its id, or its name where only one has it
         agent: String,
-        /// How long to wait for one, such as 30s or 10m; not at all where nothing is said
+        /// The time to wait for a task, such as 30s or 10m; by default no time
         #[arg(long, value_name = "DURATION", value_parser = span)]
         wait: Option<Duration>,
-        /// How long to have it for, such as 5m; then it is there for the next one that asks
+        /// The time to have it for, such as 5m; then the next worker that asks can get it
         #[arg(long, value_name = "DURATION", value_parser = span)]
         lease: Option<Duration>,
         #[command(flatten)]
@@ -32,7 +32,7 @@ pub(in crate::cli) enum Inbox {
     Complete {
         #[command(flatten)]
         leased: Leased,
-        /// What came of it; - reads it from standard input
+        /// The result of the task; - reads it from standard input
         text: String,
         #[command(flatten)]
         remote: Remote,
@@ -41,7 +41,7 @@ pub(in crate::cli) enum Inbox {
     Fail {
         #[command(flatten)]
         leased: Leased,
-        /// Why not, for the one that asked; - reads it from standard input
+        /// The reason, for the agent that asked; - reads it from standard input
         reason: String,
         #[command(flatten)]
         remote: Remote,
@@ -78,7 +78,7 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 impl Leased {
-    /// The inbox, and the lease on a task in it.
+    /// Returns the inbox, and the lease on a task in it.
     async fn open(&self, remote: &Remote) -> Result<(client::Inbox, TaskLease), GuardianError> {
         let client = remote.client()?;
         let inbox = client.inbox(&id_of(&client, &self.agent).await?);

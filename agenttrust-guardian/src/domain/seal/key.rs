@@ -14,7 +14,7 @@ use super::super::file::{ReadError, is_open_to_others, read_text_of, write_once}
 use super::super::{GuardianError, Secret};
 use super::NONCE_BYTES;
 
-/// How many keys there may be at once: one, and those that were one before it.
+/// The number of keys there may be at once: the one that seals, and those that did before it.
 const KEYS_MOST: usize = 16;
 /// A file of keys is smaller than this; a larger one is something else.
 const FILE_MOST: u64 = 4 << 10;
@@ -39,17 +39,17 @@ pub(crate) enum InvalidKeys {
     Guessable(usize),
 }
 
-/// One key.
+/// A key that seals secrets.
 #[derive(Clone)]
 pub(crate) struct SealKey {
     id: String,
     cipher: XChaCha20Poly1305,
-    /// Makes the nonce of what is sealed alike each time.
+    /// The hash that makes the nonce of what is sealed alike each time.
     nonces: Hmac<Sha256>,
 }
 
 impl SealKey {
-    /// The key that these bytes are.
+    /// Returns the key that these bytes are.
     pub(crate) fn new(bytes: &[u8; 32]) -> Self {
         // By its id a key is found, and nothing is learnt of it.
         let mut hash = Sha256::new_with_prefix(b"agenttrust seal key");
@@ -67,7 +67,7 @@ impl SealKey {
         Self { id, cipher: XChaCha20Poly1305::new(bytes.into()), nonces }
     }
 
-    /// One that ends with this Guardian.
+    /// Creates one that ends with this Guardian.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         random().map(|bytes| Self::new(&bytes))
     }
@@ -92,7 +92,7 @@ impl SealKey {
         if keys.is_empty() { Err(InvalidKeys::None) } else { Ok(keys) }
     }
 
-    /// The keys in this file. It is made when it is not there, for its owner alone.
+    /// Returns the keys in this file. It is made when it is not there, for its owner alone.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl SealKey {
         }
     }
 
-    /// The keys in this file; `None` when it is not there.
+    /// Returns the keys in this file; `None` when it is not there.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl SealKey {
         Self::read(&text).map(Some).map_err(|wrong| unusable(path, &format!("it {wrong}")))
     }
 
-    /// What it is known by, in what it sealed.
+    /// Returns what it is known by, in what it sealed.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
@@ -151,7 +151,8 @@ impl SealKey {
         &self.cipher
     }
 
-    /// The nonce of a text that is sealed alike each time: another text, or one for something else, has another.
+    /// Returns the nonce of a text that is sealed alike each time: another text, or one for something else, has
+    /// another.
     pub(super) fn nonce_of(&self, about: &str, secret: &Secret) -> [u8; NONCE_BYTES] {
         let mut mac = self.nonces.clone();
         mac.update(&(about.len() as u64).to_be_bytes());

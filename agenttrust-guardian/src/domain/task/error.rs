@@ -3,18 +3,19 @@
 use super::TaskState;
 use crate::domain::Error;
 
-/// Why nothing was done about a task.
+/// The reason why nothing was done about a task.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum TaskError {
-    /// There is no such task, or the caller may not see it: A2A's `TaskNotFound`.
+    /// The task does not exist, or the caller may not see it: A2A's `TaskNotFound`.
     #[error("there is no task {0:?}")]
     NotFound(String),
-    /// It is asked of another agent than the one that is asked after it: A2A's `TaskNotFound`.
+    /// The task is asked of another agent than the one that is asked after it: A2A's
+    /// `TaskNotFound`.
     #[error(
         "task {id:?} is asked of agent {agent_id:?}, and not of this one; go on with it there, or leave it out"
     )]
     Elsewhere { id: String, agent_id: String },
-    /// It has ended: A2A's `TaskNotCancelable`.
+    /// The task has ended: A2A's `TaskNotCancelable`.
     #[error("task {id:?} has ended ({state}), so there is nothing to cancel any more")]
     NotCancelable { id: String, state: TaskState },
     /// A message of it is on its way, so that neither side can cancel it: A2A's `TaskNotCancelable`.
@@ -22,16 +23,16 @@ pub(crate) enum TaskError {
         "a message of task {0:?} is just being sent to its agent, so it cannot be cancelled yet; cancel it again soon"
     )]
     BeingSent(String),
-    /// Its agent was not told to cancel it, as far as is known: A2A's `TaskNotCancelable`.
+    /// The agent did not learn of the cancellation, as far as is known: A2A's `TaskNotCancelable`.
     #[error("task {id:?} is unchanged, because {why}; ask for it, or cancel it again, in a moment")]
     NotTold { id: String, why: &'static str },
-    /// It cannot be done with this task or this target: A2A's `UnsupportedOperation`.
+    /// The request cannot be done with this task or this target: A2A's `UnsupportedOperation`.
     #[error("{0}")]
     Unsupported(String),
     /// The parameters are not as they must be.
     #[error("{0}")]
     Invalid(String),
-    /// Everything that is no matter of A2A.
+    /// An error that is no matter of A2A.
     #[error("{}", .0.message())]
     Other(Box<Error>),
 }

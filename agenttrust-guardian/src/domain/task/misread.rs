@@ -1,20 +1,21 @@
 //! What cannot be read as A2A: where, and what is wrong with it.
 
-/// How much is told of what is wrong.
+/// The largest number of characters of a problem that the answer repeats.
 const PROBLEM_MAX_CHARS: usize = 300;
 
-/// Something that is not as A2A has it.
+/// A part of a message that is not as A2A has it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub(crate) struct Misread {
     /// The member at fault, as in `message.parts[0]`.
     pub(crate) field: String,
-    /// What is wrong with it.
+    /// The problem of the field.
     pub(crate) problem: String,
 }
 
 impl Misread {
-    /// `field` has this `problem`. Of what a sender made up only so much is repeated as can be read.
+    /// Returns the error for a `field` with this `problem`. Of what a sender made up, only so much
+    /// is repeated as can be read.
     pub(crate) fn of(field: &str, problem: impl AsRef<str>) -> Self {
         let plain = |text: &str| -> String {
             let shown = |it: char| if it.is_control() { '\u{fffd}' } else { it };

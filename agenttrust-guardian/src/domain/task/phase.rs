@@ -1,25 +1,25 @@
 //! Where a message is on its way to the agent that it is for.
 
-/// Where a message is. Its task says in A2A's words what its caller sees of that.
+/// The phase of a message on its way. Its task says in A2A's words what its caller sees of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// One replica asks whether it may be sent.
+    /// A replica asks whether the message may be sent.
     Checking,
-    /// It waits for an approval, or to be asked about once more.
+    /// The message waits for an approval, or to be asked about once more.
     Held,
-    /// It may be sent, and is to be tried again in a while: the target was not reached.
+    /// The message may be sent, and is to be tried again in a while: the target was not reached.
     Ready,
-    /// One replica hands it to the target.
+    /// A replica hands the message to the target.
     Sending,
-    /// It is not known whether the target received it.
+    /// The message may or may not have reached the target: that is not known.
     InDoubt,
     /// The target took it, and its task goes on there.
     Sent,
-    /// It waits for a worker of the target.
+    /// The message waits for a worker of the target.
     Inbox,
     /// A worker of the target has it.
     Leased,
-    /// Nothing more is done about it.
+    /// The message has ended: nothing more is done about it.
     Ended,
 }
 
@@ -37,7 +37,7 @@ impl Phase {
         Self::Ended,
     ];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Checking => "checking",
@@ -57,7 +57,7 @@ impl Phase {
         Self::ALL.into_iter().find(|phase| phase.as_str() == word)
     }
 
-    /// Whether no message may follow before something has come of this one.
+    /// Returns whether no message may follow before something has come of this one.
     pub(crate) const fn is_open(self) -> bool {
         !matches!(self, Self::Sent | Self::Ended)
     }

@@ -19,7 +19,7 @@ impl Version {
     /// Every version, the newest first.
     pub(crate) const ALL: [Self; 2] = [Self::V1, Self::V03];
 
-    /// How it is written.
+    /// Returns how it is written.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "1.0",

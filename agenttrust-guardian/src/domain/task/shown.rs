@@ -1,5 +1,5 @@
-//! What is told of a task, once for all who are told it: those who read slowly hold it together, and each key counts it
-//! once.
+//! The shown form of a task, once for all readers of it: readers that are slow hold it together, and each key counts
+//! it once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -14,16 +14,16 @@ use super::{Task, TaskEvent, TaskState, Version};
 use crate::domain::Key;
 use crate::domain::limits::{Full, Share, Shares};
 
-/// So much of a text is not counted: nearly all are shorter.
+/// The length of a text that is not counted: nearly all are shorter.
 pub(crate) const NOT_COUNTED: usize = 64 << 10;
 
 /// An event as all hear it.
 #[derive(Debug)]
 pub(crate) struct Shown {
     event: TaskEvent,
-    /// In the words of each version, once someone was told it in those.
+    /// The texts in the words of each version, once a reader got it in those.
     texts: [OnceLock<Bytes>; Version::ALL.len()],
-    /// What it is told again by.
+    /// The content, from which the answer is made again.
     content: OnceLock<u64>,
     shares: Mutex<HashMap<String, Weak<Share>>>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Shown {
 #[derive(Debug)]
 pub(crate) struct HeldText {
     pub(crate) text: Bytes,
-    /// As long as one holds it, others are told the same.
+    /// The shown task, held so that others get the same as long as it is needed.
     _shown: Arc<Shown>,
     _share: Option<Arc<Share>>,
 }
@@ -43,7 +43,7 @@ impl Shown {
         Arc::new(Self { event, texts, content, shares: Mutex::default() })
     }
 
-    /// All of a task.
+    /// Returns all of a task.
     pub(crate) fn whole(task: Task) -> Arc<Self> {
         Self::new(TaskEvent::Task(Box::new(task)))
     }
@@ -52,7 +52,7 @@ impl Shown {
         &self.event
     }
 
-    /// How the task stands by it, where it says so.
+    /// Returns how the task stands by it, where it says so.
     pub(crate) fn state(&self) -> Option<TaskState> {
         match &self.event {
             TaskEvent::Task(task) => Some(task.status.state),
@@ -69,7 +69,8 @@ impl Shown {
         })
     }
 
-    /// The text in the words of this version, by `write` where it was not written before, and counted for this key.
+    /// Returns the text in the words of this version, by `write` where it was not written before, and counted for this
+    /// key.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl Shown {
         Ok(HeldText { text, _shown: Arc::clone(self), _share: share })
     }
 
-    /// What this key holds of it, however often it does.
+    /// Returns what this key holds of it, however often it does.
     fn share(
         &self,
         shares: &Arc<Shares>,
@@ -112,7 +113,7 @@ impl Shown {
     }
 }
 
-/// Hashes what is written, and keeps none of it.
+/// A writer that hashes what is written, and keeps none of it.
 struct Written(DefaultHasher);
 
 impl io::Write for Written {

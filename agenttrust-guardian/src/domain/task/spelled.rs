@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 /// The longest integer that is the same however it is read, in digits.
 const PLAIN_DIGITS: usize = 15;
 
-/// Where a value stands, in so many bytes whatever its path.
+/// The place of a value, in so many bytes whatever its path.
 type Place = [u8; 32];
 
 /// The numbers that are written otherwise than RFC 8785 writes them, each with where it stands; in no order of theirs.
@@ -53,15 +53,15 @@ impl Spelled {
     }
 }
 
-/// A place in another one.
+/// Returns a place in another one.
 fn below(place: &Place, kind: u8, name: &[u8]) -> Place {
     let digest = Sha256::new().chain_update(place).chain_update([kind]).chain_update(name);
     digest.finalize().into()
 }
 
-/// Reads a text that was read before, so that nothing in it is wrong.
+/// A reader of a text that was read before, so that nothing in it is wrong.
 struct Reader<'t, 'f> {
-    /// What is left of it.
+    /// The rest of the text.
     text: &'t str,
     found: &'f mut Vec<Place>,
 }
@@ -87,7 +87,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// What is in a list or an object, one after the other.
+    /// Reads the entries of a list or an object, one after the other.
     fn items(&mut self, end: u8, item: impl Fn(&mut Self, u64)) {
         self.skip(1);
         for number in 0.. {
@@ -101,7 +101,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// A string, with its quotes.
+    /// Returns a string, with its quotes.
     fn string(&mut self) -> &'t str {
         self.text = self.text.trim_start();
         let mut escaped = false;
@@ -114,7 +114,7 @@ impl<'t> Reader<'t, '_> {
         self.take(end.map_or(self.text.len(), |(end, _)| end + 1))
     }
 
-    /// A number or a word.
+    /// Adds a number or a word.
     fn bare(&mut self, place: &Place) {
         let ends = |it: char| matches!(it, ',' | ']' | '}') || it.is_ascii_whitespace();
         let text = self.take(self.text.find(ends).unwrap_or(self.text.len()));
@@ -134,7 +134,7 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
-/// Whether it is a word, or a number as RFC 8785 writes it.
+/// Returns whether it is a word, or a number as RFC 8785 writes it.
 fn is_plain(text: &str) -> bool {
     let is_digits = text.bytes().all(|it| it.is_ascii_digit());
     if is_digits && text.len() <= PLAIN_DIGITS || matches!(text, "true" | "false" | "null") {

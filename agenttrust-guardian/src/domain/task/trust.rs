@@ -8,10 +8,10 @@ use super::{Artifact, Message, Part};
 /// The member of a task's metadata that says what the Guardian knows of it.
 pub(crate) use agenttrust::model::ATI_TRUST_EXTENSION_URI as TRUST_EXTENSION;
 
-/// Where the URIs of such extensions begin, after their scheme.
+/// The begin of the URIs of such extensions, after their scheme.
 const OURS: &str = "agenttrust.id/ext/";
 
-/// Whether a name is the URI of such an extension, or stands below one.
+/// Returns whether a name is the URI of such an extension, or stands below one.
 fn is_ours(name: &str) -> bool {
     let Some((scheme, rest)) = name.trim().split_once("://") else { return false };
     let is_web = ["https", "http"].iter().any(|web| scheme.eq_ignore_ascii_case(web));

@@ -66,7 +66,7 @@ fn upgrade_parts(members: &mut Map<String, Value>, at: &str) -> Result<(), Misre
     })
 }
 
-/// Does something with each of a list, where there is one.
+/// Calls `with` for each entry of a list, where there is one.
 fn each(
     members: &mut Map<String, Value>,
     member: &str,
@@ -142,7 +142,7 @@ fn upgrade_file(
     Ok(())
 }
 
-/// The object that a value must be.
+/// Returns the object that a value must be.
 pub(super) fn object<'v>(
     value: &'v mut Value,
     at: &str,
@@ -150,7 +150,7 @@ pub(super) fn object<'v>(
     value.as_object_mut().ok_or_else(|| Misread::of(at, "is no object"))
 }
 
-/// Sees that something is what it says it is, where it says so: not every sender does.
+/// Checks that something is what it says it is, where it says so: not every sender does.
 fn need_kind(members: &mut Map<String, Value>, kind: &str, at: &str) -> Result<(), Misread> {
     match members.remove("kind") {
         None | Some(Value::Null) => Ok(()),
@@ -159,7 +159,7 @@ fn need_kind(members: &mut Map<String, Value>, kind: &str, at: &str) -> Result<(
     }
 }
 
-/// A message in the words of 0.3.
+/// Returns a message in the words of 0.3.
 pub(crate) fn message(message: &Message) -> Value {
     let role = match message.role {
         MessageRole::User => "user",
@@ -182,7 +182,7 @@ pub(crate) fn message(message: &Message) -> Value {
     finish(told, &message.metadata, &message.extensions)
 }
 
-/// A task in the words of 0.3.
+/// Returns a task in the words of 0.3.
 pub(crate) fn task(task: &Task) -> Value {
     let mut told = Map::new();
     put(&mut told, "kind", "task");
@@ -198,7 +198,7 @@ pub(crate) fn task(task: &Task) -> Value {
     finish(told, &task.metadata, &[])
 }
 
-/// What a stream says of a task, in the words of 0.3.
+/// Returns what a stream says of a task, in the words of 0.3.
 pub(crate) fn event(task_id: &str, context_id: &str, event: &TaskEvent) -> Value {
     let mut told = Map::new();
     put(&mut told, "taskId", task_id);
@@ -289,7 +289,7 @@ fn put(members: &mut Map<String, Value>, member: &str, value: impl Into<Value>) 
     members.insert(member.to_owned(), value.into());
 }
 
-/// What everything may say beside.
+/// Returns what everything may say beside.
 fn finish(
     mut told: Map<String, Value>,
     metadata: &Map<String, Value>,

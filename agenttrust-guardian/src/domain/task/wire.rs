@@ -8,7 +8,7 @@ use agenttrust::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// How a task stands, in A2A's words.
+/// The state of a task, in A2A's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TaskState {
     #[serde(rename = "TASK_STATE_SUBMITTED")]
@@ -42,7 +42,7 @@ impl TaskState {
         Self::AuthRequired,
     ];
 
-    /// The word for it, as A2A 0.3 has it.
+    /// Returns the word for it, as A2A 0.3 has it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
@@ -61,12 +61,12 @@ impl TaskState {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// Whether nothing follows.
+    /// Returns whether nothing follows.
     pub(crate) const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Rejected)
     }
 
-    /// Whether it goes on only once its caller, or someone else, does something.
+    /// Returns whether it goes on only once its caller, or someone else, does something.
     pub(crate) const fn is_interrupted(self) -> bool {
         matches!(self, Self::InputRequired | Self::AuthRequired)
     }
@@ -78,7 +78,7 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// Who a message is from: the sender of the task, or the agent that is asked.
+/// The sender of a message: the sender of the task, or the agent that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum MessageRole {
     #[serde(rename = "ROLE_USER")]
@@ -87,7 +87,7 @@ pub(crate) enum MessageRole {
     Agent,
 }
 
-/// One message.
+/// A message of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
@@ -107,7 +107,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A message of an agent that says `text`.
+    /// Creates a message of an agent that says `text`.
     pub(crate) fn of_agent(message_id: String, text: impl Into<String>) -> Self {
         Self {
             message_id,
@@ -122,7 +122,7 @@ impl Message {
     }
 }
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PartContent {
@@ -133,7 +133,7 @@ pub(crate) enum PartContent {
     Data(Value),
 }
 
-/// One part of a message or of an artifact.
+/// A part of a message or of an artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "RawPart")]
 pub(crate) struct Part {
@@ -148,12 +148,12 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// A part of text.
+    /// Creates a part of text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::of(PartContent::Text(text.into()))
     }
 
-    /// A part that holds this, and nothing beside it.
+    /// Creates a part that holds this, and nothing beside it.
     pub(crate) fn of(content: PartContent) -> Self {
         Self { content, filename: None, media_type: None, metadata: Map::new() }
     }
@@ -213,7 +213,7 @@ pub(crate) struct Artifact {
     pub(crate) extensions: Vec<String>,
 }
 
-/// How a task stands, since when, and what its agent says of it.
+/// The state of a task, since when it has it, and what its agent says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskStatus {
@@ -240,24 +240,24 @@ pub(crate) struct Task {
     pub(crate) metadata: Map<String, Value>,
 }
 
-/// What is told of a task while it goes on.
+/// An event of a task that goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TaskEvent {
     /// All of it, as it stands.
     Task(Box<Task>),
-    /// It stands otherwise now.
+    /// A change of the state.
     Status { status: TaskStatus, metadata: Map<String, Value> },
     /// A result, or a piece of one.
     Artifact { artifact: Artifact, append: bool, last_chunk: bool, metadata: Map<String, Value> },
 }
 
-/// What changed in a task by what its target told.
+/// A change in a task that its target reported.
 #[derive(Debug, PartialEq)]
 pub(crate) enum TaskChange {
     Nothing,
-    /// Only this.
+    /// The event, and nothing else.
     Piece(Box<TaskEvent>),
-    /// More than one event says.
+    /// The task as a whole: more than one event says.
     Whole,
 }
 

@@ -9,9 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::pace::{Pace, Rate};
 
-/// How many that are not known yet may wait for the keys of one issuer at once.
+/// The number of unknown tokens that may wait for the keys of one issuer at once.
 pub(crate) const STRANGERS_MOST: usize = 64;
-/// From how many issuers on those are looked for that may be forgotten.
+/// The number of issuers from which on those are looked for that may be forgotten.
 const FORGET_FROM: usize = 1_024;
 
 /// The place of a stranger that waits.
@@ -20,7 +20,7 @@ pub(crate) struct Waiting {
     _place: OwnedSemaphorePermit,
 }
 
-/// How one issuer is dealt with.
+/// The rules by which one issuer is asked.
 #[derive(Debug)]
 pub(super) struct Manners {
     pace: Mutex<Pace>,
@@ -33,12 +33,12 @@ impl Manners {
         Self { pace, strangers: Arc::new(Semaphore::new(STRANGERS_MOST)) }
     }
 
-    /// When the next read may begin: `now`, or later.
+    /// Returns when the next read may begin: `now`, or later.
     pub(super) fn next_read(&self, now: Instant) -> Instant {
         self.pace().next(now)
     }
 
-    /// A read begins, where one may; else when that is.
+    /// Begins a read, where one may begin; else returns when it may.
     pub(super) fn begin_read(&self, now: Instant) -> Result<(), Instant> {
         let mut pace = self.pace();
         let next = pace.next(now);
@@ -49,13 +49,13 @@ impl Manners {
         Ok(())
     }
 
-    /// A place for a stranger, if there is one.
+    /// Returns a place for a stranger, if there is one.
     pub(super) fn wait(&self) -> Option<Waiting> {
         let place = Arc::clone(&self.strangers).try_acquire_owned().ok()?;
         Some(Waiting { _place: place })
     }
 
-    /// Whether one that is made anew is the same.
+    /// Returns whether a pace that is just made is the same.
     fn is_as_new(&self, now: Instant) -> bool {
         self.strangers.available_permits() == STRANGERS_MOST && self.pace().is_as_new(now)
     }
@@ -65,7 +65,7 @@ impl Manners {
     }
 }
 
-/// How all issuers are dealt with.
+/// The rules by which all issuers are asked.
 #[derive(Debug)]
 pub(super) struct AllManners {
     rate: Rate,
@@ -75,7 +75,7 @@ pub(super) struct AllManners {
 #[derive(Debug)]
 struct Kept {
     by_provider: HashMap<String, Arc<Manners>>,
-    /// At how many those are forgotten next that are as new.
+    /// The number of issuers at which those are forgotten next that are as new.
     full: usize,
 }
 
@@ -85,7 +85,7 @@ impl AllManners {
         Self { rate, kept: Mutex::new(kept) }
     }
 
-    /// How the issuer is dealt with that is the provider of this id.
+    /// Returns how the issuer is dealt with that is the provider of this id.
     pub(super) fn of(&self, provider_id: &str) -> Arc<Manners> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.by_provider.get(provider_id) {

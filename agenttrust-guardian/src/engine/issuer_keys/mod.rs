@@ -1,21 +1,22 @@
-//! The keys by which issuers of tokens sign, as they publish them: read where they are needed, gone by for a time that
-//! is said here, and never asked for more often than an issuer may be asked.
+//! The keys by which issuers of tokens sign, as they publish them. They are read when they are needed and used for the
+//! times below, and no issuer is asked more often than it may be.
 //!
-//! - Keys that were read less than [`FRESH_FOR`] ago are gone by as they are. A key that the issuer has withdrawn is
-//!   refused after that time at the latest, and at once where anything made the Guardian read anew.
-//! - A key that is not among them is looked for: who asks waits until a read that began after it is done. So a token
+//! - Keys that were read less than [`FRESH_FOR`] ago are used as they are. A key that the issuer has withdrawn is
+//!   refused after that time at the latest, and at once where anything made the Guardian read again.
+//! - A key that is not among them is looked for: its token waits until a read that began later is done. So a token
 //!   that was signed by a new key works at once.
-//! - All who ask meanwhile share one read, and reads keep to a rate: [`BURST`] of them, [`APART`] apart, and then one in
-//!   [`REFILL`]. What a read found stands until the next may begin. So whoever sends unknown keys over and over makes an
-//!   issuer answer once in that time, and a new key unknown for no longer than that.
+//! - All tokens that wait meanwhile share one read, and reads keep to a rate: [`BURST`] of them, [`APART`] apart, and
+//!   then one in [`REFILL`]. What a read found stands until the next may begin. So a caller that sends unknown keys
+//!   again and again makes an issuer answer once in that time, and a new key stays unknown for no longer than that.
 //! - An issuer that is down: the keys that are known serve until [`KNOWN_FOR`] after they were read. After that nothing
 //!   is believed of it until it answers again.
 //!
-//! Who is not known yet has a place of few while it waits for a read ([`STRANGERS_MOST`] of an issuer), so that those who
-//! come with keys that nobody has wait for each other and nobody for them. The rate is kept longer than the keys: where
-//! these make room for those of other issuers, they are read again at the same rate.
+//! A token that is not known yet takes one of few places while it waits for a read ([`STRANGERS_MOST`] of an issuer),
+//! so that tokens with made-up keys wait for each other, and no other token for them. The rate is kept longer than the
+//! keys: where these make room for those of other issuers, they are read again at the same rate.
 //!
-//! Whether keys are still good goes by the Guardian's clock; how often an issuer is asked, by time that nobody sets.
+//! Whether keys are still good goes by the Guardian's clock. How often an issuer is asked goes by a clock that is never
+//! set.
 
 mod manners;
 mod pace;
@@ -40,21 +41,21 @@ use crate::clock::Clock;
 use crate::jose::{KeySet, Unverified};
 use crate::outbound::Outbound;
 
-/// How long keys are gone by before they are read again.
+/// The time for which keys are used before they are read again.
 pub(crate) const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
-/// How long keys are gone by that cannot be read again.
+/// The time for which keys are used that cannot be read again.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(3_600);
-/// How far two reads from one issuer are apart at least ...
+/// The least time between two reads from one issuer ...
 pub(crate) const APART: Duration = Duration::from_secs(1);
 /// ... how many of them may come so close together ...
 pub(crate) const BURST: u32 = 10;
 /// ... and in which time one more may come after that.
 pub(crate) const REFILL: Duration = Duration::from_secs(10);
-/// How long an issuer may take to send a document, and how long a token waits for a read.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The time that an issuer may take to send a document, and that a token waits for a read.
+pub(crate) const ISSUER_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest document that is read of an issuer.
 pub(crate) const DOCUMENT_MAX_BYTES: usize = 1 << 20;
-/// Of how many issuers the keys are kept in memory; those that were used longest ago are read again.
+/// The number of issuers whose keys are kept in memory; those that were used longest ago are read again.
 const ISSUERS: NonZeroUsize = match NonZeroUsize::new(512) {
     Some(issuers) => issuers,
     None => NonZeroUsize::MIN,
@@ -68,7 +69,7 @@ pub(crate) struct IssuerKeys {
     manners: AllManners,
 }
 
-/// What every read needs.
+/// The parts that every read needs.
 #[derive(Debug)]
 struct Reader {
     outbound: Outbound,
@@ -111,13 +112,13 @@ impl IssuerKeys {
         self.reader.keys(jwks_uri).await
     }
 
-    /// Goes by these keys of an issuer that became the provider of this id.
+    /// Keeps these keys of an issuer that became the provider of this id.
     pub(crate) fn keep(&self, provider_id: &str, jwks_uri: &str, read: Read) {
         self.of(provider_id, jwks_uri).lock().known = Some(read);
     }
 
-    /// The keys at hand, if they have the one that this token names, and whether they are good enough without a read.
-    /// Waits for nothing.
+    /// Returns the keys at hand, if they have the one that this token names, and whether they are good enough without a
+    /// read. Waits for nothing.
     pub(crate) fn at_hand(
         &self,
         provider_id: &str,
@@ -135,14 +136,14 @@ impl IssuerKeys {
         Some((read.keys, grade != Grade::Old))
     }
 
-    /// A place among those who are not known yet and wait for a read of the keys of this provider; `None` where as many
-    /// do as may.
+    /// Returns a place among the unknown tokens that wait for a read of the keys of this provider; `None` where all
+    /// places are taken.
     pub(crate) fn wait_as_stranger(&self, provider_id: &str) -> Option<Waiting> {
         self.manners.of(provider_id).wait()
     }
 
-    /// The keys by which this token of the provider is to be verified; if it has the key, they hold it. Waits where
-    /// they have to be read.
+    /// Returns the keys by which this token of the provider is to be verified; if it has the key, they hold it. Waits
+    /// where they have to be read.
     ///
     /// # Errors
     ///
@@ -166,8 +167,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Newer keys than these, by which a signature is wrong: the issuer may have put another key in the place of the one
-    /// that is known. `None` where there are none.
+    /// Returns newer keys than these, by which a signature is wrong: the issuer may have put another key in the place
+    /// of the one that is known. `None` where no newer ones are there.
     pub(crate) async fn after(
         &self,
         provider_id: &str,
@@ -203,7 +204,7 @@ impl Reader {
     }
 }
 
-/// What is known of one issuer.
+/// The state of one issuer.
 #[derive(Debug)]
 struct OfIssuer {
     provider_id: String,
@@ -217,22 +218,22 @@ struct OfIssuer {
 #[derive(Debug)]
 struct State {
     known: Option<Read>,
-    /// Why the last read came to nothing, if it did.
+    /// The reason why the last read came to nothing, if it did.
     failed: Option<Unread>,
-    /// How many reads have begun, and the number of the last one that somebody wants.
+    /// The number of reads that have begun, and of the last one that is wanted.
     begun: u64,
     wanted: u64,
-    /// Whether somebody reads, or waits until it may.
+    /// Whether a reader reads, or waits until it may.
     busy: bool,
 }
 
-/// How good keys are that are at hand.
+/// The grade of the keys that are at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grade {
     Fresh,
-    /// They serve while the issuer does not answer.
+    /// The keys serve while the issuer does not answer.
     ToBeReadAgain,
-    /// Whoever needs them waits for a read first.
+    /// Keys that are too old: a caller that needs them waits for a read first.
     Old,
 }
 
@@ -249,7 +250,7 @@ impl OfIssuer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys that are still good for something, and how good.
+    /// Returns the keys that are still good for something, and how good.
     fn at_hand(&self, now: Timestamp) -> Option<(Read, Grade)> {
         let state = self.lock();
         let read = state.known.clone().filter(|read| read.at.until(now) < KNOWN_FOR)?;
@@ -283,7 +284,8 @@ impl OfIssuer {
             let number = self.want(reader);
             ended.wait_for(|ended| *ended >= number).await.is_ok()
         };
-        background::timeout(PATIENCE, over).await == Ok(true) && self.lock().failed.is_none()
+        background::timeout(ISSUER_READ_TIMEOUT, over).await == Ok(true)
+            && self.lock().failed.is_none()
     }
 
     /// Sees to it that there is a read that begins from here on; returns the number of the one to wait for.
@@ -292,7 +294,7 @@ impl OfIssuer {
         let (last, next) = (state.begun, state.begun + 1);
         state.wanted = next;
         let now = Instant::now();
-        let in_time = self.manners.next_read(now) < now + PATIENCE;
+        let in_time = self.manners.next_read(now) < now + ISSUER_READ_TIMEOUT;
         if in_time && !state.busy {
             state.busy = true;
             let reading = Reading { of: Arc::clone(self), done: false };
@@ -301,7 +303,7 @@ impl OfIssuer {
         if in_time { next } else { last }
     }
 
-    /// A read begins, where one may; returns its number, else when to ask again.
+    /// Begins a read, where one may begin; returns its number, else when to ask again.
     fn begin(&self) -> Result<u64, Instant> {
         self.manners.begin_read(Instant::now())?;
         let mut state = self.lock();
@@ -309,7 +311,7 @@ impl OfIssuer {
         Ok(state.begun)
     }
 
-    /// The read of this number is over; returns whether it was the last one that somebody wants.
+    /// Ends the read of this number; returns whether it was the last one that is wanted.
     fn end(&self, number: u64, read: Result<Read, Unread>) -> bool {
         let mut state = self.lock();
         match read {
@@ -323,11 +325,11 @@ impl OfIssuer {
         is_last
     }
 
-    /// Why there are no keys for a token.
+    /// Returns why there are no keys for a token.
     fn why_not(&self) -> Unread {
         match &self.lock().failed {
             Some(why) => why.clone(),
-            None => Unread::new(format!("they did not come within {PATIENCE:?}")),
+            None => Unread::new(format!("they did not come within {ISSUER_READ_TIMEOUT:?}")),
         }
     }
 }
@@ -335,12 +337,12 @@ impl OfIssuer {
 /// The one that reads the keys of an issuer.
 struct Reading {
     of: Arc<OfIssuer>,
-    /// Whether it came to its end, and somebody else may be the one by now.
+    /// Whether this reader came to its end, and another one may read by now.
     done: bool,
 }
 
 impl Reading {
-    /// Reads until nobody wants another one.
+    /// Reads until no other read is wanted.
     async fn go_on(mut self, reader: Arc<Reader>) {
         while !self.done {
             let number = loop {
@@ -349,7 +351,7 @@ impl Reading {
                     Err(next) => {
                         let wait = next.saturating_duration_since(Instant::now());
                         // Nobody waits as long as that; who needs a read then wants it anew.
-                        if wait > PATIENCE {
+                        if wait > ISSUER_READ_TIMEOUT {
                             return;
                         }
                         background::sleep(wait).await;

@@ -7,11 +7,11 @@ use super::{APART, BURST, REFILL};
 /// The most that an issuer is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    /// How far two reads are apart at least.
+    /// The least time between two reads.
     pub(super) apart: Duration,
-    /// How many may come so close together.
+    /// The number of reads that may come so close together.
     pub(super) burst: u32,
-    /// In which time one more may come.
+    /// The time in which one more may come.
     pub(super) refill: Duration,
 }
 
@@ -21,13 +21,13 @@ impl Default for Rate {
     }
 }
 
-/// How often one issuer was asked of late.
+/// The pace at which one issuer was asked of late.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Rate,
-    /// How many reads may still come close together.
+    /// The number of reads that may still come close together.
     left: u32,
-    /// From when the time for one more is counted.
+    /// The time from which on the time for one more is counted.
     since: Instant,
     last: Option<Instant>,
 }
@@ -37,7 +37,7 @@ impl Pace {
         Self { rate, left: rate.burst, since: now, last: None }
     }
 
-    /// When the next read may begin: `now`, or later.
+    /// Returns when the next read may begin: `now`, or later.
     pub(super) fn next(&mut self, now: Instant) -> Instant {
         self.gain(now);
         let has_one = if self.left > 0 { now } else { self.since + self.rate.refill };
@@ -45,14 +45,14 @@ impl Pace {
         now.max(has_one).max(apart)
     }
 
-    /// A read begins.
+    /// Takes note that a read begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.gain(now);
         self.left = self.left.saturating_sub(1);
         self.last = Some(now);
     }
 
-    /// Whether nothing is left of what was asked before.
+    /// Returns whether nothing is left of what was asked before.
     pub(super) fn is_as_new(&mut self, now: Instant) -> bool {
         self.next(now) == now && self.left >= self.rate.burst
     }
@@ -75,7 +75,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// When reads begin that are wanted all the time, in seconds.
+    /// Returns when reads begin that are wanted all the time, in seconds.
     fn begun(within: Duration) -> Vec<u64> {
         let start = Instant::now();
         let mut pace = Pace::new(Rate::default(), start);

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::header::{ACCEPT, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
-use super::{DOCUMENT_MAX_BYTES, PATIENCE};
+use super::{DOCUMENT_MAX_BYTES, ISSUER_READ_TIMEOUT};
 use crate::outbound::{Error, Outbound, Outgoing};
 
-/// What is asked for.
+/// The type that is asked for.
 const JSON: HeaderValue = HeaderValue::from_static("application/json, application/jwk-set+json");
 
-/// Why a document of an issuer could not be read: the end of a sentence that names it.
+/// The reason why a document of an issuer could not be read: the end of a sentence that names it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unread(Arc<str>);
@@ -30,11 +30,12 @@ impl From<Error> for Unread {
     }
 }
 
-/// The document at this URL.
+/// Returns the document at this URL.
 ///
 /// # Errors
 ///
-/// Unread where the URL is none that is called, and where the answer is none, too long, too slow or no success.
+/// Unread where the URL may not be called, and where there is no answer, or one that is too long, too slow or no
+/// success.
 pub(super) async fn document(outbound: &Outbound, url: &str) -> Result<Bytes, Unread> {
     let begun = Instant::now();
     let target = outbound.target(url)?;
@@ -43,12 +44,12 @@ pub(super) async fn document(outbound: &Outbound, url: &str) -> Result<Bytes, Un
         target,
         headers: HeaderMap::from_iter([(ACCEPT, JSON)]),
         body: Bytes::new(),
-        first_byte_within: PATIENCE,
+        first_byte_within: ISSUER_READ_TIMEOUT,
     };
     let answer = outbound.send(asked).await?;
     if answer.status != StatusCode::OK {
         return Err(Unread::new(format!("it was answered {}", answer.status)));
     }
-    let left = PATIENCE.saturating_sub(begun.elapsed());
+    let left = ISSUER_READ_TIMEOUT.saturating_sub(begun.elapsed());
     Ok(answer.whole(DOCUMENT_MAX_BYTES, left).await?)
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::pace::Rate;
-use super::{FRESH_FOR, IssuerKeys, KNOWN_FOR, PATIENCE};
+use super::{FRESH_FOR, ISSUER_READ_TIMEOUT, IssuerKeys, KNOWN_FOR};
 use crate::clock::Clock;
 use crate::jose::{KeySet, Unverified};
 use crate::outbound::{Outbound, Reach};
@@ -29,7 +29,7 @@ impl Trial {
         Self { keys: IssuerKeys::with_rate(outbound, Arc::clone(&clock), rate), clock }
     }
 
-    /// The keys for a token of this provider; whether they have the one that it names, or why there are none.
+    /// Returns whether the keys of this provider have the one that a token names, or why there are no keys.
     async fn knows(&self, jwks_uri: &str, token: &str) -> Result<bool, String> {
         let token = Unverified::read(token).unwrap();
         let keys = self.keys.for_token("fedp_1", jwks_uri, &token).await;
@@ -45,14 +45,14 @@ fn token(issuer: &Issuer) -> String {
     issuer.token("alice", serde_json::json!({}))
 }
 
-/// A token by a key that no issuer here has.
+/// Returns a token by a key that no issuer here has.
 async fn stray() -> String {
     let stranger = Issuer::start().await;
     (0..100).for_each(|_| stranger.rotate());
     token(&stranger)
 }
 
-/// An issuer that answers each request with these bytes, and then nothing more.
+/// Returns an issuer that answers each request with these bytes, and then nothing more.
 async fn answering(head: &'static str, body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
@@ -182,7 +182,7 @@ async fn issuer_that_hangs_is_waited_for_once_and_not_by_those_whose_key_is_know
     let token = token(&issuer);
     let (asked, waited) = took(join_all((0..20).map(|_| trial.knows(&hanging, &token)))).await;
     assert!(asked.iter().all(Result::is_err), "{asked:?}");
-    assert!(waited < PATIENCE + Duration::from_secs(2), "{waited:?}");
+    assert!(waited < ISSUER_READ_TIMEOUT + Duration::from_secs(2), "{waited:?}");
 
     // What was read before serves meanwhile: the first waits for the new read, and who comes after it for nothing.
     let read = trial.keys.read(&keys_of(&issuer)).await.unwrap();
@@ -216,7 +216,7 @@ async fn document_that_is_none_or_has_no_end_is_refused_with_what_is_wrong_with_
         let (asked, waited) = took(trial.knows(&at, &token)).await;
         let why = asked.unwrap_err();
         assert!(why.contains(said) || why.contains("did not come"), "{said}: {why}");
-        assert!(waited < PATIENCE + Duration::from_secs(2), "{waited:?}");
+        assert!(waited < ISSUER_READ_TIMEOUT + Duration::from_secs(2), "{waited:?}");
     }
     // Not without TLS where it was not opened, and nowhere private.
     let shut = IssuerKeys::new(Outbound::new(Reach::default()), Arc::clone(&trial.clock));

@@ -11,58 +11,96 @@ use crate::domain::{DEFAULT_ORG, Error};
 use crate::engine::Engine;
 use crate::policy::{Look, PolicyError, PolicySet};
 
-/// How many beats a folder that was refused is left alone when nothing about it changes: what was in the
-/// way may have been something else, such as too many open files.
+/// The number of beats that a folder that was refused is left alone when nothing about it changes: what was in the way
+/// may have been something else, such as too many open files.
 const BEATS_BETWEEN_TRIES: u32 = 10;
 
-/// How long the folder may take to be read.
+/// The time that the folder may take to be read.
 pub(super) const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a folder that lost a `forbid` must have stood still before that is taken to be meant.
+/// The time that a folder that lost a `forbid` must have stood still before that is taken to be meant.
 const STANDS_STILL: Duration = Duration::from_secs(2);
 
-/// What was seen of the folder.
+/// The time for which a folder may go on changing until that is said, because what is in it does not take effect.
+const CHANGES_UNSAID: Duration = Duration::from_secs(10);
+
+/// The state of the folder as it was seen.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// Just before it was read the last time.
+    /// The look of the folder just before it was read the last time.
     read: Look,
-    /// As it looked last.
+    /// The last look of the folder.
     seen: Look,
-    /// Since when it looks like this.
+    /// The time since when it looks like this.
     seen_since: Instant,
+    /// The time since when it has files that were not taken over, until it is said that this lasts.
+    unread: Unread,
     beats_in_trouble: u32,
+}
+
+/// Files of the folder that were not taken over.
+#[derive(Clone, Copy, Debug)]
+enum Unread {
+    No,
+    Since(Instant),
+    Said,
 }
 
 impl Watch {
     /// Begins with a folder that looked like this before it was read.
     pub(super) fn begin(look: Look) -> Self {
-        Self { read: look.clone(), seen: look, seen_since: Instant::now(), beats_in_trouble: 0 }
+        let (seen_since, unread) = (Instant::now(), Unread::No);
+        Self { read: look.clone(), seen: look, seen_since, unread, beats_in_trouble: 0 }
+    }
+
+    /// Says once that the folder goes on changing, so that its files are not taken over.
+    fn say_that_it_lasts(&mut self) {
+        match self.unread {
+            Unread::No => self.unread = Unread::Since(Instant::now()),
+            Unread::Since(since)
+                if since.elapsed() >= CHANGES_UNSAID
+                    && self.seen_since.elapsed() < STANDS_STILL =>
+            {
+                tracing::warn!(
+                    "the policy folder, its files or links that lead to them keep changing, so what is in them is not \
+                     in force, or not wholly; stop what changes them, or have the folder read as it is with SIGHUP or \
+                     POST /api/v1/policies/reload"
+                );
+                self.unread = Unread::Said;
+            }
+            Unread::Since(_) | Unread::Said => {}
+        }
     }
 }
 
 impl Policies {
-    /// Whether the folder is to be read: it changed since it was read, and not since the last beat. An
+    /// Returns whether the folder is to be read: it changed since it was read, and not since the last beat. An
     /// editor may empty a file before it fills it, and half a set permits what the whole one forbids.
     fn is_due(&self, look: &Look) -> bool {
-        let mut known = self.known();
-        let in_trouble = known.trouble.is_some();
-        let watch = &mut known.watch;
-        let settled = watch.seen == *look;
-        if !settled {
+        let mut state = self.state();
+        let in_trouble = state.trouble.is_some();
+        let watch = &mut state.watch;
+        let settled = watch.seen.has_files_of(look);
+        if watch.seen != *look {
             (watch.seen, watch.seen_since) = (look.clone(), Instant::now());
         }
-        if watch.read != *look {
+        if !watch.read.has_files_of(look) {
             watch.beats_in_trouble = 0;
+            watch.say_that_it_lasts();
             return settled;
         }
+        watch.unread = Unread::No;
         watch.beats_in_trouble = if in_trouble { watch.beats_in_trouble + 1 } else { 0 };
         watch.beats_in_trouble.is_multiple_of(BEATS_BETWEEN_TRIES) && in_trouble
     }
 
-    /// Whether the folder, whose set this is, lost a `forbid` and did not stand still since then for so long that this is
-    /// meant: an editor or a copy may be half-way.
-    fn may_be_half_written(&self, set: &PolicySet) -> bool {
-        let still = self.known().watch.seen_since.elapsed() >= STANDS_STILL;
+    /// Returns whether the folder, whose set this is, lost a `forbid` and did not stand still since then for so long
+    /// that this is meant: an editor or a copy may be half-way. `after` is how it looked once it was read.
+    fn may_be_half_written(&self, set: &PolicySet, after: &Look) -> bool {
+        let still = {
+            let watch = &self.state().watch;
+            watch.seen == *after && watch.seen_since.elapsed() >= STANDS_STILL
+        };
         !still && self.load().forbids_lost_in(set).next().is_some()
     }
 }
@@ -120,23 +158,23 @@ impl Engine {
         let path = folder.to_owned();
         let read = move || (PolicySet::load_dir(&path), Look::at(&path));
         let Some((set, after)) = self.read_of(folder, read).await? else { return Ok(true) };
-        if before != after {
+        if !before.reads_as(&after) {
             return Ok(false);
         }
         match set {
             Ok(set) if set.sha256() == self.policies.load().sha256() => {
-                if self.policies.known().trouble.take().is_some() {
+                if self.policies.state().trouble.take().is_some() {
                     tracing::info!("the policy folder holds the set again that is in force");
                 }
             }
-            Ok(set) if key_id.is_none() && self.policies.may_be_half_written(&set) => {
+            Ok(set) if key_id.is_none() && self.policies.may_be_half_written(&set, &after) => {
                 return Ok(false);
             }
             Ok(set) => self.apply(set, Origin::Folder, key_id).await?,
             Err(error) => self.refuse(error, Origin::Folder, key_id).await,
         }
         // Last: a set that could not be put in force is read again.
-        self.policies.known().watch.read = after;
+        self.policies.state().watch.read = after;
         Ok(true)
     }
 
@@ -145,8 +183,8 @@ impl Engine {
         self.read_of(folder, move || Look::at(&path)).await
     }
 
-    /// Reads something of the folder, where it keeps no one waiting; `None`, and the policies are in
-    /// trouble, when it takes too long. One reads at a time: a disk that hangs holds one thread and no more.
+    /// Reads something of the folder without keeping other tasks waiting; `None`, and the policies are in trouble,
+    /// when it takes too long. One read runs at a time: a disk that hangs holds one thread and no more.
     async fn read_of<T: Send + 'static>(
         &self,
         folder: &Path,
@@ -173,7 +211,7 @@ impl Engine {
     }
 }
 
-/// Why the policies stay as they are: the folder's are not usable.
+/// Returns why the policies stay as they are: the folder's are not usable.
 fn stay(error: &PolicyError) -> Error {
     Error::conflict(format!(
         "the policies stay as they are, because the folder's are not usable: {error}"

@@ -31,32 +31,32 @@ use crate::registry::{
 };
 use crate::store::{Gone, KeyEnd, StoreError};
 
-/// How long who takes something back waits to be told that it is stored and recorded.
+/// The time that a caller that takes something back waits until it is stored and recorded.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
-/// How long an agent that is to be active again waits for what is being stored of it.
+/// The time that an agent that is to be active again waits for what is being stored of it.
 const ALONE_WITHIN: Duration = Duration::from_secs(5);
-/// How often it is looked for what is due, also without a request.
+/// The time between two looks at what is due, also without a request.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long the audit is left alone that could not be written.
+/// The time that the audit is left alone after it could not be written.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
-/// How long what is left is tried when the Guardian closes.
+/// The time for which what is left is tried when the Guardian closes.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// The reason for which the gateway key of a federation provider that is removed is revoked.
 pub(crate) const PROVIDER_REMOVED: &str = "its federation provider was removed";
-/// How many of those that are lost then are named.
+/// The number of those that are lost then that are named.
 const NAMED_MOST: usize = 100;
 
-/// What was taken back and is not stored or not recorded yet.
+/// The takings that are not stored or not recorded yet.
 #[derive(Debug)]
 pub(crate) struct Takings {
     pending: Mutex<Pending>,
     asked: Notify,
     settled: Notify,
-    /// Told whenever one came further.
+    /// The channel that reports whenever one came further.
     progress: watch::Sender<()>,
-    /// Held while one is stored, and while an agent is made active again.
+    /// The lock that is held while one is stored, and while an agent is made active again.
     storing: tokio::sync::Mutex<()>,
-    /// Held while the audit is told of one.
+    /// The lock that is held while one of them is recorded in the audit.
     recording: tokio::sync::Mutex<()>,
     closed: AtomicBool,
 }
@@ -81,7 +81,7 @@ impl Takings {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are in force here and could not be stored yet.
+    /// Returns how many are in force here and could not be stored yet.
     pub(crate) fn overdue(&self) -> usize {
         self.lock().overdue()
     }
@@ -310,7 +310,7 @@ impl Engine {
         self.takings.told(&subject, number).await
     }
 
-    /// Whether this is a key of this organisation that works, or one that is revoked where that is not stored
+    /// Returns whether this is a key of this organisation that works, or one that is revoked where that is not stored
     /// or not recorded yet.
     pub(crate) fn knows_key(&self, org_id: &str, id: &str) -> bool {
         let pending = self.takings.lock();
@@ -319,22 +319,22 @@ impl Engine {
             || self.registry.keys.of_id(id).is_some_and(|key| key.org_id == org_id)
     }
 
-    /// The token that `is` picks among those that are revoked where that is not stored or not recorded yet.
+    /// Returns the token that `is` picks among those that are revoked where that is not stored or not recorded yet.
     pub(crate) fn taking_token(&self, is: impl Fn(&TokenEntry) -> bool) -> Option<Arc<TokenEntry>> {
         self.takings.lock().token(is)
     }
 
-    /// The session of this id, if it is ended where that is not stored or not recorded yet.
+    /// Returns the session of this id, if it is ended where that is not stored or not recorded yet.
     pub(crate) fn taking_session(&self, id: &str) -> Option<Arc<SessionEntry>> {
         self.takings.lock().session(id)
     }
 
-    /// The delegation of this id, if it is revoked where that is not stored or not recorded yet.
+    /// Returns the delegation of this id, if it is revoked where that is not stored or not recorded yet.
     pub(crate) fn taking_delegation(&self, id: &str) -> Option<Arc<DelegationEntry>> {
         self.takings.lock().delegation(id)
     }
 
-    /// The federation provider of this id, if it is removed where that is not stored or not recorded yet.
+    /// Returns the federation provider of this id, if it is removed where that is not stored or not recorded yet.
     pub(crate) fn taking_provider(&self, id: &str) -> Option<Arc<ProviderEntry>> {
         self.takings.lock().provider(id)
     }
@@ -395,7 +395,7 @@ impl Engine {
         self.record_audit(record).await
     }
 
-    /// Stores one that is due; `false` when none is.
+    /// Stores one that is due; `false` when nothing is due.
     async fn store_one(&self) -> bool {
         let _storing = self.takings.storing.lock().await;
         let Some((subject, taking)) = self.takings.lock().due(Instant::now()) else { return false };
@@ -503,7 +503,7 @@ impl Engine {
         }
     }
 
-    /// Tells the audit of one that is stored; `false` where none is left.
+    /// Records one that is stored in the audit; `false` where nothing is left.
     async fn record_one(&self) -> Result<bool, ()> {
         let _recording = self.takings.recording.lock().await;
         let Some((subject, place, record)) = self.takings.lock().record() else { return Ok(false) };

@@ -11,14 +11,14 @@ use crate::audit::Record;
 use crate::registry::{DelegationEntry, ProviderEntry, SessionEntry, TokenEntry};
 use std::sync::Arc;
 
-/// How long to wait before it is tried again.
+/// The time to wait before it is tried again.
 const WAITS: Doubling = Doubling::new(Duration::from_millis(250), Duration::from_secs(5));
-/// How long storing takes where nothing is in the way.
+/// The time that storing takes where nothing is in the way.
 const STORED_WITHIN: Duration = Duration::from_secs(1);
-/// How many rows of the audit one taking back may owe: asking again and again adds no more.
+/// The number of rows of the audit that one taking back may owe: asking again and again adds no more.
 const RECORDS_MOST: usize = 16;
 
-/// What is taken back.
+/// The subject that is taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     Agent(String),
@@ -29,7 +29,7 @@ pub(super) enum Subject {
     Provider(String),
 }
 
-/// How it is taken back.
+/// The way in which it is taken back.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Suspend,
@@ -41,7 +41,7 @@ pub(super) enum Act {
     RemoveProvider(Arc<ProviderEntry>),
 }
 
-/// How a key is taken back.
+/// The way in which a key is taken back.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyTaking {
     pub(crate) reason: String,
@@ -49,30 +49,30 @@ pub(crate) struct KeyTaking {
     pub(crate) take_issued: bool,
 }
 
-/// One taking back.
+/// A subject that is taken back, and its progress.
 #[derive(Clone, Debug)]
 pub(super) struct Taking {
-    /// Which it is, counted from 1: a later one has a greater number.
+    /// The number of this taking, counted from 1: a later one has a greater number.
     pub(super) number: u64,
     pub(super) org_id: String,
     pub(super) act: Act,
     pub(super) at: Timestamp,
     pub(super) progress: Progress,
-    /// What the audit is yet to be told, each with a number of its own.
+    /// The records that are not in the audit yet, each with a number of its own.
     records: VecDeque<(u64, Record)>,
     tries: u32,
     asked: Instant,
     due: Instant,
 }
 
-/// How far one has come.
+/// The progress of one taking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Progress {
-    /// In force here, and in no database.
+    /// The taking is in force here, and in no database.
     InForce,
-    /// In the database.
+    /// The taking is in the database.
     Stored,
-    /// In the database, and memory goes by that again.
+    /// The taking is in the database, and memory goes by that again.
     Settled,
 }
 
@@ -87,14 +87,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// From here on until [`reactivated`](Self::reactivated) no suspension of this agent is stored: what was
-    /// asked before must not come after. Returns the number of the last that was.
+    /// Stops suspensions of this agent from being stored, until [`reactivated`](Self::reactivated): what was asked
+    /// before must not come after. Returns the number of the last suspension.
     pub(super) fn reactivating(&mut self, agent_id: &str) -> u64 {
         *self.reactivating.entry(agent_id.to_owned()).or_default() += 1;
         self.last
     }
 
-    /// It was, or could not be.
+    /// Ends the reactivation of this agent, whether or not it worked.
     pub(super) fn reactivated(&mut self, agent_id: &str) {
         let Some(by) = self.reactivating.get_mut(agent_id) else { return };
         *by -= 1;
@@ -103,7 +103,7 @@ impl Pending {
         }
     }
 
-    /// Whether this agent is suspended or revoked and memory alone says so.
+    /// Returns whether this agent is suspended or revoked in memory alone.
     pub(super) fn is_in_force(&self, agent_id: &str) -> bool {
         let taking = self.by_subject.get(&Subject::Agent(agent_id.to_owned()));
         taking.is_some_and(|taking| taking.progress < Progress::Settled)
@@ -157,8 +157,8 @@ impl Pending {
         number
     }
 
-    /// Lifts the suspension of this agent that was asked for at `asked` or before. What the audit is yet to be
-    /// told of it is told before `record`; `None` when there is nothing, or another one was asked for later.
+    /// Lifts the suspension of this agent that was asked for at `asked` or before. What the audit still lacks of it is
+    /// recorded before `record`; `None` when there is nothing, or another one was asked for later.
     pub(super) fn lift(&mut self, agent_id: &str, asked: u64, record: Record) -> Option<Record> {
         let subject = Subject::Agent(agent_id.to_owned());
         let pending = self.by_subject.get_mut(&subject);
@@ -171,7 +171,7 @@ impl Pending {
         None
     }
 
-    /// The one to be stored next, if one is due by `now`: those that were tried least come first, so that
+    /// Returns the one to be stored next, if one is due by `now`: those that were tried least come first, so that
     /// one that cannot be stored holds up no other.
     pub(super) fn due(&self, now: Instant) -> Option<(Subject, Taking)> {
         let due = self
@@ -185,7 +185,7 @@ impl Pending {
         self.by_subject.iter().filter(|(_, taking)| taking.progress < Progress::Settled)
     }
 
-    /// How many are in no database, and have been for longer than storing takes.
+    /// Returns how many are in no database, and have been for longer than storing takes.
     pub(super) fn overdue(&self) -> usize {
         let takings = self.by_subject.values();
         let overdue = |taking: &&Taking| {
@@ -195,12 +195,12 @@ impl Pending {
         takings.filter(overdue).count()
     }
 
-    /// The same one as `taking`, unless another took its place.
+    /// Returns the same one as `taking`, unless another took its place.
     fn same(&mut self, subject: &Subject, number: u64) -> Option<&mut Taking> {
         self.by_subject.get_mut(subject).filter(|taking| taking.number == number)
     }
 
-    /// It has come so far; `false` when another took its place.
+    /// Sets the progress of what was taken back; `false` when another took its place.
     pub(super) fn advance(&mut self, subject: &Subject, number: u64, progress: Progress) -> bool {
         let Some(taking) = self.same(subject, number) else { return false };
         taking.progress = progress;
@@ -210,7 +210,7 @@ impl Pending {
         true
     }
 
-    /// It did not work, and is tried again later. Says whether that was the first time.
+    /// Puts off what did not work, to be tried again later. Returns whether that was the first time.
     pub(super) fn put_off(&mut self, subject: &Subject, number: u64, now: Instant) -> bool {
         let Some(taking) = self.same(subject, number) else { return false };
         taking.due = now + WAITS.wait(taking.tries);
@@ -230,7 +230,7 @@ impl Pending {
         self.last = last;
     }
 
-    /// The row that the audit is to be told next: of what is settled, in the order in which it was asked.
+    /// Returns the row that the audit gets next: of what is settled, in the order in which it was asked.
     pub(super) fn record(&self) -> Option<(Subject, u64, Record)> {
         let settled =
             self.by_subject.iter().filter(|(_, taking)| taking.progress == Progress::Settled);
@@ -239,7 +239,7 @@ impl Pending {
         Some((subject.clone(), *place, record.clone()))
     }
 
-    /// That row is in the audit.
+    /// Notes that this row is in the audit.
     pub(super) fn recorded(&mut self, subject: &Subject, place: u64) {
         let Some(taking) = self.by_subject.get_mut(subject) else { return };
         if taking.records.front().is_some_and(|(first, _)| *first == place) {
@@ -250,7 +250,7 @@ impl Pending {
         }
     }
 
-    /// The token with this fingerprint, if it is pending.
+    /// Returns the token with this fingerprint, if it is pending.
     pub(super) fn token(&self, is: impl Fn(&TokenEntry) -> bool) -> Option<Arc<TokenEntry>> {
         self.by_subject.values().find_map(|taking| match &taking.act {
             Act::RevokeToken(token) if is(token) => Some(Arc::clone(token)),
@@ -258,7 +258,7 @@ impl Pending {
         })
     }
 
-    /// The session of this id, if it is pending.
+    /// Returns the session of this id, if it is pending.
     pub(super) fn session(&self, id: &str) -> Option<Arc<SessionEntry>> {
         match &self.get(&Subject::Session(id.to_owned()))?.act {
             Act::EndSession(session) => Some(Arc::clone(session)),
@@ -266,7 +266,7 @@ impl Pending {
         }
     }
 
-    /// The delegation of this id, if it is pending.
+    /// Returns the delegation of this id, if it is pending.
     pub(super) fn delegation(&self, id: &str) -> Option<Arc<DelegationEntry>> {
         match &self.get(&Subject::Delegation(id.to_owned()))?.act {
             Act::RevokeDelegation(delegation) => Some(Arc::clone(delegation)),
@@ -274,7 +274,7 @@ impl Pending {
         }
     }
 
-    /// The federation provider of this id, if it is pending.
+    /// Returns the federation provider of this id, if it is pending.
     pub(super) fn provider(&self, id: &str) -> Option<Arc<ProviderEntry>> {
         match &self.get(&Subject::Provider(id.to_owned()))?.act {
             Act::RemoveProvider(provider) => Some(Arc::clone(provider)),
@@ -282,14 +282,14 @@ impl Pending {
         }
     }
 
-    /// What is left of all of it, for those who are told that it is lost.
+    /// Returns what is left of all of it, for the report on what is lost.
     pub(super) fn left(&self) -> impl Iterator<Item = (&Subject, &Taking)> {
         self.by_subject.iter()
     }
 }
 
 impl Subject {
-    /// What it is and its id, for people.
+    /// Returns what it is and its id, for people.
     pub(super) fn named(&self) -> (&'static str, &str) {
         match self {
             Self::Agent(id) => ("agent", id),
@@ -303,7 +303,7 @@ impl Subject {
 }
 
 impl Act {
-    /// The same, done later as `next` too: what was issued with a key goes if either says so.
+    /// Returns the same, done later as `next` too: what was issued with a key goes if it is to go by either.
     fn joined_by(mut self, next: &Self) -> Self {
         if let (Self::RevokeKey(taking), Self::RevokeKey(next)) = (&mut self, next) {
             taking.take_issued |= next.take_issued;
@@ -311,7 +311,7 @@ impl Act {
         self
     }
 
-    /// How an agent stands that this is done to.
+    /// Returns how an agent stands that this is done to.
     pub(super) fn status(&self) -> AgentStatus {
         match self {
             Self::Suspend => AgentStatus::Suspended,

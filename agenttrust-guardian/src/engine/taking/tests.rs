@@ -32,7 +32,7 @@ fn reactivate(engine: &Arc<Engine>, agent: &str) -> tokio::task::JoinHandle<Resu
     })
 }
 
-/// How the agent stands in memory, and in the database.
+/// Returns how the agent stands in memory, and in the database.
 async fn stands(engine: &Engine, agent: &str) -> (AgentStatus, AgentStatus) {
     let known = engine.registry.agents.get(DEFAULT_ORG, agent).unwrap().agent.status;
     let kept = engine.store.agent(agent.to_owned()).await.unwrap().unwrap().agent.status;
@@ -142,7 +142,7 @@ async fn what_was_taken_back_is_stored_when_the_guardian_closes() {
     assert_eq!(guardian.client().agents().get(&agent).await.unwrap().status, AgentStatus::Revoked);
 }
 
-/// A key of the agent, as the database has it.
+/// Returns a key of the agent, as the database has it.
 async fn key(engine: &Engine, agent: &str) -> Arc<Key> {
     let hash = Fingerprint::from_text(&crate::domain::ids::new("sk_"));
     let agents = vec![agent.to_owned()];
@@ -151,7 +151,7 @@ async fn key(engine: &Engine, agent: &str) -> Arc<Key> {
     engine.key(hash).await.unwrap().unwrap()
 }
 
-/// A token that is issued with this key: its id, and itself.
+/// Returns a token that is issued with this key: its id, and itself.
 async fn issue(engine: &Engine, key: &Key, agent: &str) -> Result<(String, Secret), Error> {
     let (agent_id, scopes, audience) = (agent.to_owned(), Vec::new(), Vec::new());
     let new =
@@ -171,13 +171,13 @@ async fn take_key(engine: &Engine, key: &Key, take_issued: bool) -> (bool, Gone)
     engine.take_key(&key.id, taking, |_| Record::new("a trial", DEFAULT_ORG)).await
 }
 
-/// Whether memory knows the token and the session.
+/// Returns whether memory knows the token and the session.
 fn knows(engine: &Engine, token: &str, session: &str) -> [bool; 2] {
     let session = engine.registry.sessions.get(DEFAULT_ORG, session);
     [engine.registry.tokens.by_id(token).is_some(), session.is_some()]
 }
 
-/// Everything is read anew, as it is where changes cannot be followed.
+/// Reads everything again, as it is where changes cannot be followed.
 async fn start_over(engine: &Engine) {
     let db = engine.store.db();
     query("DELETE FROM changes").execute(&db).await.unwrap();
@@ -275,7 +275,7 @@ async fn key_that_was_revoked_elsewhere_a_moment_ago_issues_and_opens_nothing() 
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused:?}");
 }
 
-/// A federation provider, and a session that it vouched for.
+/// Returns a federation provider, and a session that it vouched for.
 async fn vouched(engine: &Engine, agent: &str) -> (ProviderRow, String) {
     let (org_id, now) = (DEFAULT_ORG.to_owned(), engine.clock.now());
     let hash = Secret::random("sk_live_").unwrap().fingerprint();

@@ -15,12 +15,12 @@ use crate::domain::names::{check_input, check_name};
 use crate::domain::{Error, ErrorKind, Permission};
 use crate::services::access::Evaluation;
 
-/// How long the id of a subject or a resource is at most, in bytes.
+/// The greatest length of the id of a subject or a resource, in bytes.
 const ID_MAX_BYTES: usize = 1_024;
 /// The types of subjects that an agent acts for.
 const PEOPLE: [&str; 2] = ["user", "identity"];
 
-/// A body as an object.
+/// Returns a body as an object.
 pub(super) async fn object(
     headers: &HeaderMap,
     payload: Payload,
@@ -29,7 +29,7 @@ pub(super) async fn object(
     read(&payload.raw().await?)
 }
 
-/// The same; one that is empty has no members.
+/// Returns the same; one that is empty has no members.
 pub(super) async fn object_or_empty(
     headers: &HeaderMap,
     payload: Payload,
@@ -67,12 +67,12 @@ fn read(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     Ok(members)
 }
 
-/// A member of an object, where it is there and not `null`.
+/// Returns a member of an object, where it is there and not `null`.
 pub(super) fn member<'m>(of: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
     of.get(name).filter(|value| !value.is_null())
 }
 
-/// A member that is an object.
+/// Returns a member that is an object.
 pub(super) fn object_in<'m>(
     of: &'m Map<String, Value>,
     (at, name): (&str, &str),
@@ -84,7 +84,7 @@ pub(super) fn object_in<'m>(
     }
 }
 
-/// A member that is a text.
+/// Returns a member that is a text.
 pub(super) fn text_in<'m>(
     of: &'m Map<String, Value>,
     (at, name): (&str, &str),
@@ -100,7 +100,7 @@ pub(super) fn wrong(at: &str, name: &str, wanted: &str) -> Error {
     Error::invalid(&format!("{at}{name}"), format!("is not as it must be: expected {wanted}"))
 }
 
-/// What is said where these are missing, all of them at once.
+/// Returns what is said where these are missing, all of them at once.
 pub(super) fn missing(names: &[String]) -> Error {
     match names {
         [others @ .., first, last] => {
@@ -112,7 +112,7 @@ pub(super) fn missing(names: &[String]) -> Error {
     }
 }
 
-/// Those of these members that an object lacks; the object itself, where it is not there.
+/// Returns those of these members that an object lacks; the object itself, where it is not there.
 pub(super) fn lacking(
     name: &str,
     object: Option<&Map<String, Value>>,
@@ -133,8 +133,8 @@ pub(super) struct Entities<'m> {
 }
 
 impl<'m> Entities<'m> {
-    /// Those of a body, or of an evaluation at this place in it. One that is too large for an approver is refused here, before
-    /// every evaluation of a list that it is the default of would have a copy.
+    /// Returns those of a body, or of an evaluation at this place in it. One that is too large for an approver is
+    /// refused here, before every evaluation of a list that it is the default of would have a copy.
     pub(super) fn of(said: &'m Map<String, Value>, at: &str) -> Result<Self, Error> {
         let entity = |name| {
             member(said, name).map_or(Ok(()), |it| check_input(&format!("{at}{name}"), it))?;
@@ -148,7 +148,7 @@ impl<'m> Entities<'m> {
         })
     }
 
-    /// These, and where one is not said the one of `defaults`.
+    /// Returns these, and where one is not said the one of `defaults`.
     pub(super) fn or(self, defaults: Self) -> Self {
         Self {
             subject: self.subject.or(defaults.subject),
@@ -158,7 +158,7 @@ impl<'m> Entities<'m> {
         }
     }
 
-    /// What they lack that an evaluation has.
+    /// Returns what they lack that an evaluation has.
     pub(super) fn lacking(&self, at: &str) -> Vec<String> {
         let entities = [
             ("subject", self.subject, &["type", "id"][..]),
@@ -170,7 +170,7 @@ impl<'m> Entities<'m> {
         lacking.concat()
     }
 
-    /// Subject, action and resource, which have what they must.
+    /// Returns the subject, the action and the resource, each with the members that it must have.
     fn whole(self, at: &str) -> Result<[&'m Map<String, Value>; 3], Error> {
         let lacks = self.lacking(at);
         match (self.subject, self.action, self.resource) {
@@ -181,8 +181,8 @@ impl<'m> Entities<'m> {
         }
     }
 
-    /// The agent that the evaluation is a check of: its subject, or the one that acts for its subject, which is the agent of the
-    /// caller's key or the one that it names.
+    /// Returns the agent that the evaluation is a check of: its subject, or the one that acts for its subject, which is
+    /// the agent of the caller's key or the one that it names.
     pub(super) fn agent(self, caller: &Caller, at: &str) -> Result<String, Error> {
         let [subject, ..] = self.whole(at)?;
         let (kind, id) = party(subject, &format!("{at}subject."))?;
@@ -205,7 +205,7 @@ impl<'m> Entities<'m> {
         Ok(agent_id)
     }
 
-    /// The evaluation that they are.
+    /// Returns the evaluation that they are.
     pub(super) fn evaluation(self, at: &str) -> Result<Evaluation, Error> {
         let [subject, action, resource] = self.whole(at)?;
         let mut evaluation = Evaluation::default();
@@ -245,7 +245,7 @@ fn properties(of: &Map<String, Value>, at: &str) -> Result<Map<String, Value>, E
     Ok(object_in(of, (at, "properties"))?.cloned().unwrap_or_default())
 }
 
-/// The type and the id of a subject or a resource.
+/// Returns the type and the id of a subject or a resource.
 fn party(of: &Map<String, Value>, at: &str) -> Result<(String, String), Error> {
     let kind = name(of, (at, "type"))?;
     let field = format!("{at}id");

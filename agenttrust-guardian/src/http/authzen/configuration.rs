@@ -11,14 +11,14 @@ use super::super::base::base;
 use super::REQUESTS;
 use crate::services::access::is_requestable;
 
-/// For how long others may go by it.
+/// The value of `Cache-Control`: the time that others may go by it.
 const CACHED: &str = "max-age=300";
 
-/// Read what clients of AuthZEN have to know
+/// Reads what clients of AuthZEN have to know
 ///
-/// Its members that begin with `access_request` are of the draft *AuthZEN Access Request and Approval Profile 1.0*, in the
-/// revision that `access_request_profile` names, and experimental; without a secret key they are not there. The search of
-/// AuthZEN is not there.
+/// The members that begin with `access_request` are experimental: they follow the draft *AuthZEN
+/// Access Request and Approval Profile 1.0*, in the revision that `access_request_profile` names.
+/// Without a secret key they are absent. The Guardian does not have the search of AuthZEN.
 #[utoipa::path(
     get, path = "/.well-known/authzen-configuration", operation_id = "get_authzen_configuration", tag = "access",
     security(()),

@@ -9,7 +9,7 @@ use axum::response::Response;
 /// The header.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
-/// The middleware.
+/// Returns the middleware.
 pub(in crate::http) async fn echo(request: Request, next: Next) -> Response {
     // A program may have nested the router: then its prefix stands in front.
     let is_asked = request.uri().path().contains("/access/v1/");

@@ -27,12 +27,12 @@ use crate::engine::Engine;
 use crate::pipeline::{self, Check, span};
 use crate::services::access::{Asker, Evaluation, check_of};
 
-/// Evaluate whether a subject may do something to a resource
+/// Evaluates whether a subject may do something to a resource
 ///
-/// The Access Evaluation API of AuthZEN 1.0. It is a check of the tool `action.name` for the agent that the subject is, or
-/// that acts for the subject (`X-Agent-ID`, else the agent of the key), in the session `context.session_id`. A denial is an
-/// answer and no error. Where it can be approved, `context.access_request` says how access is requested: that is of the draft
-/// *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03) and experimental.
+/// The Access Evaluation API of AuthZEN 1.0. It is a check of the tool `action.name` for the agent that the subject
+/// is, or that acts for the subject (`X-Agent-ID`, else the agent of the key), in the session `context.session_id`. A
+/// denial is an answer and no error. Where it can be approved, `context.access_request` says how access is requested:
+/// that is of the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03) and experimental.
 #[utoipa::path(
     post, path = "/access/v1/evaluation", operation_id = "evaluate_access", tag = "access",
     params(("X-Request-ID" = Option<String>, Header, description = "A name for this request, which its answer repeats: within a minute, the same evaluation under it is decided once")),
@@ -59,7 +59,7 @@ pub(in crate::http) async fn evaluation(
     asking.one(came, entities).await.map(Json)
 }
 
-/// What all evaluations of one request share.
+/// The context that all evaluations of one request share.
 pub(super) struct Asking<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) caller: Caller,
@@ -102,17 +102,17 @@ impl<'a> Asking<'a> {
         self.evaluate(&asker, &evaluation, 0).await
     }
 
-    /// The trace that the request is in.
+    /// Returns the trace that the request is in.
     pub(super) fn trace(&self) -> Option<Trace> {
         self.trace.clone()
     }
 
-    /// The place of the request, for all of its evaluations.
+    /// Returns the place of the request, for all of its evaluations.
     pub(super) fn place(&self) -> Option<Arc<Share>> {
         self.place.take()
     }
 
-    /// A share by which one evaluation more of a list is decided at a time.
+    /// Returns a share by which one evaluation more of a list is decided at a time.
     pub(super) fn beside(&self) -> Option<Share> {
         self.engine.limits.beside.take(&self.caller.key, 1).ok()
     }
@@ -134,7 +134,7 @@ impl<'a> Asking<'a> {
         said::decision(self.engine, &self.base, (asker, evaluation), &answer).await
     }
 
-    /// The same within what is left of the time that a request has.
+    /// Returns the same within what is left of the time that a request has.
     pub(super) async fn evaluate_within(
         &self,
         left: Duration,
@@ -146,8 +146,8 @@ impl<'a> Asking<'a> {
         background::timeout(left, evaluating).await.unwrap_or_else(|_| Err(out_of_time()))
     }
 
-    /// Decides the check, or says again what was said under the id of the request. Under one id others may ask much: what is
-    /// another evaluation is decided by itself.
+    /// Decides the check, or says again what was said under the id of the request. Under one id others may ask much:
+    /// what is another evaluation is decided by itself.
     async fn answer(
         &self,
         check: Arc<Check>,
@@ -169,7 +169,7 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// What is said of an evaluation for which there is no time any more.
+/// Returns what is said of an evaluation for which there is no time any more.
 pub(super) fn out_of_time() -> Error {
     Error::busy(
         "not decided: there was no time left for this evaluation; ask for it again, with fewer at once",

@@ -26,9 +26,9 @@ use crate::domain::{Error, Permission};
 use crate::pipeline::Proof;
 use crate::services::access::Asker;
 
-/// How many evaluations a request has at most: each is a check, with a row in the audit.
+/// The largest number of evaluations in a request: each is a check, with a row in the audit.
 const EVALUATIONS_MOST: usize = 100;
-/// How many of them are decided at a time at most.
+/// The largest number of evaluations that are decided at a time.
 const AT_A_TIME: usize = 8;
 
 /// The answer: of several, or of the one that stands in the request itself.
@@ -39,12 +39,12 @@ pub(in crate::http) enum Decided {
     One(Box<AccessDecision>),
 }
 
-/// Evaluate several in one request
+/// Evaluates several questions in one request
 ///
-/// The Access Evaluations API of AuthZEN 1.0: at most 100, in the time that one check has; what is not evaluated by then
-/// says so as an error with status 503. What goes wrong with one of them is told in its place
-/// and is a denial. Of a list, only those say why that were not evaluated or that access can be requested for, unless
-/// `options.explain` is true. Without `evaluations` it is the one evaluation that stands in the request.
+/// The Access Evaluations API of AuthZEN 1.0: at most 100, in the time that one check has; what is not evaluated by
+/// then says so as an error with status 503. What goes wrong with one of them is told in its place and is a denial. In
+/// a list, a denial says why only if it was not evaluated or can be approved, unless `options.explain` is true.
+/// Without `evaluations` it is the one evaluation that stands in the request.
 #[utoipa::path(
     post, path = "/access/v1/evaluations", operation_id = "evaluate_accesses", tag = "access",
     params(("X-Request-ID" = Option<String>, Header, description = "A name for this request, which its answer repeats: within a minute, the same evaluations under it are decided once")),
@@ -84,7 +84,7 @@ pub(in crate::http) async fn evaluations(
     Ok(Json(Decided::Several(decisions)))
 }
 
-/// The evaluations of a body, each an object.
+/// Returns the evaluations of a body, each an object.
 fn items(body: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, Error> {
     let items = match member(body, "evaluations") {
         None => return Ok(Vec::new()),
@@ -129,8 +129,8 @@ impl Options {
     }
 }
 
-/// Sees for every evaluation who asks for it. What is wrong with one of them is its own affair. They are read when it is their
-/// turn, since each has a copy of all that it is about.
+/// Finds the caller of every evaluation. A fault of one of them does not touch the others. They are read when it is
+/// their turn, since each has a copy of all that it is about.
 async fn asked<'m>(
     asking: &Asking<'_>,
     came: Came,
@@ -168,7 +168,7 @@ async fn asked<'m>(
     asked
 }
 
-/// What the members of an evaluation are named behind.
+/// Returns what the members of an evaluation are named behind.
 fn place_of(number: usize) -> String {
     format!("evaluations[{number}].")
 }
@@ -200,8 +200,8 @@ impl Several<'_> {
         decisions
     }
 
-    /// Decides every one of them. The place of the request is for one at a time; for each one beside it, it needs a share of
-    /// what the lists of its key, and all lists, may have.
+    /// Decides every one of them. The place of the request is for one at a time; for each one beside it, it needs a
+    /// share of what the lists of its key, and all lists, may have.
     async fn all(&self) -> Vec<AccessDecision> {
         let mut decisions = Vec::with_capacity(self.asked.len());
         let mut deciding = FuturesOrdered::new();

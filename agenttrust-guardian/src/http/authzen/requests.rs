@@ -1,4 +1,5 @@
-//! Requests for access, by the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03): experimental.
+//! Requests for access, by the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03):
+//! experimental.
 
 use agenttrust::Timestamp;
 use agenttrust::model::headers::IDEMPOTENCY_KEY;
@@ -31,19 +32,19 @@ use crate::domain::names::check_name;
 use crate::domain::{Base, Error, Permission};
 use crate::services::access::{self, Asker, Refused, Submission};
 
-/// After how many seconds to ask again what became of a request.
+/// The number of seconds after which a caller asks again what became of a request.
 const ASK_AGAIN_AFTER: &str = "2";
 
-/// Request access that was denied
+/// Requests access that was denied
 ///
-/// Of the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03), and experimental. It opens an
-/// approval of exactly what was evaluated: agent, session, tool, effect, scopes, and subject, action, resource and context
-/// as `denial.binding_token` binds them; what the context says beside is shown to the approver and decides nothing. Where one
-/// is pending or approved already, that one is told of. One request is for one evaluation: `items` and `callback` of the
-/// profile are not taken.
+/// Experimental: it follows the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03). It
+/// opens an approval of exactly what was evaluated: agent, session, tool, effect, scopes, and subject, action,
+/// resource and context as `denial.binding_token` binds them; what the context says beside is shown to the approver
+/// and decides nothing. Where an approval of the same is pending or approved already, the answer names that one. One
+/// request is for one evaluation: `items` and `callback` of the profile are not taken.
 ///
-/// An `Idempotency-Key` is remembered for as long as its task is kept, and for the newest 1,000 requests of an API key. The
-/// oldest is forgotten first: sent again after that, it is a new request.
+/// An `Idempotency-Key` is remembered for as long as its task is kept, and for the newest 1,000 requests of an API
+/// key. The oldest is forgotten first: sent again after that, it is a new request.
 #[utoipa::path(
     post, path = "/access/v1/requests", operation_id = "request_access", tag = "access",
     params(("Idempotency-Key" = Option<NameOrEmpty>, Header, description = "A name for this request: the same one once more is told of the same task")),
@@ -93,7 +94,7 @@ pub(in crate::http) async fn submit(
     Ok((status, location, Json(told)).into_response())
 }
 
-/// What is submitted, and for which agent.
+/// Returns what is submitted, and for which agent.
 fn submission(
     headers: &HeaderMap,
     caller: &Caller,
@@ -137,7 +138,7 @@ fn denial_of(said: &Map<String, Value>) -> Result<AccessDenial, Error> {
     Ok(denial)
 }
 
-/// A member of a denial that is a point in time.
+/// Returns a member of a denial that is a point in time.
 fn time_in(said: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Error> {
     let text = text_in(said, ("denial.", name))?;
     let wrong = |_| wrong("denial.", name, "a point in time, as in 2026-01-02T03:04:05Z");
@@ -157,10 +158,10 @@ fn need_actor(body: &Map<String, Value>, agent_id: &str) -> Result<(), Error> {
     )))
 }
 
-/// Read what became of a request for access
+/// Reads what became of a request for access
 ///
-/// Of the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03), and experimental. Once it is
-/// approved, evaluate the same again with `result.approval` as `context.approval`.
+/// Experimental: it follows the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03). Once it
+/// is approved, evaluate the same again with `result.approval` as `context.approval`.
 #[utoipa::path(
     get, path = "/access/v1/requests/{id}", operation_id = "get_access_request", tag = "access",
     params(("id" = Name, Path, description = "The task")),
@@ -188,10 +189,10 @@ pub(in crate::http) async fn read(
     Ok((again, Json(told)).into_response())
 }
 
-/// Cancel a request for access
+/// Cancels a request for access
 ///
-/// Of the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03), and experimental. One that somebody
-/// has decided is not cancelled any more.
+/// Experimental: it follows the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03). A
+/// request that an approver has decided can no longer be cancelled.
 #[utoipa::path(
     post, path = "/access/v1/requests/{id}/cancel", operation_id = "cancel_access_request", tag = "access",
     params(("id" = Name, Path, description = "The task")),
@@ -218,12 +219,12 @@ pub(in crate::http) async fn cancel(
     Ok(Json(told(&base(&engine, &parts), &approval)))
 }
 
-/// Where the task that an approval is, is read.
+/// Returns where the task that an approval is, is read.
 fn address(base: &Base, id: &str) -> String {
     base.below(&format!("{REQUESTS}/"), id)
 }
 
-/// The task that an approval is.
+/// Returns the task that an approval is.
 ///
 /// | approval | task |
 /// |---|---|

@@ -13,10 +13,10 @@ use crate::domain::{Answer, Base, DecisionKind, Error, Unserved};
 use crate::engine::Engine;
 use crate::services::access::{Asker, Evaluation, requestable};
 
-/// Why access is denied that can be requested.
+/// The reason code of a denial for which access can be requested.
 const APPROVAL_REQUIRED: &str = "approval_required";
 
-/// The decision that an answer is.
+/// Returns the decision that an answer is.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub(super) async fn decision(
     Ok(decision)
 }
 
-/// The word for why it is denied, and what to do where an approval was presented.
+/// Returns the word for why it is denied, and what to do where an approval was presented.
 fn denied(
     decision: DecisionKind,
     unserved: Option<Unserved>,
@@ -96,7 +96,7 @@ async fn how_to_request(
     Some(how)
 }
 
-/// An approval as the profile has it. What is needed to verify it is here, so it says no more.
+/// Returns an approval as the profile has it. What is needed to verify it is here, so it says no more.
 pub(super) fn shown(approval: &Approval) -> AccessApproval {
     let mut shown = AccessApproval::default();
     shown.id.clone_from(&approval.id);
@@ -105,7 +105,7 @@ pub(super) fn shown(approval: &Approval) -> AccessApproval {
     shown
 }
 
-/// What is said of one of several evaluations that could not be made.
+/// Returns what is said of one of several evaluations that could not be made.
 pub(super) fn failed(error: &Error) -> AccessDecision {
     let mut failure = AccessEvaluationError::default();
     failure.status = status(error.kind()).0.as_u16();
@@ -117,8 +117,8 @@ pub(super) fn failed(error: &Error) -> AccessDecision {
     decision
 }
 
-/// The same decision in a list: a plain one without its reasons, which are long, and which those do not expect who compare
-/// the items of a list as they are.
+/// Returns the same decision in a list: a plain one without its reasons, which are long, and which clients that
+/// compare the items of a list as they are do not expect.
 pub(super) fn brief(mut decision: AccessDecision) -> AccessDecision {
     decision.context = decision.context.filter(|context| {
         context.error.is_some()

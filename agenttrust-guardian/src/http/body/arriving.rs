@@ -16,20 +16,20 @@ use super::super::admit::Admission;
 
 /// The largest body that is read.
 const LIMIT: usize = 1 << 20;
-/// In such steps a body counts that does not say how long it is.
+/// The step in which a body is counted that does not say how long it is.
 const STEP: usize = 64 << 10;
 
-/// How long a body may take ...
+/// The time that a body may take ...
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct BodyTimeouts {
     /// ... whatever it brings ...
     to_begin: Duration,
     /// ... and beyond that for each MiB that has arrived.
     a_mib: Duration,
 }
 
-const PATIENCE: Patience =
-    Patience { to_begin: Duration::from_secs(10), a_mib: Duration::from_secs(20) };
+const BODY_TIMEOUTS: BodyTimeouts =
+    BodyTimeouts { to_begin: Duration::from_secs(10), a_mib: Duration::from_secs(20) };
 
 /// A body that is being read.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ pub(super) struct Arriving {
     body: Body,
     announced: Option<u64>,
     admission: Option<Arc<Admission>>,
-    patience: Patience,
-    /// Since when more of it is waited for; never, where all of it was there at once.
+    timeouts: BodyTimeouts,
+    /// The time since which more of the body is waited for; `None` where all of it was there at
+    /// once.
     waited_since: Option<Instant>,
     arrived: usize,
     held: usize,
@@ -50,11 +51,11 @@ impl Arriving {
         announced: Option<u64>,
         admission: Option<Arc<Admission>>,
     ) -> Self {
-        let patience = PATIENCE;
-        Self { body, announced, admission, patience, waited_since: None, arrived: 0, held: 0 }
+        let timeouts = BODY_TIMEOUTS;
+        Self { body, announced, admission, timeouts, waited_since: None, arrived: 0, held: 0 }
     }
 
-    /// The body as a whole.
+    /// Returns the body as a whole.
     pub(super) async fn whole(&mut self) -> Result<Bytes, Error> {
         let announced = self.announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         if announced.is_some_and(|length| length > LIMIT) {
@@ -85,7 +86,7 @@ impl Arriving {
         Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
-    /// Whether it was waited for.
+    /// Returns whether it was waited for.
     pub(super) fn took_time(&self) -> bool {
         self.waited_since.is_some()
     }
@@ -99,7 +100,7 @@ impl Arriving {
         Ok(())
     }
 
-    /// The next piece.
+    /// Returns the next piece.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let frame = {
@@ -109,7 +110,7 @@ impl Arriving {
                     None => {
                         let since = *self.waited_since.get_or_insert_with(Instant::now);
                         loop {
-                            let left = self.patience.left(self.arrived, since.elapsed());
+                            let left = self.timeouts.left(self.arrived, since.elapsed());
                             let Some(left) = left else {
                                 return Err(Error::too_slow(self.arrived, since.elapsed()));
                             };
@@ -134,8 +135,8 @@ impl Arriving {
     }
 }
 
-impl Patience {
-    /// How long may still be waited after `waited`; nothing where it was too long already.
+impl BodyTimeouts {
+    /// Returns how long may still be waited after `waited`; nothing where it was too long already.
     fn left(self, arrived: usize, waited: Duration) -> Option<Duration> {
         let arrived = u32::try_from(arrived).unwrap_or(u32::MAX);
         let for_arrived = self.a_mib * arrived / (1 << 20);
@@ -160,7 +161,7 @@ mod tests {
     async fn body_that_does_not_come_is_not_waited_for() {
         let stuck = stream::iter([Bytes::from_static(b"{")]).chain(stream::pending());
         let mut stuck = arriving(stuck);
-        stuck.patience.to_begin = Duration::from_millis(20);
+        stuck.timeouts.to_begin = Duration::from_millis(20);
         let error = stuck.whole().await.unwrap_err();
         assert!(error.message().contains("1 bytes of it"), "{error:?}");
         assert_eq!(error.into_response().status(), 408);
@@ -181,14 +182,14 @@ mod tests {
             piece
         });
         let mut drip = arriving(drip);
-        drip.patience.to_begin = Duration::from_millis(100);
+        drip.timeouts.to_begin = Duration::from_millis(100);
         let error = drip.whole().await.unwrap_err();
         assert_eq!(error.into_response().status(), 408);
     }
 
     #[test]
     fn body_of_the_largest_size_has_half_a_minute() {
-        let left = |arrived, waited| PATIENCE.left(arrived, Duration::from_secs(waited));
+        let left = |arrived, waited| BODY_TIMEOUTS.left(arrived, Duration::from_secs(waited));
         assert_eq!(left(0, 9), Some(Duration::from_secs(1)));
         assert_eq!(left(0, 10), None);
         assert_eq!(left(LIMIT / 2, 19), Some(Duration::from_secs(1)));

@@ -20,17 +20,17 @@ use serde::de::{
 
 use crate::domain::spelling::member_meant;
 
-/// What was seen on the way through a body.
+/// The findings on the way through a body.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// What is wrong with the member at which reading ended.
+    /// The fault of the member at which reading ended.
     refused: RefCell<Option<String>>,
     /// The members of the outermost object that are not known, and were skipped.
     ignored: RefCell<Vec<String>>,
 }
 
 impl Seen {
-    /// What is wrong with the member at which reading ended, if it is that which ended it.
+    /// Returns what is wrong with the member at which reading ended, if it is that which ended it.
     pub(super) fn refusal(&self) -> Option<String> {
         self.refused.borrow().clone()
     }
@@ -81,7 +81,7 @@ impl<'a, D> Shaped<'a, D> {
     }
 }
 
-/// What holds no struct is read as it is.
+/// The methods for values that hold no struct, which are read as they are.
 macro_rules! as_it_is {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
@@ -90,7 +90,7 @@ macro_rules! as_it_is {
     )*};
 }
 
-/// What may hold some is looked into.
+/// The methods for values that may hold a struct, which is looked into.
 macro_rules! looked_into {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
@@ -177,7 +177,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Below<'_, S> {
     }
 }
 
-/// Looks into an option, a list or a map.
+/// A visitor that looks into an option, a list or a map.
 struct Into<'a, V> {
     visitor: V,
     seen: &'a Seen,
@@ -238,7 +238,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
     }
 }
 
-/// The entries of a map, which takes any name, and each once: of two, whoever is in between may have looked at the
+/// The entries of a map, which takes any name, but each only once: of two, a program in between may have looked at the
 /// other one.
 struct Entries<'a, A> {
     inner: A,
@@ -271,7 +271,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
     }
 }
 
-/// Takes an object for a struct, and no list.
+/// A visitor that takes an object for a struct, and no list.
 struct Object<'a, V> {
     visitor: V,
     known: &'static [&'static str],
@@ -359,7 +359,7 @@ impl<'de> Visitor<'de> for Key {
     }
 }
 
-/// Takes a string for the word of an enum, and nothing that holds one.
+/// A visitor that takes a string for the word of an enum, and nothing that holds one.
 struct Word<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Word<V> {

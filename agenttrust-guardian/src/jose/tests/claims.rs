@@ -9,7 +9,7 @@ use super::{Forged, assert_refused};
 use crate::jose::Typ;
 use crate::jose::refusal::{Refusal, Told};
 
-/// A good token whose claims say this, `null` and all.
+/// Returns a good token whose claims say this, `null` and all.
 fn says(name: &str, value: &Value) -> String {
     let mut claims = good();
     claims[name] = value.clone();

@@ -13,7 +13,7 @@ fn told(text: &str) -> Told {
     Told::new(text)
 }
 
-/// A good token, whose header says this too.
+/// Returns a good token, whose header says this too.
 fn says(more: Value) -> String {
     signed(more, json!({}))
 }
@@ -71,7 +71,8 @@ fn algorithms() -> Forged {
     all
 }
 
-/// The secret is what everybody knows: the public key, in each way that it is written.
+/// Returns tokens that are signed with a secret that is public: the public key, in each way that it
+/// is written.
 fn shared_secrets() -> Forged {
     let spki = decode(known("rsa")["spki"].as_str().unwrap());
     let mut pem = "-----BEGIN PUBLIC KEY-----\n".to_owned();

@@ -23,7 +23,7 @@ fn ed(more: Value) -> Value {
     Signer::new("ed25519").jwk("a", more)
 }
 
-/// Why each key is left out.
+/// Returns why each key is left out.
 fn unfit() -> Vec<(Value, &'static str)> {
     let long = encode(&[0xff; 1_025]);
     let zero_first = encode(&[&[0][..], &[0xff; 256]].concat());

@@ -22,7 +22,7 @@ fn thumbprint(jwk: Value) -> String {
     serde_json::from_value::<Jwk>(jwk).unwrap().thumbprint(ThumbprintHash::SHA256).unwrap()
 }
 
-/// Whether the token's signature is that of the key.
+/// Returns whether the token's signature is that of the key.
 fn is_signed(jwk: &Value, token: &str) -> bool {
     let (message, signature) = token.rsplit_once('.').unwrap();
     Key::read(jwk).unwrap().signed(message, &decode(signature))

@@ -21,7 +21,7 @@ fn claims(more: &str) -> String {
     format!("{},{more}}}", good.trim_end_matches('}'))
 }
 
-/// A token over claims that are written already.
+/// Returns a token over claims that are written already.
 fn over(claims: &[u8]) -> String {
     ed().raw(header().to_string().as_bytes(), claims)
 }

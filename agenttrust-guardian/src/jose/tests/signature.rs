@@ -27,7 +27,7 @@ fn rs() -> Value {
     json!({ "alg": "RS256", "kid": "rsa" })
 }
 
-/// `token` with another signature.
+/// Returns `token` with another signature.
 fn signed_by(token: &str, signature: &[u8]) -> String {
     let (message, _) = token.rsplit_once('.').unwrap();
     format!("{message}.{}", encode(signature))
@@ -37,7 +37,7 @@ fn signature_of(token: &str) -> Vec<u8> {
     decode(token.rsplit_once('.').unwrap().1)
 }
 
-/// The same signature with the order of the group added to its second half: the same to who does not look.
+/// Returns the same signature with the order of the group added to its second half: the same to who does not look.
 fn second_signature(token: &str) -> Vec<u8> {
     let mut signature = signature_of(token);
     let mut carry = 0_u16;
@@ -49,7 +49,7 @@ fn second_signature(token: &str) -> Vec<u8> {
     signature
 }
 
-/// A signature of two numbers in DER, as other formats than JWS have it.
+/// Returns a signature of two numbers in DER, as other formats than JWS have it.
 fn der(signature: &[u8]) -> Vec<u8> {
     let integer = |number: &[u8]| {
         let number: Vec<u8> = [&[0][..], number].concat();
@@ -131,7 +131,7 @@ fn by_form() -> Forged {
     ]
 }
 
-/// Keys that the issuer publishes, and that may not be used: the tokens are truly signed by them.
+/// Returns keys that the issuer publishes, and that may not be used: the tokens are truly signed by them.
 fn unfit_keys() -> Vec<(&'static str, Value, String)> {
     let other = |name: &str| Signer::new(name);
     let token = |name: &str, algorithm: &str, kid: &str| {

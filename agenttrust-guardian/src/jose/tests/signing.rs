@@ -13,13 +13,13 @@ pub(super) const AUDIENCE: &str = "https://guardian.example";
 /// The present of these tests, in seconds since 1970.
 pub(super) const NOW: i64 = 1_900_000_000;
 
-/// The keys of the tests, by name.
+/// Returns the keys of the tests, by name.
 pub(super) fn known(name: &str) -> Value {
     let keys = include_str!("../../../tests/data/keys.json");
     serde_json::from_str::<Value>(keys).unwrap()[name].take()
 }
 
-/// One key of the issuer's.
+/// A key of the issuer's.
 pub(super) struct Signer {
     algorithm: Algorithm,
     key: EncodingKey,
@@ -45,13 +45,13 @@ impl Signer {
         self
     }
 
-    /// A shared secret.
+    /// Creates a shared secret.
     pub(super) fn hmac(secret: &[u8]) -> Self {
         let key = EncodingKey::from_secret(secret).unwrap();
         Self { algorithm: Algorithm::HS256, key, public: Value::Null }
     }
 
-    /// The public half under an id, with more members.
+    /// Returns the public half under an id, with more members.
     pub(super) fn jwk(&self, kid: &str, more: Value) -> Value {
         with(with(self.public.clone(), json!({ "kid": kid })), more)
     }
@@ -83,7 +83,7 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// `object` and these members more, in place of those of the same name; `null` takes one away.
+/// Returns `object` and these members more, in place of those of the same name; `null` takes one away.
 pub(super) fn with(mut object: Value, more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         match value {
@@ -99,17 +99,17 @@ pub(super) fn good() -> Value {
     json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "iat": NOW, "exp": NOW + 600 })
 }
 
-/// The header of a good token that is signed with the issuer's key on Ed25519.
+/// Returns the header of a good token that is signed with the issuer's key on Ed25519.
 pub(super) fn header() -> Value {
     json!({ "alg": "EdDSA", "kid": "ed", "typ": "JWT" })
 }
 
-/// A token of the issuer's, signed, with these members of header and claims in place of the good ones.
+/// Returns a token of the issuer's, signed, with these members of header and claims in place of the good ones.
 pub(super) fn signed(in_header: Value, in_claims: Value) -> String {
     Signer::new("ed25519").token(&with(header(), in_header), &with(good(), in_claims))
 }
 
-/// What the issuer publishes.
+/// Returns what the issuer publishes.
 pub(super) fn published(more: &[Value]) -> KeySet {
     let mut keys = vec![
         Signer::new("rsa").jwk("rsa", json!({ "alg": "RS256", "use": "sig" })),

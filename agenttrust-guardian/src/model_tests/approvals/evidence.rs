@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use agenttrust_testkit::ADMIN;
 use serde_json::Value;
 
-use super::model::{Model, Who};
+use super::model::{KeyHolder, Model};
 use crate::harness::Api;
 
 /// The rows that are about one approval.
 #[derive(Debug, Default)]
 struct Rows {
-    /// Those who asked under it: the actors of held checks.
+    /// The agents that asked under it: the actors of held checks.
     askers: BTreeSet<String>,
-    /// What it was opened for: agent, session, tool, effect and what of the input is bound.
+    /// The call that it was opened for: agent, session, tool, effect and what of the input is
+    /// bound.
     asked: Vec<[Value; 6]>,
-    /// Those who approved.
+    /// The approvers that voted for it.
     votes: Vec<String>,
     /// The rows that decided it.
     decided: Vec<Value>,
@@ -23,7 +24,7 @@ struct Rows {
     allowed: Vec<[Value; 6]>,
 }
 
-/// What the log says of every approval.
+/// The rows of the log about every approval.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     after: u64,
@@ -86,7 +87,7 @@ impl Evidence {
     }
 
     /// Fails unless the log bears out every promise, and what the model counted.
-    pub(super) fn must_agree(&self, model: &Model, who: impl Fn(&str) -> Who) {
+    pub(super) fn must_agree(&self, model: &Model, who: impl Fn(&str) -> KeyHolder) {
         for approval in &model.approvals {
             let rows = &self.of[&approval.id];
             let decided = usize::from(approval.decided.is_some());
@@ -103,15 +104,17 @@ impl Evidence {
                 continue;
             };
             let by = who(row["actor"].as_str().unwrap());
-            let asked = |voter: Who| rows.askers.iter().any(|asker| voter.is_of(who(asker)));
+            let asked = |voter: KeyHolder| rows.askers.iter().any(|asker| voter.is_of(who(asker)));
             assert!(!asked(by), "decided by who asked: {rows:#?}");
             assert_eq!(by, approval.decided.unwrap().0);
             if row["kind"] == "approval.denied" {
                 assert!(rows.allowed.is_empty(), "allowed though denied: {rows:#?}");
             } else {
-                let voters: BTreeSet<Who> = rows.votes.iter().map(|voter| who(voter)).collect();
-                let strangers: Vec<Who> = voters.into_iter().filter(|one| !asked(*one)).collect();
-                let two = |one: &Who| strangers.iter().any(|other| !one.is_one_with(*other));
+                let voters: BTreeSet<KeyHolder> =
+                    rows.votes.iter().map(|voter| who(voter)).collect();
+                let strangers: Vec<KeyHolder> =
+                    voters.into_iter().filter(|one| !asked(*one)).collect();
+                let two = |one: &KeyHolder| strangers.iter().any(|other| !one.is_one_with(*other));
                 assert!(strangers.iter().any(two), "two people who did not ask: {rows:#?}");
             }
         }

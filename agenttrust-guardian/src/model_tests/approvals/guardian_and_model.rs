@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::evidence::Evidence;
 use super::happened::Happened;
 use super::intent::{AGENTS, Intent, OPERATORS, Transition};
-use super::model::{Act, Ask, Denial, Input, Model, Said, Who};
+use super::model::{Act, Ask, Denial, Input, KeyHolder, Model, Said};
 use crate::domain::Role;
 use crate::harness::{Api, open_with};
 use crate::policy::PolicySet;
@@ -40,11 +40,11 @@ struct Held {
     secret: String,
 }
 
-/// What does not change while the Guardian restarts.
+/// The agents and keys, which stay the same while the Guardian restarts.
 #[derive(Debug)]
-struct Known {
+struct Identities {
     agents: Vec<String>,
-    keys: BTreeMap<Who, Held>,
+    keys: BTreeMap<KeyHolder, Held>,
 }
 
 /// A Guardian and its model.
@@ -54,7 +54,7 @@ pub(super) struct GuardianAndModel {
     replica: String,
     start: Timestamp,
     api: Arc<Api>,
-    known: Arc<Known>,
+    identities: Arc<Identities>,
     model: Model,
     evidence: Evidence,
     happened: &'static Happened,
@@ -82,16 +82,16 @@ impl GuardianAndModel {
             for who in 0..AGENTS {
                 let agent = api.agent(&["*"]).await;
                 let body = json!({ "role": "agent", "agents": [agent] });
-                keys.insert(Who::Agent(who), key(&api, &other, body).await);
+                keys.insert(KeyHolder::Agent(who), key(&api, &other, body).await);
                 agents.push(agent);
             }
-            let owner = Who::Fleet.owner();
+            let owner = KeyHolder::Fleet.owner();
             let body = json!({ "role": "agent", "agents": agents, "owner": owner });
-            keys.insert(Who::Fleet, key(&api, &other, body).await);
-            for who in (0..OPERATORS).map(Who::Operator) {
+            keys.insert(KeyHolder::Fleet, key(&api, &other, body).await);
+            for who in (0..OPERATORS).map(KeyHolder::Operator) {
                 let maker = match who {
-                    Who::Operator(0) => ADMIN,
-                    _ if who.comes_from(Who::Admin) => &deputy.secret,
+                    KeyHolder::Operator(0) => ADMIN,
+                    _ if who.comes_from(KeyHolder::Admin) => &deputy.secret,
                     _ => &other,
                 };
                 let body = json!({ "role": "operator", "owner": who.owner() });
@@ -100,10 +100,10 @@ impl GuardianAndModel {
             let listed = api.get("/api/v1/keys", ADMIN).await.ok().body;
             let made = listed["keys"].as_array().unwrap().iter().find(|key| key["id"] == deputy.id);
             let id = made.unwrap()["made_by"].as_str().unwrap().to_owned();
-            keys.insert(Who::Admin, Held { id, secret: ADMIN.to_owned() });
-            let known = Arc::new(Known { agents, keys });
+            keys.insert(KeyHolder::Admin, Held { id, secret: ADMIN.to_owned() });
+            let identities = Arc::new(Identities { agents, keys });
             let (model, evidence) = Default::default();
-            Self { url, replica, start, api, known, model, evidence, happened }
+            Self { url, replica, start, api, identities, model, evidence, happened }
         })
     }
 
@@ -129,10 +129,10 @@ impl GuardianAndModel {
         let acts: Vec<Act> = intents.iter().filter_map(|one| one.resolve(&self.model)).collect();
         let said = RUNTIME.block_on(async {
             let tasks = acts.iter().map(|act| {
-                let (api, known, act) =
-                    (Arc::clone(&self.api), Arc::clone(&self.known), act.clone());
+                let (api, identities, act) =
+                    (Arc::clone(&self.api), Arc::clone(&self.identities), act.clone());
                 let target = self.target(&act);
-                tokio::spawn(async move { perform(&api, &known, &act, target).await })
+                tokio::spawn(async move { perform(&api, &identities, &act, target).await })
             });
             let said = join_all(tasks.collect::<Vec<_>>()).await;
             said.into_iter().map(|said| said.expect("a request panicked")).collect::<Vec<Said>>()
@@ -144,7 +144,7 @@ impl GuardianAndModel {
         });
     }
 
-    /// Id and input of the approval that a step is about.
+    /// Returns id and input of the approval that a step is about.
     fn target(&self, act: &Act) -> Option<(String, Ask)> {
         let (Act::Decide { approval, .. } | Act::Disclose { approval, .. }) = *act else {
             return None;
@@ -157,7 +157,7 @@ impl GuardianAndModel {
     pub(super) fn must_agree(&mut self) {
         RUNTIME.block_on(async {
             let mut listed = Vec::new();
-            for agent in &self.known.agents {
+            for agent in &self.identities.agents {
                 let path = format!("/mcp/approvals?agent_id={agent}");
                 let found = self.api.get(&path, ADMIN).await.ok().body;
                 listed.extend(found["approvals"].as_array().unwrap().clone());
@@ -166,12 +166,12 @@ impl GuardianAndModel {
             for approval in &self.model.approvals {
                 let seen = listed.iter().find(|seen| seen["id"] == *approval.id).unwrap();
                 let (ask, now) = (approval.ask, self.model.now);
-                let by = approval.decided.map(|(by, _)| &self.known.keys[&by].id);
+                let by = approval.decided.map(|(by, _)| &self.identities.keys[&by].id);
                 let expected = json!({
                     "status": approval.status(now),
                     "approvals": self.model.votes(approval),
                     "decided_by_key": by,
-                    "agent_id": self.known.agents[ask.agent],
+                    "agent_id": self.identities.agents[ask.agent],
                     "session_id": session(ask).unwrap_or_default(),
                     "action_name": tool(ask),
                     "action_effect": effect(ask),
@@ -195,7 +195,7 @@ impl GuardianAndModel {
             self.evidence.gather(&self.api).await;
         });
         self.evidence.must_agree(&self.model, |id| {
-            let mut keys = self.known.keys.iter();
+            let mut keys = self.identities.keys.iter();
             *keys.find(|(_, held)| held.id == id).expect("a key of this life").0
         });
     }
@@ -209,7 +209,7 @@ impl GuardianAndModel {
     }
 }
 
-/// The model after these steps in an order in which it gives these answers. Depth first: most orders
+/// Returns the model after these steps in an order in which it gives these answers. Depth first: most orders
 /// are over with their first step.
 fn explain(before: &Model, model: &Model, steps: &[(&Act, &Said)]) -> Option<Model> {
     if steps.is_empty() {
@@ -244,11 +244,16 @@ async fn key(api: &Api, maker: &str, body: Value) -> Held {
     Held { id: made.text("id"), secret: made.text("key") }
 }
 
-async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, Ask)>) -> Said {
+async fn perform(
+    api: &Api,
+    identities: &Identities,
+    act: &Act,
+    target: Option<(String, Ask)>,
+) -> Said {
     let target = || target.clone().unwrap();
-    let secret = |who: Who| known.keys[&who].secret.as_str();
+    let secret = |who: KeyHolder| identities.keys[&who].secret.as_str();
     match *act {
-        Act::Check { who, ask } => check(api, known, secret(who), ask).await,
+        Act::Check { who, ask } => check(api, identities, secret(who), ask).await,
         Act::Decide { who, approve, .. } => {
             let id = target().0;
             let answer = if approve {
@@ -270,24 +275,24 @@ async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, As
             let shown = if honest { value(input) } else { value(input + 1) };
             let body = json!({ "input": shown, "r": commitment(input).opening });
             let path = format!("/mcp/approvals/{id}/input");
-            done(&api.put(&path, secret(Who::Agent(ask.agent)), body).await)
+            done(&api.put(&path, secret(KeyHolder::Agent(ask.agent)), body).await)
         }
         Act::RevokeKey(operator) => {
-            let id = &known.keys[&Who::Operator(operator)].id;
+            let id = &identities.keys[&KeyHolder::Operator(operator)].id;
             match done(&api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, None).await) {
                 Said::Refused(404) => Said::Done,
                 said => said,
             }
         }
         Act::RevokeAgent(agent) => {
-            let path = format!("/api/v1/agents/{}/revoke", known.agents[agent]);
+            let path = format!("/api/v1/agents/{}/revoke", identities.agents[agent]);
             done(&api.post(&path, ADMIN, json!({ "reason": "a trial" })).await)
         }
     }
 }
 
-async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
-    let mut body = json!({ "agent_id": known.agents[ask.agent], "action_name": tool(ask) });
+async fn check(api: &Api, identities: &Identities, secret: &str, ask: Ask) -> Said {
+    let mut body = json!({ "agent_id": identities.agents[ask.agent], "action_name": tool(ask) });
     if let Some(session) = session(ask) {
         body["session_id"] = json!(session);
     }

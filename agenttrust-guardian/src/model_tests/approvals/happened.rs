@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use agenttrust::model::ApprovalStatus;
 use agenttrust_testkit::is_long;
 
-use super::model::{Act, Denial, Said, Who};
+use super::model::{Act, Denial, KeyHolder, Said};
 
-/// How often what was answered.
+/// The number of times that each answer was given.
 pub(super) struct Happened(Mutex<BTreeMap<&'static str, u64>>);
 
-/// What a long trial must have seen, and how often.
+/// The answers that a long trial must have seen, and how often.
 const NEEDED: [(&str, u64); 10] = [
     ("held", 200),
     ("allowed", 40),
@@ -44,9 +44,10 @@ impl Happened {
             (_, Said::Status(ApprovalStatus::Denied, Some(_))) => "denied",
             (_, Said::Status(_, Some(_))) => "approved",
             (_, Said::Status(_, None)) => "said again",
-            (Act::Decide { who: Who::Admin | Who::Operator(_), .. }, Said::Refused(403)) => {
-                "own request refused"
-            }
+            (
+                Act::Decide { who: KeyHolder::Admin | KeyHolder::Operator(_), .. },
+                Said::Refused(403),
+            ) => "own request refused",
             (Act::Decide { .. }, Said::Refused(401)) => "revoked key refused",
             (Act::Decide { .. }, Said::Refused(409)) => "late decision refused",
             (Act::Disclose { .. }, Said::Done) => "input shown",

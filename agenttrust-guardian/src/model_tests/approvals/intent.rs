@@ -6,15 +6,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
-use super::model::{Act, Ask, Input, Model, Who};
+use super::model::{Act, Ask, Input, KeyHolder, Model};
 use agenttrust::model::{ApprovalStatus, Binds};
 
 pub(super) const AGENTS: usize = 2;
 pub(super) const OPERATORS: usize = 5;
-/// So many operators keep their keys.
+/// The number of operators that keep their keys.
 const OPERATORS_LEFT: usize = 2;
 
-/// Which approval a step is about: the n-th newest in this state, else of all.
+/// The approval that a step is about: the n-th newest in this state, else of all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pick {
     status: Option<ApprovalStatus>,
@@ -51,17 +51,17 @@ pub(super) enum Twist {
 #[derive(Clone, Debug)]
 pub(super) enum Intent {
     Check {
-        who: Who,
+        who: KeyHolder,
         ask: Ask,
     },
     /// The check that an approval was opened for, or one that differs from it.
     Again {
-        who: Option<Who>,
+        who: Option<KeyHolder>,
         pick: Pick,
         twist: Twist,
     },
     Decide {
-        who: Who,
+        who: KeyHolder,
         pick: Pick,
         approve: bool,
     },
@@ -74,7 +74,7 @@ pub(super) enum Intent {
 }
 
 impl Intent {
-    /// What it is now; `None` while there is no approval to do it to.
+    /// Returns what it is now; `None` while there is no approval to do it to.
     pub(super) fn resolve(&self, model: &Model) -> Option<Act> {
         Some(match *self {
             Self::Check { who, ask } => Act::Check { who, ask },
@@ -88,7 +88,7 @@ impl Intent {
                     Twist::Effect => ask.admin = !ask.admin,
                     Twist::Input(input) => ask.input = input,
                 }
-                Act::Check { who: who.unwrap_or(Who::Agent(ask.agent)), ask }
+                Act::Check { who: who.unwrap_or(KeyHolder::Agent(ask.agent)), ask }
             }
             Self::Decide { who, pick, approve } => {
                 Act::Decide { who, approval: pick.approval_in(model)?, approve }
@@ -102,26 +102,27 @@ impl Intent {
     }
 }
 
-/// What happens next.
+/// The next thing to happen.
 #[derive(Clone, Debug)]
 pub(super) enum Transition {
     One(Intent),
     AtOnce(Vec<Intent>),
-    /// So many seconds pass.
+    /// This many seconds pass.
     Pass(u64),
     Restart,
 }
 
-/// Who is left, and in which mood they decide: all that can be told before the answers are there.
+/// The agents and operators that are left, and how likely their votes are: all that is known before
+/// the answers are there.
 #[derive(Clone, Debug)]
 pub(super) struct Living {
-    /// How likely a decision is a yes.
+    /// The probability that a decision is a yes.
     kind: f64,
     operators: BTreeSet<usize>,
     agents: BTreeSet<usize>,
 }
 
-/// What is drawn, and how often.
+/// The steps that are drawn, and how often.
 #[derive(Debug)]
 pub(super) struct Lifecycle;
 
@@ -217,20 +218,20 @@ fn pick() -> impl Strategy<Value = Pick> + Clone {
     (status, nth).prop_map(|(status, nth)| Pick { status, nth })
 }
 
-fn asker() -> impl Strategy<Value = Who> {
+fn asker() -> impl Strategy<Value = KeyHolder> {
     prop_oneof![
-        6 => (0..AGENTS).prop_map(Who::Agent),
-        2 => Just(Who::Fleet),
-        2 => Just(Who::Admin),
+        6 => (0..AGENTS).prop_map(KeyHolder::Agent),
+        2 => Just(KeyHolder::Fleet),
+        2 => Just(KeyHolder::Admin),
     ]
 }
 
-fn decider() -> impl Strategy<Value = Who> {
+fn decider() -> impl Strategy<Value = KeyHolder> {
     prop_oneof![
-        12 => (0..OPERATORS).prop_map(Who::Operator),
-        3 => Just(Who::Admin),
-        1 => Just(Who::Fleet),
-        1 => (0..AGENTS).prop_map(Who::Agent),
+        12 => (0..OPERATORS).prop_map(KeyHolder::Operator),
+        3 => Just(KeyHolder::Admin),
+        1 => Just(KeyHolder::Fleet),
+        1 => (0..AGENTS).prop_map(KeyHolder::Agent),
     ]
 }
 

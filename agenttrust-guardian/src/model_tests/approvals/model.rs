@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use agenttrust::model::{ApprovalStatus, Binds, BoundTo};
 
-/// How long an approval may be pending.
+/// The time for which an approval may be pending.
 const PENDING: Duration = Duration::from_secs(300);
-/// What the policies grant to an approval that is bound to the input, and what all others get.
+/// The windows of an approval that is bound to the input, and of all others.
 const WINDOW: Duration = Duration::from_secs(600);
 const WINDOW_LOOSE: Duration = Duration::from_secs(300);
-/// How many different keys have to approve.
+/// The number of different keys that have to approve.
 const QUORUM: u32 = 2;
 const PENDING_MOST: usize = 20;
 const DENIALS_MOST: usize = 3;
@@ -18,8 +18,8 @@ const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 /// The holder of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Who {
-    /// One agent.
+pub(super) enum KeyHolder {
+    /// The agent of this number.
     Agent(usize),
     /// A program that speaks for every agent.
     Fleet,
@@ -29,7 +29,7 @@ pub(super) enum Who {
     Operator(usize),
 }
 
-impl Who {
+impl KeyHolder {
     fn may_ask_for(self, agent: usize) -> bool {
         match self {
             Self::Agent(own) => own == agent,
@@ -42,7 +42,7 @@ impl Who {
         matches!(self, Self::Admin | Self::Operator(_))
     }
 
-    /// Whether this key was made with that one, or with one that was.
+    /// Returns whether this key was made with that one, or with one that was.
     pub(super) fn comes_from(self, maker: Self) -> bool {
         matches!((self, maker), (Self::Operator(0 | 1), Self::Admin))
     }
@@ -55,18 +55,18 @@ impl Who {
         self.owner().is_some() && self.owner() == other.owner()
     }
 
-    /// Whether this key is that requester's.
+    /// Returns whether this key is that requester's.
     pub(super) fn is_of(self, requester: Self) -> bool {
         self == requester || self.comes_from(requester) || self.has_owner_of(requester)
     }
 
-    /// Whether both count as one approver.
+    /// Returns whether both count as one approver.
     pub(super) fn is_one_with(self, other: Self) -> bool {
         self.is_of(other) || other.comes_from(self)
     }
 }
 
-/// What a check says of the tool's input.
+/// The input of the tool, as a check gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     Silent,
@@ -79,11 +79,11 @@ pub(super) enum Input {
     Both(u8),
 }
 
-/// One check.
+/// A check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) agent: usize,
-    /// 0 is none.
+    /// The session; 0 stands for no session.
     pub(super) session: u8,
     pub(super) tool: u8,
     /// Whether the caller says that the effect is `admin`; else it is `destructive`.
@@ -92,7 +92,7 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// What of the input is bound.
+    /// Returns what of the input is bound.
     pub(super) fn bound(self) -> (BoundTo, u8) {
         match self.input {
             Input::Silent | Input::Counted => (BoundTo::Name, 0),
@@ -103,7 +103,7 @@ impl Ask {
         }
     }
 
-    /// Whether it is the same call, whatever its effect: a denial of one holds for the other.
+    /// Returns whether it is the same call, whatever its effect: a denial of one holds for the other.
     fn is_for_the_same_as(self, other: Self) -> bool {
         self.agent == other.agent
             && self.session == other.session
@@ -119,21 +119,21 @@ impl Ask {
         if self.bound().0 == BoundTo::Input { WINDOW } else { WINDOW_LOOSE }
     }
 
-    /// Whether an approval of this serves once.
+    /// Returns whether an approval of this serves once.
     pub(super) fn once(self) -> bool {
         !self.admin || self.bound().0 != BoundTo::Input
     }
 }
 
-/// One step of somebody.
+/// A step of one of the actors.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Check {
-        who: Who,
+        who: KeyHolder,
         ask: Ask,
     },
     Decide {
-        who: Who,
+        who: KeyHolder,
         approval: usize,
         approve: bool,
     },
@@ -146,21 +146,21 @@ pub(super) enum Act {
     RevokeAgent(usize),
 }
 
-/// What the Guardian says to a step.
+/// The answer of the Guardian to a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// Allowed, by the approval of this id.
     Allowed(String),
     Held(String),
     Denied(Denial),
-    /// What an approval is after a vote, and how many votes count if the answer tells.
+    /// The status of an approval after a vote, and how many votes count if the answer tells.
     Status(ApprovalStatus, Option<u32>),
     Done,
     /// An error of this status.
     Refused(u16),
 }
 
-/// Why a check is denied.
+/// The reason of a denial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Denial {
     Revoked,
@@ -170,16 +170,16 @@ pub(super) enum Denial {
     TooManyDenials,
 }
 
-/// One approval.
+/// An approval.
 #[derive(Clone, Debug)]
 pub(super) struct Approval {
     pub(super) id: String,
     pub(super) ask: Ask,
-    askers: BTreeSet<Who>,
-    votes: BTreeSet<Who>,
+    askers: BTreeSet<KeyHolder>,
+    votes: BTreeSet<KeyHolder>,
     status: ApprovalStatus,
     expires: Duration,
-    pub(super) decided: Option<(Who, Duration)>,
+    pub(super) decided: Option<(KeyHolder, Duration)>,
     pub(super) uses: u32,
     pub(super) shown: bool,
     /// Whether it ever was.
@@ -196,37 +196,38 @@ impl Approval {
         }
     }
 
-    /// Whether it may still allow something.
+    /// Returns whether it may still allow something.
     fn is_open(&self, now: Duration) -> bool {
         matches!(self.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved)
     }
 }
 
-/// Everything that there is.
+/// The approvals and revocations, as the rules have them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
-    /// Since the beginning.
+    /// The time since the beginning.
     pub(super) now: Duration,
     pub(super) approvals: Vec<Approval>,
-    revoked_keys: BTreeSet<Who>,
+    revoked_keys: BTreeSet<KeyHolder>,
     revoked_agents: BTreeSet<usize>,
 }
 
 impl Model {
-    /// The approvers whose votes on this approval count: of keys that work and are not the requester's. An owner is
-    /// one, and of keys that come from each other the last one is.
+    /// Returns the approvers whose votes on this approval count: of keys that work and are not the requester's. An
+    /// owner is one, and of keys that come from each other the last one is.
     pub(super) fn votes(&self, approval: &Approval) -> u32 {
-        let counts = |who: &&Who| {
+        let counts = |who: &&KeyHolder| {
             !self.revoked_keys.contains(who) && !approval.askers.iter().any(|one| who.is_of(*one))
         };
-        let voters: Vec<Who> = approval.votes.iter().filter(counts).copied().collect();
+        let voters: Vec<KeyHolder> = approval.votes.iter().filter(counts).copied().collect();
         let last = voters.iter().filter(|who| !voters.iter().any(|other| other.comes_from(**who)));
-        let (owned, unowned): (Vec<Who>, Vec<Who>) = last.partition(|who| who.owner().is_some());
+        let (owned, unowned): (Vec<KeyHolder>, Vec<KeyHolder>) =
+            last.partition(|who| who.owner().is_some());
         let owners: BTreeSet<_> = owned.iter().map(|who| who.owner()).collect();
         u32::try_from(owners.len() + unowned.len()).unwrap()
     }
 
-    pub(super) fn is_revoked(&self, who: Who) -> bool {
+    pub(super) fn is_revoked(&self, who: KeyHolder) -> bool {
         self.revoked_keys.contains(&who)
     }
 
@@ -240,7 +241,7 @@ impl Model {
             Act::Disclose { approval, honest } => self.disclose(approval, honest),
             Act::RevokeKey(operator) => {
                 // Asked twice at once both are told that it is done, asked later that it is gone.
-                self.revoked_keys.insert(Who::Operator(operator));
+                self.revoked_keys.insert(KeyHolder::Operator(operator));
                 Said::Done
             }
             Act::RevokeAgent(agent) => {
@@ -257,7 +258,7 @@ impl Model {
         }
     }
 
-    fn check(&mut self, who: Who, ask: Ask, fresh: &str) -> Said {
+    fn check(&mut self, who: KeyHolder, ask: Ask, fresh: &str) -> Said {
         if !who.may_ask_for(ask.agent) {
             return Said::Refused(403);
         }
@@ -292,7 +293,7 @@ impl Model {
         Said::Held(fresh.to_owned())
     }
 
-    /// The denial of before that is the answer, whatever is asked.
+    /// Returns the denial of before that is the answer, whatever is asked.
     fn standing_denial(&self, ask: Ask) -> Option<Denial> {
         if self.revoked_agents.contains(&ask.agent) {
             return Some(Denial::Revoked);
@@ -332,7 +333,7 @@ impl Model {
         Some(Said::Allowed(id))
     }
 
-    /// Why no approval is opened for this any more.
+    /// Returns why no approval is opened for this any more.
     fn too_many(&self, ask: Ask) -> Option<Denial> {
         let of_agent = || self.approvals.iter().filter(|one| one.ask.agent == ask.agent);
         let denials = of_agent().filter(|one| {
@@ -347,7 +348,7 @@ impl Model {
         (pending.count() >= PENDING_MOST).then_some(Denial::TooManyPending)
     }
 
-    fn decide(&mut self, who: Who, approval: usize, approve: bool) -> Said {
+    fn decide(&mut self, who: KeyHolder, approval: usize, approve: bool) -> Said {
         if !who.may_decide() {
             return Said::Refused(403);
         }

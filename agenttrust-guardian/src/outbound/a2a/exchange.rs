@@ -1,5 +1,5 @@
-//! One question to an agent and its answer, whichever way it travels: bounded in time and length, and told apart by what
-//! is known of the question when there is no answer.
+//! One question to an agent and its answer, whichever way it travels: bounded in time and length, and told apart by
+//! what is known of the question when there is no answer.
 
 use std::time::Instant;
 
@@ -16,18 +16,18 @@ use crate::domain::Trace;
 
 /// The most that is read of an answer.
 const ANSWER_MAX_BYTES: usize = 4 << 20;
-/// How many values there may be in it, nested ones counted: each takes many times its text in memory.
+/// The largest number of values in an answer, nested ones counted: each takes many times its text in memory.
 const VALUES_MOST: usize = 256 << 10;
 /// The longest sentence of an agent that is told on.
 const TOLD_MAX_CHARS: usize = 300;
 
 const EVENTS: &str = "text/event-stream";
 
-/// What is sent to an agent.
+/// A request to an agent.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct A2aRequest {
     pub(super) method: Method,
-    /// What follows the path of the interface.
+    /// The path after that of the interface.
     pub(super) path: String,
     pub(super) body: Option<Value>,
 }
@@ -54,16 +54,16 @@ pub(super) async fn send(
     hears: bool,
 ) -> Result<Answering, SendError> {
     let interface = way.interface;
-    let (question, id) = match interface.binding {
+    let (request, id) = match interface.binding {
         Binding::JsonRpc => {
-            let (question, id) = json_rpc::question(call, interface.version);
-            (question, Some(id))
+            let (request, id) = json_rpc::request(call, interface.version);
+            (request, Some(id))
         }
-        Binding::HttpJson => (http_json::question(call), None),
+        Binding::HttpJson => (http_json::request(call), None),
     };
     let mut target = interface.url.clone();
-    if !question.path.is_empty() {
-        let path = format!("{}{}", target.path().trim_end_matches('/'), question.path);
+    if !request.path.is_empty() {
+        let path = format!("{}{}", target.path().trim_end_matches('/'), request.path);
         target.set_path(&path);
     }
     let media = match interface.binding {
@@ -87,13 +87,13 @@ pub(super) async fn send(
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    let body = question.body.map_or_else(Bytes::new, |body| body.to_string().into());
+    let body = request.body.map_or_else(Bytes::new, |body| body.to_string().into());
     if !body.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     }
     let begun = Instant::now();
-    let method = question.method;
-    let outgoing = Outgoing { method, target, headers, body, first_byte_within: way.patience };
+    let method = request.method;
+    let outgoing = Outgoing { method, target, headers, body, first_byte_within: way.timeout };
     let only_reads = call.only_reads();
     let incoming =
         way.outbound.send(outgoing).await.map_err(|error| unanswered(error, only_reads))?;
@@ -110,12 +110,12 @@ pub(super) async fn answered(way: &Way<'_>, call: &Call<'_>) -> Result<Value, Se
 }
 
 impl Answering {
-    /// Whether it is a stream of events.
+    /// Returns whether it is a stream of events.
     pub(super) fn is_stream(&self) -> bool {
         self.incoming.status.is_success() && media_type(&self.incoming.headers) == EVENTS
     }
 
-    /// The result in an answer that is no stream.
+    /// Returns the result in an answer that is no stream.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Answering {
         if !is_json {
             return Err(no_answer(status, &media, only_reads));
         }
-        let left = way.patience.saturating_sub(begun.elapsed());
+        let left = way.timeout.saturating_sub(begun.elapsed());
         let read = incoming.whole(ANSWER_MAX_BYTES, left).await;
         let body = read.map_err(|error| unanswered(error, only_reads))?;
         let Some(answer) = members(&body) else {
@@ -155,7 +155,7 @@ pub(super) fn members(text: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// What came instead of an answer, and what that says of the question.
+/// Returns what came instead of an answer, and what that says of the question.
 fn no_answer(status: StatusCode, what: &str, only_reads: bool) -> SendError {
     let what = if what.is_empty() { "nothing that says what it is" } else { what };
     let what: String = what.chars().take(100).collect();
@@ -173,7 +173,7 @@ fn no_answer(status: StatusCode, what: &str, only_reads: bool) -> SendError {
     }
 }
 
-/// What it means that a call has no answer.
+/// Returns what it means that a call has no answer.
 pub(super) fn unanswered(error: Error, only_reads: bool) -> SendError {
     match error {
         Error::Refused(_) | Error::Unreached(_) => SendError::NotSent(error.to_string()),
@@ -188,7 +188,7 @@ pub(super) fn unanswered(error: Error, only_reads: bool) -> SendError {
     }
 }
 
-/// As much of an agent's sentence as is told on.
+/// Returns as much of an agent's sentence as is told on.
 pub(super) fn told_of(message: Option<&Value>) -> String {
     let text = message.and_then(Value::as_str).filter(|text| !text.is_empty());
     let shown = |it: char| if it.is_control() { '\u{fffd}' } else { it };

@@ -4,11 +4,11 @@ use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::exchange::{Question, told_of};
+use super::exchange::{A2aRequest, told_of};
 use super::words::Call;
 use super::{SendError, Version};
 
-/// What stands in a path as it is.
+/// The characters that stand in a path as they are.
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The errors of A2A by the reason that stands for each.
 const REASONS: [(&str, i64); 9] = [
@@ -23,13 +23,13 @@ const REASONS: [(&str, i64); 9] = [
     ("VERSION_NOT_SUPPORTED", -32009),
 ];
 
-/// The question for a call.
-pub(super) fn question(call: &Call<'_>) -> Question {
-    let post = |path: String, body| Question { method: Method::POST, path, body: Some(body) };
+/// Returns the question for a call.
+pub(super) fn request(call: &Call<'_>) -> A2aRequest {
+    let post = |path: String, body| A2aRequest { method: Method::POST, path, body: Some(body) };
     match call {
         Call::Send(_) => post("/message:send".to_owned(), call.params(Version::V1)),
         Call::Stream(_) => post("/message:stream".to_owned(), call.params(Version::V1)),
-        Call::Get(id) => Question { method: Method::GET, path: task(id), body: None },
+        Call::Get(id) => A2aRequest { method: Method::GET, path: task(id), body: None },
         Call::Cancel(id) => post(format!("{}:cancel", task(id)), Value::Object(Map::new())),
         Call::Subscribe(id) => post(format!("{}:subscribe", task(id)), Value::Object(Map::new())),
     }
@@ -39,7 +39,7 @@ fn task(id: &str) -> String {
     format!("/tasks/{}", utf8_percent_encode(id, &PLAIN))
 }
 
-/// What an answer with an error says, where it says it as A2A does.
+/// Returns what an answer with an error says, where it says it as A2A does.
 pub(super) fn refused(status: StatusCode, answer: &Map<String, Value>) -> Option<SendError> {
     let error = answer.get("error")?.as_object()?;
     let details = error.get("details").and_then(Value::as_array);
@@ -64,9 +64,9 @@ mod tests {
             ("a:cancel", "/tasks/a%3Acancel"),
             ("ä", "/tasks/%C3%A4"),
         ] {
-            assert_eq!(question(&Call::Get(id)).path, path);
-            assert_eq!(question(&Call::Cancel(id)).path, format!("{path}:cancel"));
-            assert_eq!(question(&Call::Subscribe(id)).path, format!("{path}:subscribe"));
+            assert_eq!(request(&Call::Get(id)).path, path);
+            assert_eq!(request(&Call::Cancel(id)).path, format!("{path}:cancel"));
+            assert_eq!(request(&Call::Subscribe(id)).path, format!("{path}:subscribe"));
         }
     }
 

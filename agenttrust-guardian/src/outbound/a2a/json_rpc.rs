@@ -3,20 +3,20 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{Question, told_of};
+use super::exchange::{A2aRequest, told_of};
 use super::words::Call;
 use super::{SendError, Version};
 use crate::domain::ids;
 
-/// The question for a call, and the id that its answer must have.
-pub(super) fn question(call: &Call<'_>, version: Version) -> (Question, String) {
+/// Returns the question for a call, and the id that its answer must have.
+pub(super) fn request(call: &Call<'_>, version: Version) -> (A2aRequest, String) {
     let id = ids::new("req_");
     let (method, params) = (call.method(version), call.params(version));
     let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-    (Question { method: Method::POST, path: String::new(), body: Some(body) }, id)
+    (A2aRequest { method: Method::POST, path: String::new(), body: Some(body) }, id)
 }
 
-/// The result in an answer to the question of this id.
+/// Returns the result in an answer to the question of this id.
 pub(super) fn result(mut answer: Map<String, Value>, id: &str) -> Result<Value, SendError> {
     let is_ours = answer.get("id").and_then(Value::as_str) == Some(id);
     let error = answer.remove("error").filter(|error| !error.is_null());

@@ -13,11 +13,11 @@ use super::exchange::{self, members, unanswered};
 use super::words::{self, Call};
 use super::{SendError, Update, Updates, Version, Way, http_json, json_rpc};
 
-/// How long an agent may be silent in the middle of a stream.
+/// The time that an agent may be silent in the middle of a stream.
 const SILENT_MOST: Duration = Duration::from_secs(900);
-/// How long a stream may go on.
+/// The time that a stream may go on.
 const STREAM_MOST: Duration = Duration::from_secs(3_600);
-/// How much an agent may tell in one stream.
+/// The most bytes that an agent may send in one stream.
 const STREAM_MAX_BYTES: usize = 64 << 20;
 
 /// A stream that is heard.
@@ -52,7 +52,7 @@ pub(super) async fn open(way: &Way<'_>, call: &Call<'_>) -> Result<Updates, Send
     let exchange::Answering { incoming, id, .. } = answering;
     let (events, over, came) = (Events::default(), false, 0);
     let mut hearing = Hearing { incoming, events, version, id, about: None, begun, came, over };
-    let left = way.patience.saturating_sub(begun.elapsed());
+    let left = way.timeout.saturating_sub(begun.elapsed());
     let heard = background::timeout(left, hearing.next(left)).await;
     let late = |_| Some(Err(SendError::InDoubt("it told nothing in time".to_owned())));
     let first = match heard.unwrap_or_else(late) {
@@ -74,7 +74,7 @@ pub(super) async fn open(way: &Way<'_>, call: &Call<'_>) -> Result<Updates, Send
     Ok(stream::iter([Ok(first)]).chain(rest).boxed())
 }
 
-/// A stream of this alone.
+/// Returns a stream of this alone.
 pub(super) fn only(update: Update) -> Updates {
     stream::iter([Ok(update)]).boxed()
 }
@@ -90,7 +90,7 @@ fn see_task(update: &Update, call: &Call<'_>) -> Result<(), SendError> {
 }
 
 impl Hearing {
-    /// What is told next, and within this time; `None` at the end.
+    /// Returns what is told next, and within this time; `None` at the end.
     async fn next(&mut self, within: Duration) -> Option<Result<Update, SendError>> {
         if self.over {
             return None;
@@ -135,7 +135,7 @@ impl Hearing {
         }
     }
 
-    /// What one event says.
+    /// Returns what one event says.
     fn told(&self, data: &str) -> Result<Update, SendError> {
         let members = members(data.as_bytes())
             .ok_or_else(|| SendError::Lies("an event of its is no object in JSON".to_owned()))?;
@@ -169,7 +169,7 @@ impl Hearing {
     }
 }
 
-/// What an event says that no JSON-RPC is around.
+/// Returns what an event says that no JSON-RPC is around.
 fn plain(members: Map<String, Value>) -> Result<Value, SendError> {
     match http_json::refused(http::StatusCode::INTERNAL_SERVER_ERROR, &members) {
         Some(refused) => Err(refused),

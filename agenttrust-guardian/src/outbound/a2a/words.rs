@@ -9,7 +9,7 @@ use crate::domain::task::{Misread, Task, Version, read, v03};
 /// The longest id that an agent may know a task by.
 const ID_MAX_BYTES: usize = 512;
 
-/// What is asked of an agent.
+/// The request that an agent is sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call<'c> {
     Send(&'c Handed),
@@ -20,7 +20,7 @@ pub(super) enum Call<'c> {
 }
 
 impl Call<'_> {
-    /// The method of JSON-RPC for it.
+    /// Returns the method of JSON-RPC for it.
     pub(super) const fn method(&self, version: Version) -> &'static str {
         match (version, self) {
             (Version::V1, Self::Send(_)) => "SendMessage",
@@ -36,7 +36,7 @@ impl Call<'_> {
         }
     }
 
-    /// What is given to the method.
+    /// Returns what is given to the method.
     pub(super) fn params(&self, version: Version) -> Value {
         match self {
             Self::Send(handed) | Self::Stream(handed) => self.handing(handed, version),
@@ -44,7 +44,7 @@ impl Call<'_> {
         }
     }
 
-    /// The trace that goes on at the agent.
+    /// Returns the trace that goes on at the agent.
     pub(super) fn trace(&self) -> Option<&Trace> {
         match self {
             Self::Send(handed) | Self::Stream(handed) => handed.trace.as_ref(),
@@ -80,7 +80,7 @@ impl Call<'_> {
         params.into()
     }
 
-    /// The task that it is about, where it is about one that there is.
+    /// Returns the task that it is about, where it is about one that there is.
     pub(super) fn task_id(&self) -> Option<&str> {
         match self {
             Self::Send(handed) | Self::Stream(handed) => handed.message.task_id.as_deref(),
@@ -88,19 +88,19 @@ impl Call<'_> {
         }
     }
 
-    /// Whether it changes nothing.
+    /// Returns whether it changes nothing.
     pub(super) const fn only_reads(&self) -> bool {
         matches!(self, Self::Get(_) | Self::Subscribe(_))
     }
 }
 
-/// Whether an agent that answers with this code cannot do what it was asked at all.
+/// Returns whether an agent that answers with this code cannot do what it was asked at all.
 pub(super) const fn is_unsupported(code: i64) -> bool {
     // UnsupportedOperation, the method is not found, and the same over HTTP.
     matches!(code, -32004 | -32601 | 404 | 405 | 501)
 }
 
-/// The answer to a message.
+/// Returns the answer to a message.
 pub(super) fn sent(result: Value, version: Version, call: &Call<'_>) -> Result<Sent, SendError> {
     match told(result, version).map_err(|misread| lies(&misread))? {
         Update::Task(task) => {
@@ -114,7 +114,7 @@ pub(super) fn sent(result: Value, version: Version, call: &Call<'_>) -> Result<S
     }
 }
 
-/// The answer to what is asked about a task.
+/// Returns the answer to what is asked about a task.
 pub(super) fn task(result: Value, version: Version, call: &Call<'_>) -> Result<Task, SendError> {
     let task = read::task(result, version, "result").map_err(|misread| lies(&misread))?;
     need_task(&task.id, call)?;
@@ -134,7 +134,7 @@ pub(super) fn need_task(id: &str, call: &Call<'_>) -> Result<(), SendError> {
     Err(SendError::Lies("the id of its task is none".to_owned()))
 }
 
-/// What an agent says, as an answer or in a stream.
+/// Returns what an agent says, as an answer or in a stream.
 pub(super) fn told(result: Value, version: Version) -> Result<Update, Misread> {
     let Value::Object(members) = result else {
         return Err(Misread::of("result", "is no object"));
@@ -219,7 +219,7 @@ fn metadata(members: &mut Map<String, Value>) -> Map<String, Value> {
     }
 }
 
-/// What cannot be read of an answer.
+/// Returns what cannot be read of an answer.
 pub(super) fn lies(misread: &Misread) -> SendError {
     SendError::Lies(misread.to_string())
 }

@@ -14,13 +14,13 @@ use super::{Batch, Delivery};
 use crate::domain::Secret;
 use crate::siem::SiemEvent;
 
-/// What a body may hold. A longer entry would be taken, and cut off without a word.
+/// The limits of a body. A longer entry would be taken, and cut off without a word.
 const FRAME: Frame =
     Frame { open: "[", between: ",", close: "]", events: 1_000, bytes: 5_000_000, one: 1_000_000 };
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 
-/// One log entry. Every member is a text.
+/// A log entry. Every member is a text.
 #[derive(Serialize)]
 struct LogEntry<'a> {
     ddsource: &'static str,
@@ -32,7 +32,7 @@ struct LogEntry<'a> {
     message: &'a str,
 }
 
-/// Where entries go to, below this URL.
+/// Returns where entries go to, below this URL.
 pub(super) fn place(url: Url) -> Result<Url, Error> {
     const WRONG: &str =
         "names a path that is not that of logs; it ends with /api/v2/logs, or leave the path out";
@@ -77,7 +77,7 @@ fn entry(event: &SiemEvent, host: &str) -> String {
     serde_json::to_string(&entry).unwrap_or_default()
 }
 
-/// Datadog's word for how grave an event is.
+/// Returns Datadog's word for how grave an event is.
 fn status(severity: u8) -> &'static str {
     match severity {
         2 => "notice",
@@ -89,7 +89,7 @@ fn status(severity: u8) -> &'static str {
     }
 }
 
-/// Datadog's word for what is wrong.
+/// Returns Datadog's word for what is wrong.
 fn why(answer: &Answer) -> Option<String> {
     let said = answer.json()?;
     let first = said.get("errors")?.get(0)?;

@@ -14,18 +14,18 @@ use super::{Batch, Delivery};
 use crate::domain::Secret;
 use crate::siem::SiemEvent;
 
-/// What a body may hold; every line of it ends. Elastic takes more, and advises not to.
+/// The limits of a body, in which every line ends. Elastic takes more, and advises not to send it.
 const FRAME: Frame =
     Frame { open: "", between: "", close: "", events: 1_000, bytes: 5_000_000, one: usize::MAX };
 
 const BULK: &str = "/_bulk";
-/// Where events go to unless the URL names an index: a data stream of Elastic's own template for logs.
+/// The path that events go to unless the URL names an index: a data stream of Elastic's own template for logs.
 const DATA_STREAM: &str = "/logs-agenttrust.audit-default";
 
-/// What is told of one that tells nothing of use.
+/// The reason that is told where an answer gives none of use.
 const SILENT: &str = "it does not say why";
 
-/// There is such a document already.
+/// The status for a document that is there already.
 const CONFLICT: u16 = 409;
 
 /// An answer to a bulk request. What it holds is read once it is seen to tell of as many events as were sent.
@@ -35,14 +35,14 @@ struct Bulk<'a> {
     items: Vec<&'a RawValue>,
 }
 
-/// What became of what was asked for.
+/// The outcome of one action of the request.
 #[derive(Deserialize)]
 struct Action<'a> {
     #[serde(borrow)]
     create: Item<'a>,
 }
 
-/// What became of one document.
+/// The outcome of one document.
 #[derive(Deserialize)]
 struct Item<'a> {
     #[serde(rename = "_id")]
@@ -53,7 +53,7 @@ struct Item<'a> {
 }
 
 impl Item<'_> {
-    /// Elastic's word for what is wrong with it.
+    /// Returns Elastic's word for what is wrong with it.
     fn why(&self) -> String {
         let error = self.error.filter(|error| error.get().len() <= ANSWER_MAX_BYTES);
         let error = error.and_then(|error| serde_json::from_str(error.get()).ok());
@@ -61,7 +61,7 @@ impl Item<'_> {
     }
 }
 
-/// Where bulk requests go to: to the index that the URL names, if it names one.
+/// Returns where bulk requests go to: to the index that the URL names, if it names one.
 pub(super) fn place(mut url: Url) -> Result<Url, Error> {
     let path = url.path().trim_end_matches('/').to_owned();
     let index = path.strip_suffix(BULK).unwrap_or(&path);
@@ -96,7 +96,7 @@ pub(super) async fn deliver(
     sending.end()
 }
 
-/// What is done with an event, and the event: with the time that a data stream sorts by.
+/// Returns what is done with an event, and the event: with the time that a data stream sorts by.
 fn document(event: &SiemEvent) -> String {
     let (id, at) = (quoted(&event.id), event.at);
     let members = event.json.strip_prefix('{').unwrap_or("}");
@@ -104,7 +104,7 @@ fn document(event: &SiemEvent) -> String {
     format!("{{\"create\":{{\"_id\":{id}}}}}\n{{\"@timestamp\":\"{at}\"{comma}{members}\n")
 }
 
-/// What became of each event of a part.
+/// Returns what became of each event of a part.
 fn items(answer: &Answer, part: &Part, events: &[SiemEvent]) -> Delivery {
     let bulk: Bulk<'_> = match &answer.body {
         Ok(body) => match serde_json::from_slice(body) {
@@ -151,7 +151,7 @@ fn item(raw: &RawValue) -> Option<Item<'_>> {
     serde_json::from_str(raw.get()).ok().map(|action: Action<'_>| action.create)
 }
 
-/// Elastic's word for what is wrong.
+/// Returns Elastic's word for what is wrong.
 fn why(error: &Value) -> String {
     let text = |name: &str| error.get(name).and_then(Value::as_str);
     match (text("type"), text("reason"), error.as_str()) {

@@ -9,7 +9,7 @@ use super::super::Error;
 use super::syslog::Peer;
 use crate::domain::DestinationKind;
 
-/// Where events are sent to: parsed, and permitted when it was read.
+/// The place that events are sent to: parsed, and permitted when it was read.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     kind: DestinationKind,
@@ -44,7 +44,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The URL of what a vendor's path names: a URL without a path has it, and another one ends with it.
+/// Returns the URL of what a vendor's path names: a URL without a path has it, and another one ends with it.
 pub(super) fn with_path(mut url: Url, paths: &[&str], wrong: &'static str) -> Result<Url, Error> {
     let path = url.path().trim_end_matches('/').to_owned();
     match paths {

@@ -1,7 +1,8 @@
 //! A file of JSON lines, in a folder that an operator opened.
 //!
-//! It is opened for each batch, so that one that was moved away is simply made again. Lines are whole: all of a batch is
-//! written at once, is on the disk before it counts, and begins on a line of its own wherever an earlier write ended.
+//! It is opened for each batch, so that one that was moved away is simply made again. Lines are whole: all of a batch
+//! is written at once, is on the disk before it counts, and begins on a line of its own wherever an earlier write
+//! ended.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -20,7 +21,7 @@ use super::{Batch, Delivery};
 #[derive(Clone, Debug, Default)]
 pub(in crate::outbound) struct FilesInUse(Arc<Mutex<HashSet<PathBuf>>>);
 
-/// One of them; it is free again once this is dropped.
+/// A file that is in use; it is free again once this is dropped.
 pub(super) struct InUse {
     files: FilesInUse,
     path: PathBuf,
@@ -64,8 +65,8 @@ pub(super) fn place(text: &str, folders: &[PathBuf]) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-/// What the name of a file of events ends with. A folder may hold other things of the machine: a database and its keys,
-/// policies, manifests, certificates.
+/// The endings of a file of events. A folder may hold other things of the machine: a database and its keys, policies,
+/// manifests, certificates.
 const ENDINGS: [&str; 3] = ["jsonl", "ndjson", "log"];
 
 /// Refuses a name that no file of events has.
@@ -80,8 +81,8 @@ fn ensure_name(path: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Refuses a file that is in none of these folders, or has no name of a file of events. One in a folder below is in another
-/// folder, in which others may be able to put a link in its place.
+/// Refuses a file that is in none of these folders, or has no name of a file of events. One in a folder below is in
+/// another folder, in which others may be able to put a link in its place.
 fn check(path: &Path, folders: &[PathBuf]) -> Result<(), Error> {
     let is_plain = !path.components().any(|part| part == Component::ParentDir);
     if is_plain && folders.iter().any(|folder| path.parent() == Some(folder)) {
@@ -110,19 +111,19 @@ pub(super) async fn deliver(outbound: &Outbound, path: &Path, batch: &Batch<'_>)
         drop(in_use);
         written
     });
-    let patience = outbound.patience.answer;
-    match background::timeout(patience, writing).await {
+    let delivery_timeouts = outbound.delivery_timeouts.answer;
+    match background::timeout(delivery_timeouts, writing).await {
         Ok(Ok(Ok(()))) => Delivery::taken(None),
         Ok(Ok(Err(error))) => {
             Delivery::later(cut(&format!("the file cannot be written to: {error}")))
         }
         Ok(Err(_)) => Delivery::later("writing to the file ended early"),
-        Err(_) => Delivery::later(format!("the disk took longer than {patience:?}")),
+        Err(_) => Delivery::later(format!("the disk took longer than {delivery_timeouts:?}")),
     }
 }
 
-/// Writes JSON as one line for every reader: some end a line where Unicode does, too, and what such a character stood in
-/// would be another event to them. Only texts in it hold one, and there it may be escaped.
+/// Writes JSON as one line for every reader: some end a line where Unicode does, too, and what such a character stood
+/// in would be another event to them. Only texts in it hold one, and there it may be escaped.
 fn push_line(json: &str, lines: &mut String) {
     for piece in json.split_inclusive(['\u{85}', '\u{2028}', '\u{2029}']) {
         let (text, escaped) = match piece.char_indices().next_back() {
@@ -222,7 +223,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A folder cannot be opened as a file is.
+/// Syncs nothing, because a folder cannot be opened as a file here.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
@@ -236,7 +237,7 @@ fn is_same(file: &Metadata, path: &Path) -> bool {
         .is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
 }
 
-/// Nothing tells one file from another.
+/// Returns whether there is a file, because nothing tells one file from another here.
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, path: &Path) -> bool {
     path.is_file()

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::siem::SiemEvent;
 
-/// How events become one body, and how much of one a receiver takes.
+/// The way in which events become one body, and how much of one a receiver takes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     pub(super) open: &'static str,
@@ -16,7 +16,7 @@ pub(super) struct Frame {
     pub(super) one: usize,
 }
 
-/// One body, and which events of the batch are in it.
+/// A body, and which events of the batch are in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) places: Vec<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Its name among the parts of a batch that is cut the same way each time.
+    /// Returns its name among the parts of a batch that is cut the same way each time.
     pub(super) fn id(&self, batch: &str) -> String {
         match self.places.first() {
             None | Some(0) => batch.to_owned(),

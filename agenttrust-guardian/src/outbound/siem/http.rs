@@ -14,23 +14,24 @@ use super::super::{Error, Outbound, Outgoing, cut};
 use super::Delivery;
 use crate::domain::Secret;
 
-/// How much of an answer is read: read as JSON, it takes many times as much memory ...
+/// The number of bytes of an answer that are read: read as JSON, it takes many times as much memory ...
 pub(super) const ANSWER_MAX_BYTES: usize = 64 << 10;
 /// ... and of one that tells of every event.
 const ITEMS_MAX_BYTES: usize = 8 << 20;
-/// How long the rest of an answer is waited for whose status says all, so that its connection can be used again.
+/// The time that the rest of an answer is waited for once its status says all, so that its connection can be used
+/// again.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-/// What of an answer is looked at.
+/// The part of an answer that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
     /// Its status.
     Status,
     /// Its status, and what it says where that is no success.
     Refusal,
-    /// All of it.
+    /// The whole answer.
     Whole,
-    /// All of it, which tells of every event.
+    /// The whole answer, which tells of every event.
     Items,
 }
 
@@ -51,14 +52,14 @@ pub(super) async fn post(
     body: String,
     reads: Reads,
 ) -> Result<Answer, Delivery> {
-    let patience = outbound.patience.answer;
+    let delivery_timeouts = outbound.delivery_timeouts.answer;
     let begun = Instant::now();
     let outgoing = Outgoing {
         method: Method::POST,
         target: target.clone(),
         headers,
         body: Bytes::from(body),
-        first_byte_within: patience,
+        first_byte_within: delivery_timeouts,
     };
     let incoming = outbound.send(outgoing).await.map_err(|error| match error {
         Error::Redirected { status, .. } => {
@@ -74,7 +75,7 @@ pub(super) async fn post(
         Reads::Refusal => status.is_success(),
         Reads::Whole | Reads::Items => false,
     };
-    let left = patience.saturating_sub(begun.elapsed());
+    let left = delivery_timeouts.saturating_sub(begun.elapsed());
     let left = if says_all { left.min(REST_WITHIN) } else { left };
     let most = if reads == Reads::Items { ITEMS_MAX_BYTES } else { ANSWER_MAX_BYTES };
     let body = incoming.whole(most, left).await;
@@ -82,13 +83,13 @@ pub(super) async fn post(
 }
 
 impl Answer {
-    /// Its body, as JSON, unless it is a long one.
+    /// Returns its body, as JSON, unless it is a long one.
     pub(super) fn json(&self) -> Option<Value> {
         let body = self.body.as_ref().ok().filter(|body| body.len() <= ANSWER_MAX_BYTES)?;
         serde_json::from_slice(body).ok()
     }
 
-    /// What an answer that is no success says of all that was sent; `why` is the receiver's own word for it.
+    /// Returns what an answer that is no success says of all that was sent; `why` is the receiver's own word for it.
     pub(super) fn verdict(&self, why: Option<&str>) -> Delivery {
         let status = self.status.as_u16();
         let reason = match why {
@@ -101,15 +102,15 @@ impl Answer {
         }
     }
 
-    /// To be tried again, when the receiver wants it.
+    /// Returns that the events are to be tried again, when the receiver wants it.
     pub(super) fn later(&self, reason: String) -> Delivery {
         let status = Some(self.status.as_u16());
         Delivery::Later { status, retry_after: self.retry_after, reason }
     }
 }
 
-/// Whether a status says nothing of what was sent: the receiver is not ready, or an operator can mend it (a token, an
-/// account, a path). What says that the events are wrong will say so the next time.
+/// Returns whether a status says nothing of what was sent: the receiver is not ready, or an operator can mend it (a
+/// token, an account, a path). What says that the events are wrong will say so the next time.
 pub(super) fn passes(status: u16) -> bool {
     match status {
         401..=405 | 407 | 408 | 410 | 425 | 429 => true,
@@ -118,12 +119,12 @@ pub(super) fn passes(status: u16) -> bool {
     }
 }
 
-/// What a receiver says, on one line and not without end.
+/// Returns what a receiver says, on one line and not without end.
 pub(super) fn plain(text: &str) -> String {
     cut(&text.replace(char::is_control, " "))
 }
 
-/// Headers of a body of this type, and with them a token where there is one.
+/// Returns headers of a body of this type, and with them a token where there is one.
 pub(super) fn headers(
     content_type: &'static str,
     token: Option<(HeaderName, &str, &Secret)>,
@@ -140,7 +141,7 @@ pub(super) fn headers(
     headers
 }
 
-/// How long to wait: a number of seconds, or a point in time.
+/// Returns how long to wait: a number of seconds, or a point in time.
 fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -152,13 +153,13 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
     Some(Timestamp::now().until(at))
 }
 
-/// A point in time as seconds since 1970, with as many digits as it has.
+/// Returns a point in time as seconds since 1970, with as many digits as it has.
 pub(super) fn seconds(at: Timestamp) -> String {
     let micros = at.unix_micros();
     format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
 }
 
-/// A text in JSON.
+/// Returns a text in JSON.
 pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -1,4 +1,5 @@
-//! Events on their way to the systems that watch over a house: each kind's format, and how it says that it took them.
+//! Events on their way to the systems that watch over an organisation: each kind's format, and how it says that it
+//! took them.
 //!
 //! What a receiver did not take for good is sent again: a status that an operator can mend (a token, a path, a time of
 //! maintenance) loses nothing, and only what no receiver would take another time is refused.
@@ -38,25 +39,25 @@ pub(crate) struct Batch<'a> {
     pub(crate) host: &'a str,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// All of it was taken, but for those (by their place, with the receiver's reason) that it refused for good;
+    /// A batch that was taken, but for events (by their place, with the receiver's reason) that it refused for good;
     /// `later`: places to send again.
     Taken { status: Option<u16>, refused: Vec<(usize, String)>, later: Vec<usize> },
-    /// Refused for good as a whole.
+    /// A batch that was refused for good as a whole.
     Refused { status: u16, reason: String },
-    /// To be tried again: nothing is lost.
+    /// A batch that is to be tried again: nothing is lost.
     Later { status: Option<u16>, retry_after: Option<Duration>, reason: String },
 }
 
 impl Delivery {
-    /// To be tried again, for a reason that is no answer.
+    /// Returns that the events are to be tried again, for a reason that is not an answer.
     fn later(reason: impl ToString) -> Self {
         Self::Later { status: None, retry_after: None, reason: reason.to_string() }
     }
 
-    /// The same with other reasons.
+    /// Returns the same with other reasons.
     fn with_reasons(self, other: impl Fn(String) -> String) -> Self {
         match self {
             Self::Taken { status, refused, later } => {
@@ -70,26 +71,27 @@ impl Delivery {
         }
     }
 
-    /// Taken, all of it.
+    /// Returns that all events were taken.
     fn taken(status: Option<u16>) -> Self {
         Self::Taken { status, refused: Vec::new(), later: Vec::new() }
     }
 }
 
-/// How long a receiver may take.
+/// The time that each step of a delivery may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// Until a request is answered, all of it; until events are written to a connection, or to a file.
+pub(super) struct DeliveryTimeouts {
+    /// The time until a request is answered, all of it; until events are written to a connection, or to a file.
     answer: Duration,
-    /// Until events are acknowledged, where the receiver says that they will be. An indexer may take a minute or two.
+    /// The time until events are acknowledged, where the receiver says that they will be. An indexer may take a minute
+    /// or two.
     acknowledged: Duration,
-    /// Until a receiver of syslog has ended the connection ...
+    /// The time until a receiver of syslog has ended the connection ...
     end: Duration,
     /// ... and, beside twice the time that the connection took, until what it did before that is known here.
     on_its_way: Duration,
 }
 
-impl Default for Patience {
+impl Default for DeliveryTimeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {

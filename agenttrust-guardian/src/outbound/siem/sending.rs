@@ -13,7 +13,7 @@ pub(super) struct Sending {
     status: Option<u16>,
     refused: Vec<(usize, String)>,
     later: Vec<usize>,
-    /// What became of the first part, where that holds for the batch.
+    /// The outcome of the first part, where that holds for the batch.
     whole: Option<Delivery>,
 }
 
@@ -23,7 +23,7 @@ impl Sending {
         Self { parts, has_begun: false, status: None, refused, later: Vec::new(), whole: None }
     }
 
-    /// The next part, unless one before it has to come first another time: events arrive in their order.
+    /// Returns the next part, unless one before it has to come first another time: events arrive in their order.
     pub(super) fn next(&mut self) -> Option<Part> {
         if self.whole.is_some() || !self.later.is_empty() {
             return None;
@@ -50,7 +50,7 @@ impl Sending {
         }
     }
 
-    /// What became of the batch.
+    /// Returns what became of the batch.
     pub(super) fn end(mut self) -> Delivery {
         if let Some(whole) = self.whole {
             return whole;

@@ -22,33 +22,33 @@ use super::sending::Sending;
 use super::{Batch, Delivery};
 use crate::domain::Secret;
 
-/// What a body may hold: what Splunk Cloud takes. Events follow each other, and no array is around them.
+/// The limits of a body: what Splunk Cloud takes. Events follow each other, without an array around them.
 const FRAME: Frame =
     Frame { open: "", between: "\n", close: "", events: 1_000, bytes: 1_000_000, one: usize::MAX };
 
-/// Where events go to. An event by itself goes to any of them.
+/// The paths that events go to. A single event goes to any of them.
 const PATHS: [&str; 3] =
     ["/services/collector/event", "/services/collector", "/services/collector/event/1.0"];
-/// Where acknowledgements are asked for.
+/// The path at which acknowledgements are asked for.
 const ACK: &str = "/services/collector/ack";
-/// Every channel has its own acknowledgements.
+/// The header that names the channel, each of which has its own acknowledgements.
 const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
 
-/// What Splunk calls the source and the form of the events.
+/// The source and the form of the events, as Splunk names them.
 const SOURCE: &str = "agenttrust";
 const SOURCE_TYPE: &str = "agenttrust:audit";
 
-/// What the event collector calls a success.
+/// The code of the event collector for success.
 const SUCCESS: u64 = 0;
 
-/// What is wrong with the token or with its settings, and not with an event: its index, its channel, its switches.
+/// The codes for a fault of the token or its settings, and not of an event: its index, its channel, its switches.
 const OF_THE_TOKEN: [u64; 5] = [7, 10, 11, 14, 16];
 
-/// After how long it is asked first whether events are acknowledged, and how often at least.
+/// The time after which it is first asked whether events are acknowledged, and the longest time between two questions.
 const ASKED_FIRST: Duration = Duration::from_millis(100);
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 
-/// Where events go to, below this URL.
+/// Returns where events go to, below this URL.
 pub(super) fn place(url: Url) -> Result<Url, Error> {
     const WRONG: &str = "names a path that is not the event collector's; it ends with /services/collector or \
                          /services/collector/event, or leave the path out";
@@ -108,7 +108,7 @@ async fn send(outbound: &Outbound, url: &Url, headers: &HeaderMap, part: &Part) 
     }
 }
 
-/// What an answer that is no success says, by Splunk's own number for it.
+/// Returns what an answer that is no success says, by Splunk's own number for it.
 fn refused(answer: &Answer, said: Option<&Value>) -> Delivery {
     let code = said.and_then(|said| said.get("code")).and_then(Value::as_u64);
     let why = said.and_then(|said| said.get("text")).and_then(Value::as_str);
@@ -129,12 +129,12 @@ async fn acknowledged(
     headers: &HeaderMap,
     ack_id: u64,
 ) -> Delivery {
-    let patience = outbound.patience.acknowledged;
+    let delivery_timeouts = outbound.delivery_timeouts.acknowledged;
     let (begun, mut wait) = (Instant::now(), ASKED_FIRST);
     let (url, body) = (ack_url(url), json!({ "acks": [ack_id] }).to_string());
     let mut last = "it was not yet".to_owned();
     loop {
-        let left = patience.saturating_sub(begun.elapsed());
+        let left = delivery_timeouts.saturating_sub(begun.elapsed());
         if left.is_zero() {
             break;
         }
@@ -157,11 +157,11 @@ async fn acknowledged(
         }
     }
     Delivery::later(format!(
-        "the events were received and not acknowledged within {patience:?} ({last}); they are sent again"
+        "the events were received and not acknowledged within {delivery_timeouts:?} ({last}); they are sent again"
     ))
 }
 
-/// Where acknowledgements of what went to this URL are asked for.
+/// Returns where acknowledgements of what went to this URL are asked for.
 fn ack_url(url: &Url) -> Url {
     let mut ack = url.clone();
     let path = url.path();
@@ -170,7 +170,7 @@ fn ack_url(url: &Url) -> Url {
     ack
 }
 
-/// The channel of this Guardian to this receiver: the same after a restart, and another one for each Guardian.
+/// Returns the channel of this Guardian to this receiver: the same after a restart, and another one for each Guardian.
 fn channel(url: &Url, host: &str) -> String {
     let mut hash = Sha256::new_with_prefix("agenttrust siem channel\0");
     hash.update(host);

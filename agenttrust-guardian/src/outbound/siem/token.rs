@@ -35,10 +35,11 @@ pub(crate) fn check_token(kind: DestinationKind, token: &str) -> Result<(), &'st
     Ok(())
 }
 
-/// As much of a token at the end of a text as is taken for the beginning of one that was cut off.
+/// The least number of a token's characters at the end of a text that count as the beginning of one
+/// that was cut off.
 const CUT_OFF_LEAST: usize = 4;
 
-/// What a receiver said, without the token, which it may have repeated.
+/// Returns what a receiver said, without the token, which it may have repeated.
 pub(super) fn without(said: String, token: &Secret) -> String {
     const LEFT_OUT: &str = "…";
     let token = token.expose();

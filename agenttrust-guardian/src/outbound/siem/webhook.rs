@@ -11,7 +11,7 @@ use super::sending::Sending;
 use super::{Batch, Delivery};
 use crate::domain::Secret;
 
-/// What a body may hold.
+/// The limits of a body.
 const FRAME: Frame = Frame {
     open: r#"{"type":"siem.events","events":["#,
     between: ",",

@@ -59,7 +59,7 @@ pub(super) const TOOLS: [Named; 18] = [
     },
 ];
 
-/// So many of the first of them are asked about, and written about, more often than the others.
+/// The number of the first of them that are asked about, and written about, more often than the others.
 pub(super) const OFTEN: usize = 8;
 
 const CAPABILITIES: [&str; 9] = [
@@ -84,7 +84,7 @@ pub(super) struct Agent {
     pub(super) groups: Vec<&'static str>,
     pub(super) active: bool,
     pub(super) requires_proof: bool,
-    /// What stands for its key.
+    /// The thumbprint of its key.
     thumbprint: Option<Arc<str>>,
     pub(super) floor: (SessionMode, Option<Vec<String>>),
 }
@@ -101,13 +101,13 @@ pub(super) struct Session {
     pub(super) live: bool,
 }
 
-/// What is known of a tool beside its name.
+/// The facts about a tool that the Guardian should know.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct ExpectedTool {
     pub(super) set: Option<Effect>,
     pub(super) declared: Option<Effect>,
     pub(super) scopes: Vec<String>,
-    /// By the first of the agents, for itself.
+    /// The effect that the first of the agents raised it to, for itself.
     pub(super) raised: Option<Effect>,
 }
 
@@ -119,19 +119,19 @@ pub(super) struct Asker {
     key: Arc<Key>,
 }
 
-/// Who asks and who is asked about.
+/// The askers, and the agents, sessions and tools that they ask about.
 pub(super) struct Actors {
     pub(super) api: Api,
     pub(super) agents: Vec<Agent>,
     pub(super) sessions: Vec<Session>,
-    /// In the order of [`TOOLS`].
-    pub(super) tools: Vec<Known>,
+    /// The tools, in the order of [`TOOLS`].
+    pub(super) tools: Vec<ExpectedTool>,
     pub(super) askers: Vec<Asker>,
     /// The key of the gateway among them.
     gateway: String,
 }
 
-/// One check, as it is asked and as it is told to the reference.
+/// A check, as it is asked and as the reference hears of it.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) asker: usize,
@@ -147,7 +147,7 @@ pub(super) struct Case {
 /// The session that a case names.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// By an id of the caller's.
+    /// An ad-hoc session by this id.
     Own(&'static str),
     Issued(usize),
     /// An id as if it had been issued.
@@ -247,7 +247,7 @@ impl Actors {
     async fn know(&mut self, chance: &mut Chance) {
         let raiser = self.api.key(Role::Agent, &[&self.agents[0].id]).await;
         for Named { name, verb, .. } in &TOOLS {
-            let mut known = Known::default();
+            let mut known = ExpectedTool::default();
             if chance.one_in(3) {
                 known.declared = chance.one_in(2).then(|| *chance.pick(&Effect::ALL));
                 known.scopes = chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect();
@@ -343,7 +343,7 @@ impl Actors {
         self.askers.push(Asker { role, agents, own_org: false, secret, key });
     }
 
-    /// The agent whose key a check came with a proof of: mostly one that needs it.
+    /// Returns the agent whose key a check came with a proof of: mostly one that needs it.
     fn proven(&self, chance: &mut Chance, agent: Option<usize>) -> Option<usize> {
         let needs = agent.is_some_and(|n| self.agents[n].requires_proof);
         match chance.below(8) {

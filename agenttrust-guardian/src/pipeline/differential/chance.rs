@@ -20,7 +20,7 @@ impl Chance {
         usize::try_from(self.next() % most as u64).unwrap()
     }
 
-    /// True in one of `n` cases.
+    /// Returns true in one of `n` cases.
     pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -29,7 +29,7 @@ impl Chance {
         &all[self.below(all.len())]
     }
 
-    /// Up to `most` of these, in their order.
+    /// Returns up to `most` of these, in their order.
     pub(super) fn some<T: Clone>(&mut self, all: &[T], most: usize) -> Vec<T> {
         let mut some: Vec<T> = all.iter().filter(|_| self.one_in(2)).cloned().collect();
         some.truncate(most);

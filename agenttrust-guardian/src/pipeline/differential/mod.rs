@@ -20,16 +20,16 @@ use super::{evaluate, judge};
 use crate::domain::Error;
 use crate::policy::{Limit, PolicySet, Verdict};
 
-/// How many cases must have agreed, in a long trial.
+/// The number of cases that must have agreed, in a long trial.
 const CASES: usize = 100_000;
 
-/// Half of them on each of this machine's two processors.
+/// The number of threads, each of which tries its part of the cases: one for each of this machine's two processors.
 const THREADS: u64 = 2;
 const COMPANIES: usize = 5;
 const SETS: usize = 60;
 const CHECKS: usize = 168;
 
-/// What was compared.
+/// The numbers of cases that were compared.
 #[derive(Debug, Default)]
 struct Tally {
     cases: usize,
@@ -167,7 +167,8 @@ fn compare(
     expected
 }
 
-/// Not with a key that is kept nowhere, nor with scopes, which travel in a header, nor with a proof, which would be made up.
+/// Returns whether a case can be asked over the router too: not with a key that is kept nowhere, nor with scopes,
+/// which travel in a header, nor with a proof, which would be made up.
 fn can_go_all_the_way(actors: &Actors, case: &Case) -> bool {
     actors.askers[case.asker].own_org && case.check.scopes.is_none() && case.proven.is_none()
 }

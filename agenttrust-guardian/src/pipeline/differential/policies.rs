@@ -1,4 +1,4 @@
-//! Sets of policies as somebody might write them, odd ones included.
+//! Sets of policies as an operator might write them, odd ones included.
 
 use super::actors::{Actors, GROUPS, OFTEN, TOOLS};
 use super::chance::Chance;
@@ -6,12 +6,12 @@ use super::chance::Chance;
 /// Quorum, window in seconds, and single use.
 pub(super) type ApprovalRequirements = (u32, Option<u64>, bool);
 
-/// One policy: its text, and what was meant by it.
+/// A policy: its text, and what is meant by it.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     pub(super) id: String,
     pub(super) permits: bool,
-    /// When it is `@elevate`.
+    /// The approval that it takes, if it is `@elevate`.
     pub(super) elevate: Option<ApprovalRequirements>,
     pub(super) limit: Option<u32>,
     pub(super) shadow: bool,
@@ -20,7 +20,8 @@ pub(super) struct Written {
     pub(super) text: String,
 }
 
-/// What a policy may ask for. The first two of these cannot be evaluated for some calls.
+/// The conditions that a policy may have. The first two of these cannot be evaluated for some
+/// calls.
 const CONDITIONS: [&str; 27] = [
     "context has input_chars && context.input_chars + 9223372036854775807 > 0",
     "context.confidence * 9223372036854775807 == 0",
@@ -51,7 +52,7 @@ const CONDITIONS: [&str; 27] = [
     "context has delegation",
 ];
 
-/// A set of one to nine policies.
+/// Returns a set of one to nine policies.
 pub(super) fn write(chance: &mut Chance, actors: &Actors) -> Vec<Written> {
     (0..=chance.below(9)).map(|n| policy(chance, actors, n)).collect()
 }

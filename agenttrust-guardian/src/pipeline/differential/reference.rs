@@ -9,14 +9,14 @@ use cedar_policy::{
     Response, RestrictedExpression,
 };
 
-use super::actors::{Actors, Agent, Asker, Case, Known, Named, Place, Session, TOOLS};
+use super::actors::{Actors, Agent, Asker, Case, ExpectedTool, Named, Place, Session, TOOLS};
 use super::policies::{ApprovalRequirements, Written};
 use crate::Role;
 
-/// What is to come of a check.
+/// The expected outcome of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expected {
-    /// It is no check: an HTTP status.
+    /// A request that is not a check, with its HTTP status.
     Error(u16),
     Allow {
         policies: Vec<String>,
@@ -32,7 +32,7 @@ pub(super) enum Expected {
     },
 }
 
-/// What is to come of it as it is, and where the policies decide, once it is approved and with `@shadow`
+/// The expected outcomes of a case: as it is, and where the policies decide, once it is approved and with `@shadow`
 /// policies enforced.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -44,7 +44,7 @@ pub(super) struct Answer {
     pub(super) shadow: Option<Expected>,
 }
 
-/// One policy of a set, ready to be asked alone.
+/// A policy of a set, ready to be asked alone.
 pub(super) struct Alone<'a> {
     written: &'a Written,
     set: PolicySet,
@@ -57,7 +57,7 @@ impl<'a> Alone<'a> {
     }
 }
 
-/// The answer; what would become of the call once approved only when that is `wanted`.
+/// Returns the answer; what would become of the call once approved only when that is `wanted`.
 pub(super) fn answer(
     actors: &Actors,
     policies: &[Alone<'_>],
@@ -115,7 +115,7 @@ pub(super) fn answer(
     }
 }
 
-/// The agent that a case is about, or the status with which the asker is turned away.
+/// Returns the agent that a case is about, or the status with which the asker is turned away.
 fn asked_about(actors: &Actors, case: &Case) -> Result<usize, u16> {
     let asker = &actors.askers[case.asker];
     if !may_ask(asker, case.agent) {
@@ -134,14 +134,14 @@ fn asked_about(actors: &Actors, case: &Case) -> Result<usize, u16> {
     Ok(agent)
 }
 
-/// The session of a case, where it was issued to its agent and is not over.
+/// Returns the session of a case, where it was issued to its agent and is not over.
 fn usable<'a>(actors: &'a Actors, case: &Case) -> Option<&'a Session> {
     let Some(Place::Issued(session)) = case.session else { return None };
     let session = &actors.sessions[session];
     (session.live && Some(session.agent) == case.agent).then_some(session)
 }
 
-/// Whether a session serves the asker of a case: a gateway, only one that it opened itself.
+/// Returns whether a session serves the asker of a case: a gateway, only one that it opened itself.
 fn serves(actors: &Actors, case: &Case, session: &Session) -> bool {
     actors.askers[case.asker].role != Role::Gateway || session.at_gateway
 }
@@ -154,10 +154,10 @@ fn may_ask(asker: &Asker, agent: Option<usize>) -> bool {
     }
 }
 
-/// The effect, and how sure that is in percent.
+/// Returns the effect, and how sure that is in percent.
 fn classify(
     tool: &Named,
-    known: &Known,
+    known: &ExpectedTool,
     raised: Option<Effect>,
     hint: Option<Effect>,
 ) -> (Effect, i64) {
@@ -205,7 +205,7 @@ fn length(summary: &str) -> usize {
     counted.map_or_else(|| summary.chars().count(), |digits| digits.parse().unwrap())
 }
 
-/// All that is known of a call that the policies are asked about.
+/// The facts about a call that the policies are asked about.
 struct Call<'a> {
     agent: &'a Agent,
     tool: usize,
@@ -220,8 +220,7 @@ struct Call<'a> {
     now: i64,
 }
 
-/// What became of each policy that was asked about the call as it is and, where somebody wants to know,
-/// as it is once approved.
+/// The response of each policy that was asked about the call: as it is and, if asked for, as it is once approved.
 struct Outcomes<'a> {
     plain: Vec<(&'a Written, Response)>,
     approved: Vec<(&'a Written, Response)>,

@@ -1,6 +1,6 @@
 use super::*;
 
-/// How deep this text is told to be.
+/// Returns the depth that is found for this text.
 fn depth(text: &str) -> usize {
     let mut policy = Policy::default();
     Tokens::of(text).for_each(|(at, token)| policy.take(at, token));

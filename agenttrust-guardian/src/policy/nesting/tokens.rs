@@ -6,7 +6,7 @@ use std::str::CharIndices;
 /// A piece of text, as far as it matters to depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// What cannot nest by itself.
+    /// A token that cannot nest by itself.
     Word,
     /// An operator, or the dot before a member.
     Operator,
@@ -22,6 +22,15 @@ pub(super) enum Token {
     End,
 }
 
+/// Returns the tokens of a text as they are written, without what lies between them.
+pub(in crate::policy) fn written(text: &str) -> impl Iterator<Item = &str> {
+    let mut tokens = Tokens::of(text);
+    std::iter::from_fn(move || {
+        let (begins, _) = tokens.next()?;
+        text.get(begins..tokens.reached())
+    })
+}
+
 /// The tokens of a text, each with the byte at which it begins, without whitespace and comments.
 pub(super) struct Tokens<'a> {
     text: &'a str,
@@ -31,6 +40,11 @@ pub(super) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         Self { text, chars: text.char_indices().peekable() }
+    }
+
+    /// Returns where what was not read yet begins.
+    fn reached(&mut self) -> usize {
+        self.chars.peek().map_or(self.text.len(), |(at, _)| *at)
     }
 
     /// Takes the next character if it is this one.
@@ -52,7 +66,7 @@ impl<'a> Tokens<'a> {
     /// Takes the rest of a word that begins here, and says what it is.
     fn word(&mut self, begins: usize) -> Token {
         while self.chars.next_if(|(_, c)| c.is_ascii_alphanumeric() || *c == '_').is_some() {}
-        let ends = self.chars.peek().map_or(self.text.len(), |(at, _)| *at);
+        let ends = self.reached();
         match self.text.get(begins..ends).unwrap_or_default() {
             "if" => Token::If,
             "then" | "else" => Token::Branch,

@@ -87,7 +87,7 @@ fn depth_is_hidden_neither_by_the_end_of_a_line_nor_by_brackets_that_do_not_matc
     }
 }
 
-/// A condition inside of another.
+/// Returns a condition inside of another.
 fn wrap(inner: &str, way: u8) -> String {
     match way {
         0 => format!("({inner})"),

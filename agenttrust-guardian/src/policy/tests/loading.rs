@@ -173,3 +173,25 @@ fn a_folder_that_is_missing_or_empty_is_an_error() {
     let missing = PolicySet::load_dir(&folder.path().join("nope")).unwrap_err();
     assert!(missing.to_string().contains("cannot be read"), "{missing}");
 }
+
+#[test]
+fn more_policies_than_a_set_has_are_refused_with_their_number_before_one_is_parsed() {
+    let file = |name: &str, count: usize| (name.to_owned(), "no policy;\n".repeat(count));
+    let error = PolicySet::of_files(vec![file("a.cedar", 9_999), file("b.cedar", 3)]).unwrap_err();
+    assert_eq!((error.file(), error.line(), error.column()), ("b.cedar", Some(2), Some(1)));
+    let error = error.to_string();
+    assert!(error.contains("has 10002 policies, and 10000 is the most"), "{error}");
+    assert!(error.contains("take some out"), "{error}");
+    let error = PolicySet::of_files(vec![file("a.cedar", 10_000)]).unwrap_err();
+    assert!(error.line() == Some(1) && !error.to_string().contains("is the most"), "{error}");
+}
+
+#[test]
+fn folder_of_more_files_than_a_set_has_policies_is_refused_with_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..10_001 {
+        std::fs::write(folder.path().join(format!("{number}.cedar")), "").unwrap();
+    }
+    let error = PolicySet::load_dir(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("has 10001 *.cedar files, and 10000 policies is the most"), "{error}");
+}

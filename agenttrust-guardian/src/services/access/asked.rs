@@ -12,13 +12,13 @@ use crate::domain::{Elevating, Error, Key, Trace};
 use crate::pipeline::{Asked, Check, Proof};
 use crate::policy::{ACTOR, AccessFacts, is_told};
 
-/// The largest whole number that every reader of JSON tells from the next (RFC 7493, section 2.2). What is bound to a larger
-/// one would be bound to its neighbours too.
+/// The largest whole number that every reader of JSON tells from the next (RFC 7493, section 2.2). What is bound to a
+/// larger one would be bound to its neighbours too.
 const EXACT_MOST: u64 = 1 << 53;
-/// How the source of such checks is called.
+/// The name of the source of such checks.
 const SOURCE: &str = "authzen";
 
-/// One evaluation, complete and read.
+/// An evaluation, complete and read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Evaluation {
     pub(crate) said: AccessEvaluation,
@@ -31,11 +31,12 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    /// The same, with those members alone in its context that are bound.
+    /// Returns the same, with those members alone in its context that are bound.
     ///
-    /// A request for access may say more there than was evaluated, for people to read. No approval is bound to that, and the
-    /// evaluation that presents the approval does not say it. So it must not decide either: else who asks would choose the
-    /// policies, and by them quorum, window and session, that an approval of something else is opened with.
+    /// A request for access may say more there than was evaluated, for people to read. No approval is bound to that,
+    /// and the evaluation that presents the approval does not say it. So it must not decide either: else the requester
+    /// would choose the policies, and by them quorum, window and session, that an approval of something else is opened
+    /// with.
     pub(super) fn of_bound(mut self, bound: &Bound) -> Self {
         let is_bound = |name: &str| bound.members.iter().any(|member| member == name);
         self.said.context.retain(|name, _| is_bound(name));
@@ -44,7 +45,7 @@ impl Evaluation {
     }
 }
 
-/// Who asks, and for which agent.
+/// The key that asks, and the agent that it asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {
     pub(crate) key: Arc<Key>,
@@ -55,7 +56,7 @@ pub(crate) struct Asker {
     pub(crate) place: Option<Arc<Share>>,
 }
 
-/// How an evaluation is asked for: with an approval where it presents one.
+/// Returns how an evaluation is asked for: with an approval where it presents one.
 pub(crate) fn check_of(asker: &Asker, evaluation: &Evaluation) -> Result<Check, Error> {
     let elevating = match &evaluation.approval_id {
         Some(id) => Elevating::Presented(id.clone()),
@@ -72,12 +73,12 @@ pub(crate) fn check_of(asker: &Asker, evaluation: &Evaluation) -> Result<Check, 
     Ok(check(asker, evaluation, asked))
 }
 
-/// What policies are told of it.
+/// Returns the facts that policies see of it.
 pub(super) fn facts(evaluation: &Evaluation) -> Result<AccessFacts, Error> {
     AccessFacts::new(&evaluation.said).map_err(|error| Error::invalid(error.of(), error.problem()))
 }
 
-/// The check that the evaluation is.
+/// Returns the check that the evaluation is.
 pub(super) fn check(asker: &Asker, evaluation: &Evaluation, asked: Asked) -> Check {
     Check {
         key: Arc::clone(&asker.key),
@@ -100,8 +101,8 @@ pub(super) fn check(asker: &Asker, evaluation: &Evaluation, asked: Asked) -> Che
     }
 }
 
-/// What a denial of an evaluation binds, and an approval of it: subject, action and resource whole, and of the context
-/// what policies are told.
+/// The part of an evaluation that a denial and an approval of it bind: subject, action and resource whole, and of the
+/// context what policies see.
 #[derive(Clone, Debug)]
 pub(super) struct Bound {
     pub(super) value: Value,
@@ -111,7 +112,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// What is bound of this evaluation: of its context these `members`, or all that policies are told.
+    /// Returns what is bound of this evaluation: of its context these `members`, or all that policies are told.
     ///
     /// # Errors
     ///
@@ -154,14 +155,14 @@ impl Bound {
         agenttrust::internal::hex::encode(&self.digest)
     }
 
-    /// The same as `binding_hash` has it: base64url without padding.
+    /// Returns the same as `binding_hash` has it: base64url without padding.
     pub(super) fn binding_hash(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.digest)
     }
 }
 
-/// Whether every number is one that the whole numbers beside it are told from.
+/// Returns whether every number is one that the whole numbers beside it are told from.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(number) => {

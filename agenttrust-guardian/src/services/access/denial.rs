@@ -1,5 +1,5 @@
-//! The token that binds a request for access to the denial that it comes after. It says all that must be known again, so
-//! nothing of a denial is kept, and another replica takes the request as well.
+//! The token that binds a request for access to the denial that it comes after. It says all that must be known again,
+//! so nothing of a denial is kept, and another replica takes the request as well.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::engine::Engine;
 use crate::jose::{Expected, Refusal, Typ, Unverified};
 use crate::services::card_keys;
 
-/// How long access can be requested after a denial.
+/// The time for which access can be requested after a denial.
 const REQUESTABLE_FOR: Duration = Duration::from_secs(600);
 
-/// How access can be requested.
+/// The token by which access can be requested, and its end.
 #[derive(Debug)]
 pub(crate) struct Requestable {
     pub(crate) expires_at: Timestamp,
     pub(crate) token: String,
 }
 
-/// What a token says.
+/// The claims of the token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -48,17 +48,17 @@ struct Claims {
 #[derive(Debug)]
 pub(super) struct Denied {
     pub(super) evaluation_id: String,
-    /// What is bound of what was submitted, which is what was denied.
+    /// The bound part of the submission, which is what was denied.
     pub(super) bound: Bound,
 }
 
-/// Whether access can be requested here: there is a key by which the key is kept that signs denials.
+/// Returns whether access can be requested here: there is a key by which the key is kept that signs denials.
 pub(crate) fn is_requestable(engine: &Engine) -> bool {
     engine.sealer.has_key()
 }
 
-/// Says how access can be requested that was denied to this agent as `evaluation_id`; `None` where no token can be signed at
-/// present.
+/// Says how access can be requested that was denied to this agent as `evaluation_id`; `None` where no token can be
+/// signed at present.
 pub(crate) async fn requestable(
     engine: &Engine,
     key: &Key,
@@ -112,7 +112,7 @@ async fn make(
     Ok(Requestable { expires_at, token })
 }
 
-/// Who issues such tokens, and for whom: this Guardian, whichever replica of it.
+/// Returns the issuer and the audience of such tokens: this Guardian, whichever replica of it.
 fn issuer(engine: &Engine) -> String {
     match engine.settings.public_url() {
         Some(url) => url.to_owned(),
@@ -164,7 +164,7 @@ pub(super) fn verified(
     Ok(Denied { evaluation_id: claims.evaluation_id, bound })
 }
 
-/// What the token says, if this Guardian signed it.
+/// Returns what the token says, if this Guardian signed it.
 fn signed(engine: &Engine, token: &str) -> Result<Claims, Refused> {
     let refused = |refusal: Refusal| {
         match refusal {

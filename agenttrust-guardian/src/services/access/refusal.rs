@@ -4,7 +4,7 @@ use agenttrust::model::ACCESS_REQUEST_PROBLEM;
 
 use crate::domain::Error;
 
-/// What the profile has a name for.
+/// A problem that the profile has a name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     NotRequestable,
@@ -17,7 +17,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// Its type: a URN.
+    /// Returns its type: a URN.
     pub(crate) fn urn(self) -> String {
         let name = match self {
             Self::NotRequestable => "not_requestable",
@@ -31,7 +31,7 @@ impl Problem {
         format!("{ACCESS_REQUEST_PROBLEM}{name}")
     }
 
-    /// The same in a few words.
+    /// Returns the same in a few words.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::NotRequestable => "Access is not requestable",
@@ -50,10 +50,10 @@ impl Problem {
     }
 }
 
-/// Why a request for access was refused.
+/// The reason why a request for access was refused.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// What the profile has a name for, and a sentence.
+    /// A problem that the profile has a name for, and a sentence.
     Problem(Problem, String),
     Error(Error),
 }

@@ -21,18 +21,18 @@ use crate::pipeline::{self, Asked, span};
 use crate::services::approvals;
 use crate::store::AccessRequestRow;
 
-/// For how much longer than its approval a task can be read.
+/// The time for which a task can be read longer than its approval.
 const TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A request for access as it was submitted.
 #[derive(Debug)]
 pub(crate) struct Submission {
-    /// What was evaluated, with what is said for the approver in its context.
+    /// The evaluation, with what its context says for the approver.
     pub(crate) evaluation: Evaluation,
     pub(crate) denial: AccessDenial,
     pub(crate) requested_access: Map<String, Value>,
     pub(crate) idempotency_key: Option<String>,
-    /// All of it, as it came.
+    /// The whole body, as it came.
     pub(crate) body: Map<String, Value>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) async fn open(
     }
 }
 
-/// What makes a request the same as an earlier one of the same key.
+/// The facts that make a request the same as an earlier one of the same key.
 struct Repeated {
     key_id: String,
     idempotency_key: String,
@@ -101,7 +101,7 @@ impl Repeated {
     }
 }
 
-/// The approval that the same request came to before.
+/// Returns the approval that the same request came to before.
 async fn earlier(
     engine: &Engine,
     asker: &Asker,
@@ -141,7 +141,7 @@ async fn remember(
     Ok(earlier(engine, asker, Some(&repeated)).await?.unwrap_or(approval))
 }
 
-/// What the approver is shown: what is bound, and beside it what the caller says for it.
+/// Returns what the approver is shown: what is bound, and beside it what the caller says for it.
 fn shown(
     bound: &Bound,
     evaluation: &Evaluation,
@@ -165,7 +165,7 @@ fn shown(
     Ok(shown.to_string())
 }
 
-/// The approval that a task is, if the caller may see it.
+/// Returns the approval that a task is, if the caller may see it.
 ///
 /// # Errors
 ///
@@ -192,7 +192,7 @@ pub(crate) fn told_until(approval: &Approval) -> Option<agenttrust::Timestamp> {
     approval.expires_at.map(|at| at.saturating_add(TOLD_FOR))
 }
 
-/// What is told of why a request is cancelled, by its reason and its comment: a reason like any other.
+/// Returns the recorded reason for a cancellation, from its reason and its comment. It is checked as any other reason.
 fn said_of(words: [Option<&str>; 2]) -> Result<String, Error> {
     for (name, word) in ["reason", "comment"].into_iter().zip(words) {
         word.map_or(Ok(()), |word| check_reason(name, word))?;

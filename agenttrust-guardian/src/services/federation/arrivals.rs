@@ -1,5 +1,5 @@
-//! Those who come to a server or an agent here from outside, with a token that an issuer of its organisation has signed for
-//! its address. They are checked as the gateway of their provider, in the session that the token opens.
+//! Callers that come to a server or an agent here from outside, with a token that an issuer of its organisation has
+//! signed for its address. They are checked as the gateway of their provider, in the session that the token opens.
 
 use std::sync::Arc;
 
@@ -15,15 +15,16 @@ use crate::engine::Engine;
 pub(crate) struct Arrived {
     /// The gateway key of its provider.
     pub(crate) key: Arc<Key>,
-    /// As what it is counted: each agent by itself.
+    /// The key that limits count the agent as: each agent by itself.
     pub(crate) counted: Arc<Key>,
     pub(crate) agent_id: String,
     pub(crate) session_id: String,
-    /// How far any token that is like this one may reach; as far as the agent where nothing is said.
+    /// The most that any token like this one may reach; `None` for as far as the agent.
     pub(crate) most: Option<Vec<String>>,
 }
 
-/// Whoever comes to an organisation and is not known yet: the audit tells of all of them as one.
+/// Returns the key that stands for all callers of an organisation that are not known yet: the audit records them as
+/// one.
 fn stranger(org_id: &str) -> Arc<Key> {
     Arc::new(Key {
         id: format!("strangers@{org_id}"),
@@ -40,22 +41,23 @@ pub(crate) fn nowhere() -> Error {
     Error::unauthenticated(NO_SUCH_TOKEN)
 }
 
-/// Whoever has come to an organisation with a token that holds, and has no session there yet.
+/// A caller that came to an organisation with a token that holds, and has no session there yet.
 #[derive(Debug)]
 pub(crate) struct Recognised {
     verified: Verified,
     /// The gateway key of its provider.
     key: Arc<Key>,
-    /// As what it is counted: each agent by itself.
+    /// The key that limits count the agent as: each agent by itself.
     pub(crate) counted: Arc<Key>,
 }
 
-/// Finds out who comes to what an organisation has at `address`, by the token alone. What is refused is told in the audit.
+/// Finds the agent that comes to what an organisation has at `address`, by the token alone. A refusal is recorded in
+/// the audit.
 ///
 /// # Errors
 ///
-/// Unauthenticated for a token that does not work or is for others, and where the gateway key of its provider was revoked;
-/// unavailable where the keys of its issuer cannot be read, or too many wait for them.
+/// Unauthenticated for a token that does not work or is for others, and where the gateway key of its provider was
+/// revoked; unavailable where the keys of its issuer cannot be read, or too many wait for them.
 pub(crate) async fn recognise(
     engine: &Engine,
     org_id: &str,
@@ -82,8 +84,8 @@ impl Recognised {
     ///
     /// # Errors
     ///
-    /// Forbidden where no rule says which agent it is of, and for an agent that is not active; unauthenticated where the
-    /// provider is gone.
+    /// Forbidden where no rule says which agent it is of, and for an agent that is not active; unauthenticated where
+    /// the provider is gone.
     pub(crate) async fn enter(self, engine: &Engine, server_id: &str) -> Result<Arrived, Error> {
         let Self { verified, key, counted } = self;
         // It is looked up for each message: what a new session would cost is not paid twice.
@@ -102,7 +104,7 @@ impl Recognised {
     }
 }
 
-/// The scopes of the rule that a token falls under.
+/// Returns the scopes of the rule that a token falls under.
 fn most_of(verified: &Verified) -> Option<Vec<String>> {
     let (rules, claims) = (&verified.provider.row.vouching.rules, &verified.claims);
     rule_for(rules, &claims.subject, &claims.all).and_then(|(_, rule)| rule.scopes.clone())

@@ -8,10 +8,10 @@ use crate::engine::Engine;
 use crate::engine::issuer_keys::Read;
 use crate::outbound;
 
-/// Where the document is, below the issuer (OpenID Connect Discovery 1.0, section 4).
+/// The path of the document, below the issuer (OpenID Connect Discovery 1.0, section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// What an issuer says of itself.
+/// The document of an issuer about itself.
 #[derive(Debug)]
 pub(crate) struct Discovered {
     pub(crate) jwks_uri: String,
@@ -34,8 +34,8 @@ struct Document {
 ///
 /// # Errors
 ///
-/// Invalid for an issuer that may not be called or is none, for a document that cannot be read or is of another issuer,
-/// and for endpoints and keys that cannot be used; the message says what it is.
+/// Invalid for an issuer that may not be called or cannot be one, for a document that cannot be read or is of another
+/// issuer, and for endpoints and keys that cannot be used; the message says what it is.
 pub(crate) async fn discover(engine: &Engine, issuer: &str) -> Result<Discovered, Error> {
     let target = engine.target_of("issuer", issuer)?;
     if target.query().is_some() {

@@ -18,11 +18,11 @@ use crate::services::issued::found;
 use crate::services::keys::{self, Maker};
 use crate::store::{FEDERATION_PROVIDERS_MOST, ProviderKept, ProviderRow, Vouching};
 
-/// What the name of a provider's gateway begins with; no other key has such a name.
+/// The beginning of the name of a provider's gateway; no other key has such a name.
 pub(crate) const GATEWAY_PREFIX: &str = "federation:";
 /// The longest name of a provider, in bytes: that of its gateway is a name too.
 const NAME_MAX_BYTES: usize = 200 - GATEWAY_PREFIX.len();
-/// How often a change is planned before giving up on being first.
+/// The number of times that a change is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
 /// A provider that is to be registered.
@@ -32,9 +32,9 @@ pub(crate) struct NewProvider {
     pub(crate) vouching: Vouching,
 }
 
-/// What is to change of a provider.
+/// An update of a provider; what is `None` stays as it is.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct ProviderUpdate {
     pub(crate) name: Option<String>,
     pub(crate) trust_level: Option<TrustLevel>,
     pub(crate) audiences: Option<Vec<String>>,
@@ -147,7 +147,7 @@ fn unknown(id: &str) -> Error {
     Error::unknown("federation provider", id)
 }
 
-/// What the audit says of a provider as it is now. Nothing in it is secret.
+/// Returns what the audit says of a provider as it is now. Nothing in it is secret.
 fn told(kind: &'static str, row: &ProviderRow, key: &Key) -> Record {
     let Vouching { name, trust_level, audiences, rules } = &row.vouching;
     Record::new(kind, &row.org_id).actor(&key.id).body(json!({
@@ -161,12 +161,12 @@ fn told(kind: &'static str, row: &ProviderRow, key: &Key) -> Record {
     }))
 }
 
-/// Tells the audit what a caller who may do this was refused, and what it named; waits for nothing.
+/// Records in the audit that a caller with the permission was refused, and what it named; waits for nothing.
 pub(crate) fn refused(engine: &Engine, key: &Key, error: &Error, named: &[(&str, &str)]) {
     engine.refused_request("federation.provider_refused", key, error, named);
 }
 
-/// The provider of this id, if it is of this organisation.
+/// Returns the provider of this id, if it is of this organisation.
 ///
 /// # Errors
 ///
@@ -176,7 +176,7 @@ pub(crate) fn known(engine: &Engine, org_id: &str, id: &str) -> Result<Arc<Provi
     found.ok_or_else(|| unknown(id))
 }
 
-/// The gateway key of a provider, as which those are checked that come with its tokens.
+/// Returns the gateway key of a provider, as which those are checked that come with its tokens.
 ///
 /// # Errors
 ///
@@ -191,12 +191,12 @@ pub(crate) fn gateway(engine: &Engine, provider_id: &str) -> Result<Arc<Key>, Er
     })
 }
 
-/// The providers of an organisation, the oldest first.
+/// Returns the providers of an organisation, the oldest first.
 pub(crate) fn list(engine: &Engine, org_id: &str) -> Vec<FederationProvider> {
     engine.registry.providers.of_org(org_id).iter().map(|entry| show(engine, &entry.row)).collect()
 }
 
-/// A provider as callers see it.
+/// Returns a provider as callers see it.
 pub(crate) fn show(engine: &Engine, row: &ProviderRow) -> FederationProvider {
     let mut shown = FederationProvider::default();
     shown.id.clone_from(&row.id);
@@ -223,15 +223,18 @@ pub(crate) fn show(engine: &Engine, row: &ProviderRow) -> FederationProvider {
 ///
 /// # Errors
 ///
-/// Not found; invalid for a change that says nothing, and for what a provider could not be registered with; conflict for
-/// a name that is taken; unavailable where the database or the audit cannot be written.
+/// Not found; invalid for a change that says nothing, and for what a provider could not be registered with; conflict
+/// for a name that is taken; unavailable where the database or the audit cannot be written.
 pub(crate) async fn change(
     engine: &Engine,
     key: &Key,
     id: &str,
-    wanted: Change,
+    wanted: ProviderUpdate,
 ) -> Result<FederationProvider, Error> {
-    if matches!(wanted, Change { name: None, trust_level: None, audiences: None, rules: None }) {
+    if matches!(
+        wanted,
+        ProviderUpdate { name: None, trust_level: None, audiences: None, rules: None }
+    ) {
         let problem = "names nothing to change; give name, trust_level, audiences or rules";
         return Err(Error::invalid("body", problem));
     }
@@ -260,8 +263,8 @@ pub(crate) async fn change(
     Ok(show(engine, &row))
 }
 
-impl Change {
-    /// What a provider is called and believed after it.
+impl ProviderUpdate {
+    /// Returns what a provider is called and believed after it.
     fn on(&self, before: &Vouching) -> Vouching {
         Vouching {
             name: self.name.clone().unwrap_or_else(|| before.name.clone()),

@@ -34,8 +34,9 @@ pub(super) struct Terms {
 ///
 /// # Errors
 ///
-/// Forbidden where no rule says which agent it is of, and for an agent that is not active; not found for an agent that is
-/// not there; unauthenticated where the provider is gone; too many where the agent has as many sessions as it may have.
+/// Forbidden where no rule says which agent it is of, and for an agent that is not active; not found for an agent that
+/// is not there; unauthenticated where the provider is gone; too many where the agent has as many sessions as it may
+/// have.
 pub(crate) async fn begin(
     engine: &Engine,
     key: &Arc<Key>,
@@ -78,7 +79,7 @@ pub(crate) async fn begin(
     start_session(engine, key, row).await
 }
 
-/// The open session that this key has begun with this token and server, if it still is what the token opens.
+/// Returns the open session that this key has begun with this token and server, if it still is what the token opens.
 pub(crate) fn opened(
     engine: &Engine,
     key: &Key,
@@ -110,7 +111,7 @@ fn fitting(
     engine.registry.open_from((&verified.token_hash, &key.id), now, fits)
 }
 
-/// What session a token that holds opens, as its provider and agent are now.
+/// Returns what session a token that holds opens, as its provider and agent are now.
 ///
 /// # Errors
 ///
@@ -140,12 +141,12 @@ pub(super) fn planned(
     Ok(Terms { rule, agent, mode, ceiling: given.ceiling, expires_at, provider })
 }
 
-/// When a token ends for us: one that is taken after its time, because clocks differ, is so for that long.
+/// Returns when a token ends for us: one that is taken after its time, because clocks differ, is so for that long.
 fn ends(expires_at: Timestamp, now: Timestamp) -> Timestamp {
     if expires_at > now { expires_at } else { expires_at.saturating_add(SKEW) }
 }
 
-/// Refuses a token that is right and of nobody here.
+/// Returns the refusal of a token that is right and is no agent's here.
 pub(crate) fn no_rule(provider: &ProviderEntry) -> Error {
     let (name, id) = (&provider.row.vouching.name, &provider.row.id);
     Error::forbidden(format!(

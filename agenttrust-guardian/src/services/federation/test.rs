@@ -1,4 +1,4 @@
-//! What a token would do, step by step and each with its reason: for those who set federation up. Nothing comes of it.
+//! The trial of a token, step by step and each with its reason, for admins that set federation up. It changes nothing.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ use crate::registry::ProviderEntry;
 const CLAIMS: [&str; 10] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "azp", "client_id", "scope", "scp"];
 
-/// What was found, up to the first step that failed.
+/// The report of a test of a token, up to the first step that failed.
 #[derive(Debug, Default)]
-struct Found(FederationTest);
+struct StepReport(FederationTest);
 
 /// The step that failed is among those that were found.
 #[derive(Debug)]
 struct Failed;
 
-impl Found {
+impl StepReport {
     fn good(&mut self, step: &'static str, says: impl Into<String>) {
         self.0.steps.push(FederationTestStep::new(step, true, says));
     }
 
-    /// What came of a step, or that it failed and why.
+    /// Returns what came of a step, or that it failed and why.
     fn need<T, E>(
         &mut self,
         step: &'static str,
@@ -55,50 +55,50 @@ pub(crate) async fn test(
     reach: Reach<'_>,
     (token, issuer_hint): (&str, Option<&str>),
 ) -> FederationTest {
-    let mut found = Found::default();
+    let mut report = StepReport::default();
     let done = match token.starts_with(TOKEN_PREFIX) {
-        true => of_ours(engine, reach, token, &mut found),
-        false => of_others(engine, &key.org_id, (token, issuer_hint), &mut found).await,
+        true => of_ours(engine, reach, token, &mut report),
+        false => of_others(engine, &key.org_id, (token, issuer_hint), &mut report).await,
     };
-    let mut found = found.0;
-    found.ok = done.is_ok();
-    let last = found.steps.last().map(|step| step.step.clone());
-    engine.refused("federation.tested", key, || json!({ "ok": found.ok, "last_step": last }));
-    found
+    let mut report = report.0;
+    report.ok = done.is_ok();
+    let last = report.steps.last().map(|step| step.step.clone());
+    engine.refused("federation.tested", key, || json!({ "ok": report.ok, "last_step": last }));
+    report
 }
 
 async fn of_others(
     engine: &Engine,
     org_id: &str,
     (token, issuer_hint): (&str, Option<&str>),
-    found: &mut Found,
+    report: &mut StepReport,
 ) -> Result<(), Failed> {
-    let unverified = found.need("token", read(token), NotVerified::to_string)?;
-    found.good("token", described(&unverified));
+    let unverified = report.need("token", read(token), NotVerified::to_string)?;
+    report.good("token", described(&unverified));
     let provider = provider_of(engine, org_id, &unverified, issuer_hint);
-    let provider = found.need("provider", provider, NotVerified::to_string)?;
-    found.good("provider", of_provider(&provider));
+    let provider = report.need("provider", provider, NotVerified::to_string)?;
+    report.good("provider", of_provider(&provider));
     let audiences = audiences_of(engine, &provider, Audiences::OfProvider);
-    let audiences = found.need("audience", audiences, ToString::to_string)?;
-    found.good("audience", format!("the token must be for one of {}", spelt(&audiences)));
+    let audiences = report.need("audience", audiences, ToString::to_string)?;
+    report.good("audience", format!("the token must be for one of {}", spelt(&audiences)));
     let keys = keys_of(engine, &provider, &unverified).await;
-    let keys = found.need("keys", keys, NotVerified::to_string)?;
-    found.good("keys", of_keys(&keys, &provider));
+    let keys = report.need("keys", keys, NotVerified::to_string)?;
+    report.good("keys", of_keys(&keys, &provider));
     let held = held(engine, &provider, keys, (&unverified, Audiences::OfProvider)).await;
-    let held = found.need("claims", held, NotVerified::to_string)?;
-    found.good("claims", told(&held.1.all));
+    let held = report.need("claims", held, NotVerified::to_string)?;
+    report.good("claims", told(&held.1.all));
     let verified = Verified::new(held, token);
     let terms = planned(engine, &verified, engine.clock.now());
     let step = if verified.agent_id.is_some() { "agent" } else { "rule" };
-    let terms = found.need(step, terms, |error: &Error| error.message().to_owned())?;
-    of_session(found, &terms);
+    let terms = report.need(step, terms, |error: &Error| error.message().to_owned())?;
+    of_session(report, &terms);
     Ok(())
 }
 
-fn of_session(found: &mut Found, terms: &Terms) {
+fn of_session(report: &mut StepReport, terms: &Terms) {
     let agent = &terms.agent.agent;
-    found.good("rule", format!("rule {} makes it agent {:?}", terms.rule + 1, agent.id));
-    found.good("agent", format!("agent {:?} is active", agent.name));
+    report.good("rule", format!("rule {} makes it agent {:?}", terms.rule + 1, agent.id));
+    report.good("agent", format!("agent {:?} is active", agent.name));
     let ceiling = match &terms.ceiling {
         None => "all that the agent may".to_owned(),
         Some(names) if names.is_empty() => {
@@ -109,8 +109,8 @@ fn of_session(found: &mut Found, terms: &Terms) {
     let level = terms.provider.row.vouching.trust_level;
     let (mode, ends) = (terms.mode, terms.expires_at);
     let trusted = format!("trust level {level}: {mode}, reaches {ceiling}, ends at {ends}");
-    found.good("session", trusted);
-    let test = &mut found.0;
+    report.good("session", trusted);
+    let test = &mut report.0;
     test.agent_id = Some(agent.id.clone());
     test.mode = Some(mode);
     test.scope_ceiling.clone_from(&terms.ceiling);
@@ -121,24 +121,24 @@ fn of_ours(
     engine: &Engine,
     reach: Reach<'_>,
     token: &str,
-    found: &mut Found,
+    report: &mut StepReport,
 ) -> Result<(), Failed> {
-    let worth = tokens::worth_anywhere(engine, reach, token);
-    let worth = found.need("token", worth, ToString::to_string)?;
-    let row = &worth.token.row;
-    found.good("token", format!("federation token {:?} of this organisation works", row.id));
+    let introspected = tokens::introspect_anywhere(engine, reach, token);
+    let introspected = report.need("token", introspected, ToString::to_string)?;
+    let row = &introspected.token.row;
+    report.good("token", format!("federation token {:?} of this organisation works", row.id));
     let audience = match row.audience.is_empty() {
         true => "anywhere".to_owned(),
         false => format!("at {}", spelt(&row.audience)),
     };
-    found.good("audience", format!("it may be used {audience}"));
-    found.good("agent", format!("it speaks for agent {:?}", row.agent_id));
-    let (carried, scopes) = (worth.scopes.len(), row.scopes.len());
-    let says = format!("it carries {}, {carried} of its {scopes}", spelt(&worth.scopes));
-    found.good("scopes", says);
-    let test = &mut found.0;
+    report.good("audience", format!("it may be used {audience}"));
+    report.good("agent", format!("it speaks for agent {:?}", row.agent_id));
+    let (carried, scopes) = (introspected.scopes.len(), row.scopes.len());
+    let says = format!("it carries {}, {carried} of its {scopes}", spelt(&introspected.scopes));
+    report.good("scopes", says);
+    let test = &mut report.0;
     test.agent_id = Some(row.agent_id.clone());
-    test.scope_ceiling = Some(worth.scopes);
+    test.scope_ceiling = Some(introspected.scopes);
     test.expires_at = Some(row.expires_at);
     Ok(())
 }
@@ -163,7 +163,7 @@ fn of_keys(keys: &Arc<KeySet>, provider: &ProviderEntry) -> String {
     }
 }
 
-/// The claims that matter to everyone.
+/// Returns the well-known claims with their values, and of the others the names.
 fn told(claims: &serde_json::Map<String, Value>) -> String {
     let said = CLAIMS.into_iter().filter_map(|name| {
         let value = claims.get(name)?;

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
-use super::providers::{self, Change, NewProvider};
+use super::providers::{self, NewProvider, ProviderUpdate};
 use super::{Audiences, begin, verify};
 use crate::domain::{Fingerprint, Key};
 use crate::engine::Engine;
@@ -51,7 +51,7 @@ impl Trial {
         self.api.guardian.engine()
     }
 
-    /// A token that is good for so long.
+    /// Returns a token that is good for so long.
     fn token(&self, lives: Duration) -> String {
         let now = agenttrust::Timestamp::now().unix_micros() / 1_000_000;
         let exp = now + i64::try_from(lives.as_secs()).unwrap();
@@ -121,7 +121,8 @@ async fn what_changed_since_a_token_was_verified_holds_for_its_session() {
     let (engine, key, token) = (trial.engine(), &trial.key, trial.token(HOUR));
     let audiences = Audiences::OfProvider;
     let verified = verify(engine, &key.org_id, &token, None, audiences).await.unwrap();
-    let less = Change { trust_level: Some(TrustLevel::Medium), ..Change::default() };
+    let less =
+        ProviderUpdate { trust_level: Some(TrustLevel::Medium), ..ProviderUpdate::default() };
     providers::change(engine, key, &trial.provider_id, less).await.unwrap();
     let session = begin(engine, key, &verified, "").await.unwrap();
     assert_eq!(session.trust_level.as_deref(), Some("medium"));

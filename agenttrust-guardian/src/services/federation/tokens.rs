@@ -7,20 +7,20 @@ use crate::engine::Engine;
 use crate::registry::AgentEntry;
 use crate::services::agents::known;
 use crate::services::sessions::begin_from_token;
-use crate::services::tokens::{self, Issued, NewToken, Worth};
+use crate::services::tokens::{self, IntrospectedToken, Issued, NewToken};
 
-/// What each of these tokens begins with.
+/// The beginning of each of these tokens.
 pub(crate) const TOKEN_PREFIX: &str = "fed_";
 
 /// A token that is to be issued.
 #[derive(Debug)]
 pub(crate) struct NewFederatedToken {
     pub(crate) agent_id: String,
-    /// What it may be used for; none is all that the agent may now.
+    /// The scopes of the token; none means all that the agent may at present.
     pub(crate) scopes: Vec<String>,
-    /// Where it may be used.
+    /// The place where the token may be used.
     pub(crate) audience: Option<String>,
-    /// How long it lives, in seconds.
+    /// The time that the token lives, in seconds.
     pub(crate) ttl: u64,
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn issue(
     tokens::issue(engine, key, new).await
 }
 
-/// What an agent may in all: its capabilities, as far as its floor lets it.
+/// Returns what an agent may in all: its capabilities, as far as its floor lets it.
 fn all_of(agent: &AgentEntry) -> Vec<String> {
     let floor = &agent.floor;
     let within = match floor.has_ceiling().then(|| CapabilitySet::parse(floor.ceiling())) {
@@ -59,43 +59,43 @@ fn all_of(agent: &AgentEntry) -> Vec<String> {
     within.names().map(str::to_owned).collect()
 }
 
-/// What a token is worth; else why it is worth nothing.
+/// Introspects a federation token.
 ///
 /// # Errors
 ///
-/// That it has expired, that it does not work or the key does not reach it, or that it is not for `target`; where none is
-/// said, not for whoever has this key.
-pub(crate) fn worth(
+/// That it has expired, that it does not work or the key does not reach it, or that it is not for `target`; without a
+/// target, that it is not for the gateway or agents of the key.
+pub(crate) fn introspect(
     engine: &Engine,
     reach: Reach<'_>,
     token: &str,
     target: Option<&str>,
-) -> Result<Worth, NotWorking> {
-    let worth = worth_anywhere(engine, reach, token)?;
+) -> Result<IntrospectedToken, NotWorking> {
+    let introspected = introspect_anywhere(engine, reach, token)?;
     let is_for = match target {
-        Some(target) => worth.token.is_for(target),
-        None => worth.token.is_for_key(reach.key, None),
+        Some(target) => introspected.token.is_for(target),
+        None => introspected.token.is_for_key(reach.key, None),
     };
-    if is_for { Ok(worth) } else { Err(NotWorking::OtherAudience) }
+    if is_for { Ok(introspected) } else { Err(NotWorking::OtherAudience) }
 }
 
-/// The same, wherever it may be used.
+/// Returns the same, wherever it may be used.
 ///
 /// # Errors
 ///
 /// That it has expired, and that it does not work or the key does not reach it.
-pub(super) fn worth_anywhere(
+pub(super) fn introspect_anywhere(
     engine: &Engine,
     reach: Reach<'_>,
     token: &str,
-) -> Result<Worth, NotWorking> {
+) -> Result<IntrospectedToken, NotWorking> {
     tokens::federated(engine, reach, token).ok_or_else(|| match has_expired(engine, reach, token) {
         true => NotWorking::Expired,
         false => NotWorking::Unknown,
     })
 }
 
-/// Why a token of ours is worth nothing.
+/// The reason why a token of ours is worth nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotWorking {
     #[error("the federation token has expired")]
@@ -117,7 +117,7 @@ impl From<NotWorking> for Error {
     }
 }
 
-/// Whether a token worked until its time was over. Whoever has it may know that.
+/// Returns whether a token worked until its time was over. The caller that has it may know that.
 fn has_expired(engine: &Engine, reach: Reach<'_>, token: &str) -> bool {
     let hash = Fingerprint::from_text(token);
     let found = engine.registry.tokens.get(&reach.key.org_id, TokenKind::Federation, &hash);
@@ -134,10 +134,10 @@ fn has_expired(engine: &Engine, reach: Reach<'_>, token: &str) -> bool {
 pub(crate) async fn begin(
     engine: &Engine,
     key: &Key,
-    worth: &Worth,
+    introspected: &IntrospectedToken,
     target: Option<&str>,
 ) -> Result<Session, Error> {
     // As of a token of another issuer: many first calls are one session.
-    let _alone = engine.openings.alone(&worth.token.row.id).await;
-    begin_from_token(engine, key, &worth.token, target, None).await
+    let _alone = engine.openings.alone(&introspected.token.row.id).await;
+    begin_from_token(engine, key, &introspected.token, target, None).await
 }

@@ -14,17 +14,17 @@ use crate::engine::issuer_keys::{STRANGERS_MOST, Unread};
 use crate::jose::{Claims, Expected, KeySet, Refusal, Typ, Unverified};
 use crate::registry::ProviderEntry;
 
-/// What is answered of every token that does not work, whatever is wrong with it: each reason would be a hint.
+/// The answer for every token that does not work, whatever is wrong with it: each reason would be a hint.
 pub(crate) const NO_SUCH_TOKEN: &str = "the token does not work; send one that a registered provider has issued for this \
                                         Guardian, or have an operator look for the reason: it is in the audit, and \
                                         `agenttrust federation test` tells it";
 
-/// What a token must be for.
+/// The audience that a token must be for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Audiences<'a> {
-    /// What its provider says, else this Guardian.
+    /// The audiences that its provider says, else this Guardian.
     OfProvider,
-    /// What is at this URL.
+    /// The resource at this URL.
     Resource(&'a str),
 }
 
@@ -41,7 +41,8 @@ pub(crate) struct Verified {
     pub(super) token_hash: String,
 }
 
-/// Why a token is not taken: for the audit and for operators. What its bearer is told is in the error that it becomes.
+/// The reason why a token is not taken: for the audit and for operators. Its bearer sees only the error that it
+/// becomes.
 #[derive(Clone, Debug)]
 pub(crate) struct NotVerified {
     /// The provider that the token says to be of.
@@ -83,7 +84,7 @@ impl NotVerified {
         Self { provider_id: None, why, agent_id: None }
     }
 
-    /// The same of a token that the provider did sign, if it did.
+    /// Returns the same of a token that the provider did sign, if it did.
     fn of_signed(provider: &ProviderEntry, why: Why, token: &Unverified<'_>) -> Self {
         let mut not = Self::of(provider, why);
         if not.is_expired() {
@@ -95,7 +96,7 @@ impl NotVerified {
         not
     }
 
-    /// Whether the provider did sign it.
+    /// Returns whether the provider did sign it.
     pub(super) fn is_signed(&self) -> bool {
         matches!(&self.why, Why::Token(refusal) if refusal.is_of_claims())
     }
@@ -104,7 +105,7 @@ impl NotVerified {
         matches!(&self.why, Why::Token(refusal) if refusal.is_expired())
     }
 
-    /// What a key of this reach is told: that it has expired only of a token that it would have reached.
+    /// Returns what a key of this reach is told: that it has expired only of a token that it would have reached.
     pub(crate) fn told_to(self, reach: Reach<'_>) -> Error {
         let reaches = match &self.agent_id {
             Some(agent_id) => reach.covers(agent_id),
@@ -123,7 +124,7 @@ impl fmt::Display for NotVerified {
     }
 }
 
-/// What the bearer is told: nothing but that it has expired, where it was right in all else.
+/// The error that the bearer sees: nothing but that the token has expired, where it was right in all else.
 impl From<NotVerified> for Error {
     fn from(not: NotVerified) -> Self {
         match not.why {
@@ -140,8 +141,8 @@ impl From<NotVerified> for Error {
     }
 }
 
-/// Verifies a token of another issuer, and finds the agent that it speaks for. What can be said by the keys at hand is said
-/// at once.
+/// Verifies a token of another issuer, and finds the agent that it speaks for. What can be said by the keys at hand is
+/// said at once.
 ///
 /// # Errors
 ///
@@ -155,15 +156,17 @@ pub(crate) async fn verify(
 ) -> Result<Verified, NotVerified> {
     let unverified = read(token)?;
     let provider = provider_of(engine, org_id, &unverified, issuer_hint)?;
-    let held = match at_once(engine, &provider, (&unverified, audiences)) {
-        AtOnce::Known(known) => known?,
-        AtOnce::ToBeRead { .. } => looked_up(engine, &provider, (&unverified, audiences)).await?,
+    let held = match from_cached_keys(engine, &provider, (&unverified, audiences)) {
+        CachedVerdict::Known(known) => known?,
+        CachedVerdict::ToBeRead { .. } => {
+            looked_up(engine, &provider, (&unverified, audiences)).await?
+        }
     };
     Ok(Verified::new(held, token))
 }
 
-/// The same for whoever is not known yet: only few of those may wait for the keys of one issuer at once, beside those
-/// whose token it did sign.
+/// Verifies the token of a caller that is not known yet. Only few such callers may wait for the keys of one issuer at
+/// once, beside those whose token it did sign.
 ///
 /// # Errors
 ///
@@ -177,10 +180,10 @@ pub(super) async fn verify_of_stranger(
     let unverified = read(token)?;
     let provider = provider_of(engine, org_id, &unverified, None)?;
     let asked = (&unverified, audiences);
-    let held = match at_once(engine, &provider, asked) {
-        AtOnce::Known(known) => known?,
-        AtOnce::ToBeRead { is_signed: true } => looked_up(engine, &provider, asked).await?,
-        AtOnce::ToBeRead { is_signed: false } => {
+    let held = match from_cached_keys(engine, &provider, asked) {
+        CachedVerdict::Known(known) => known?,
+        CachedVerdict::ToBeRead { is_signed: true } => looked_up(engine, &provider, asked).await?,
+        CachedVerdict::ToBeRead { is_signed: false } => {
             let place = engine.issuer_keys.wait_as_stranger(&provider.row.id);
             let place = place.ok_or_else(|| NotVerified::of(&provider, Why::Crowded))?;
             let held = looked_up(engine, &provider, asked).await;
@@ -191,33 +194,34 @@ pub(super) async fn verify_of_stranger(
     Ok(Verified::new(held, token))
 }
 
-/// What a provider vouches for by a token that holds, with the provider as it is by now.
+/// The claims that a provider vouches for by a token that holds, with the provider as it is by now.
 type Held = (Arc<ProviderEntry>, Claims);
 
-/// What can be said of a token without a read.
-enum AtOnce {
+/// The verdict on a token by the keys that are cached.
+enum CachedVerdict {
     Known(Result<Held, NotVerified>),
-    /// Nothing: it may be signed by a key that is not at hand, or the keys at hand are old; by which it may be signed.
+    /// No verdict yet: the token may be signed by a key that is not cached, or the cached keys are old. `is_signed`
+    /// says that one of them did sign it.
     ToBeRead {
         is_signed: bool,
     },
 }
 
-fn at_once(
+fn from_cached_keys(
     engine: &Engine,
     provider: &ProviderEntry,
     asked: (&Unverified<'_>, Audiences<'_>),
-) -> AtOnce {
+) -> CachedVerdict {
     let row = &provider.row;
     let Some((keys, are_good)) = engine.issuer_keys.at_hand(&row.id, &row.jwks_uri, asked.0) else {
-        return AtOnce::ToBeRead { is_signed: false };
+        return CachedVerdict::ToBeRead { is_signed: false };
     };
     match held_by(engine, &row.id, &keys, asked) {
-        Err(Why::Token(Refusal::Signature)) => AtOnce::ToBeRead { is_signed: false },
+        Err(Why::Token(Refusal::Signature)) => CachedVerdict::ToBeRead { is_signed: false },
         said if are_good => {
-            AtOnce::Known(said.map_err(|why| NotVerified::of_signed(provider, why, asked.0)))
+            CachedVerdict::Known(said.map_err(|why| NotVerified::of_signed(provider, why, asked.0)))
         }
-        said => AtOnce::ToBeRead { is_signed: said.is_ok() },
+        said => CachedVerdict::ToBeRead { is_signed: said.is_ok() },
     }
 }
 
@@ -249,7 +253,7 @@ pub(super) fn read(token: &str) -> Result<Unverified<'_>, NotVerified> {
     Unverified::read(token).map_err(|refusal| NotVerified::of_stranger(Why::Token(refusal)))
 }
 
-/// The provider that a token says to be of, which the hint, where there is one, must name too.
+/// Returns the provider that a token says to be of, which the hint, where there is one, must name too.
 pub(super) fn provider_of(
     engine: &Engine,
     org_id: &str,
@@ -264,7 +268,7 @@ pub(super) fn provider_of(
     known.ok_or_else(|| NotVerified::of_stranger(Why::NoProvider(cut(issuer))))
 }
 
-/// The keys of the provider, as good as they are needed for this token.
+/// Returns the keys of the provider, as good as they are needed for this token.
 pub(super) async fn keys_of(
     engine: &Engine,
     provider: &ProviderEntry,
@@ -275,8 +279,8 @@ pub(super) async fn keys_of(
     keys.map_err(|why| NotVerified::of(provider, Why::Unread(why)))
 }
 
-/// What a token says that one of these keys signed, and that is for one of these audiences; with the provider as it is
-/// by now.
+/// Returns what a token says that one of these keys signed, and that is for one of these audiences; with the provider
+/// as it is by now.
 pub(super) async fn held(
     engine: &Engine,
     provider: &ProviderEntry,
@@ -313,7 +317,7 @@ fn held_by(
     Ok((provider, claims))
 }
 
-/// What a token of this provider must be for.
+/// Returns what a token of this provider must be for.
 pub(super) fn audiences_of(
     engine: &Engine,
     provider: &ProviderEntry,

@@ -7,14 +7,14 @@ use crate::domain::{DestinationKind, Error, Key};
 use crate::engine::Engine;
 use crate::store::DestinationRow;
 
-/// How often a change is planned before giving up on being first.
+/// The number of times that a change is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
-/// What is to change of a destination.
+/// An update of a destination; what is `None` stays as it is.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct DestinationUpdate {
     pub(crate) name: Option<String>,
-    /// As it is: another one is another destination.
+    /// The kind, which must be as it is: another kind is another destination.
     pub(crate) kind: Option<DestinationKind>,
     pub(crate) endpoint: Option<String>,
     pub(crate) is_active: Option<bool>,
@@ -31,7 +31,7 @@ pub(crate) async fn change(
     engine: &Engine,
     key: &Key,
     id: &str,
-    wanted: Change,
+    wanted: DestinationUpdate,
 ) -> Result<Destination, Error> {
     for _ in 0..PLANS_MOST {
         let before = known(engine, key, id).await?;
@@ -51,7 +51,11 @@ pub(crate) async fn change(
     Err(Error::conflict("others keep changing this SIEM destination; try again in a moment"))
 }
 
-fn apply(engine: &Engine, row: &mut DestinationRow, wanted: &Change) -> Result<(), Error> {
+fn apply(
+    engine: &Engine,
+    row: &mut DestinationRow,
+    wanted: &DestinationUpdate,
+) -> Result<(), Error> {
     if let Some(name) = &wanted.name {
         check_name("name", name)?;
         row.name.clone_from(name);

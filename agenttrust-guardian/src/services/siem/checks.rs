@@ -10,12 +10,12 @@ use crate::outbound;
 use crate::outbound::siem::check_token;
 use crate::siem::{Filter, KINDS};
 
-/// How many events are sent at once at most.
+/// The largest number of events that are sent at once.
 const BATCH_SIZE_MOST: i64 = 1_000;
-/// How long an event waits at most, in seconds.
+/// The longest time that an event waits, in seconds.
 const FLUSH_SECONDS_MOST: i64 = 3_600;
 
-/// How a destination is to be sent what.
+/// The settings of a destination as they were sent, not checked yet.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     pub(crate) secret: Option<Secret>,
@@ -81,7 +81,8 @@ pub(super) fn check_filter(words: &[String]) -> Result<(), Error> {
     })
 }
 
-/// Where it goes, without what may be as good as a password. The path of a file is not: it is what a file has for that.
+/// Returns where it goes, without what may be as good as a password. The path of a file is not: it is what a file has
+/// for that.
 pub(crate) fn origin(kind: DestinationKind, endpoint: &str) -> String {
     if kind == DestinationKind::File {
         return endpoint.to_owned();

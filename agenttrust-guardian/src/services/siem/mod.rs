@@ -11,7 +11,7 @@ use std::time::Duration;
 use agenttrust::{Timestamp, background};
 use serde_json::json;
 
-pub(crate) use self::changes::{Change, change};
+pub(crate) use self::changes::{DestinationUpdate, change};
 pub(crate) use self::checks::{Given, origin};
 use self::checks::{
     check_batch, check_endpoint, check_filter, check_flush, check_owner, check_secret,
@@ -24,12 +24,12 @@ use crate::domain::{DestinationKind, Error, EventFormat, Key, ids};
 use crate::engine::Engine;
 use crate::store::{DESTINATIONS_MOST, DestinationRow, SecretOf};
 
-/// How many events are sent at once by default.
+/// The number of events that are sent at once by default.
 const BATCH_SIZE: i64 = 100;
-/// How long an event waits at most by default, in seconds.
+/// The longest time that an event waits by default, in seconds.
 const FLUSH_SECONDS: i64 = 30;
-/// How long the audit may take to say where its logs are.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the audit may take to say where its logs are.
+const AUDIT_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A destination that is to be made.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct NewDestination {
 #[derive(Clone, Debug)]
 pub(crate) struct Destination {
     pub(crate) row: DestinationRow,
-    /// How old the oldest event is that it is owed; `None` where this Guardian does not send to it.
+    /// The age of the oldest event that is not sent yet; `None` where this Guardian does not send to it.
     pub(crate) lag: Option<Duration>,
 }
 
@@ -126,7 +126,7 @@ fn put(engine: &Engine, row: &mut DestinationRow, given: &Given) -> Result<(), E
     Ok(())
 }
 
-/// What the audit says of a destination as it is now. Not the path: it may be as good as a password.
+/// Returns what the audit says of a destination as it is now. Not the path: it may be as good as a password.
 fn told(kind: &'static str, row: &DestinationRow, key: &Key) -> Record {
     Record::new(kind, &row.org_id).actor(&key.id).body(json!({
         "destination_id": row.id,
@@ -142,7 +142,7 @@ fn told(kind: &'static str, row: &DestinationRow, key: &Key) -> Record {
     }))
 }
 
-/// Tells the audit what a caller who may do this was refused, and what it named; waits for nothing.
+/// Records in the audit that a caller with the permission was refused, and what it named; waits for nothing.
 pub(crate) fn refused(engine: &Engine, key: &Key, error: &Error, named: &[(&str, &str)]) {
     engine.refused_request("siem.destination_refused", key, error, named);
 }
@@ -165,14 +165,14 @@ async fn of_audit<T>(
         asked.await
     };
     let silent = || Error::unavailable("the audit log did not answer in time; try again later");
-    let answered = background::timeout(PATIENCE, std::pin::pin!(asked)).await;
+    let answered = background::timeout(AUDIT_READ_TIMEOUT, std::pin::pin!(asked)).await;
     answered.map_err(|_| silent())?.map_err(|error| {
         tracing::warn!(%error, "the audit log could not be read for a SIEM destination");
         Error::unavailable("the audit log cannot be read; try again later")
     })
 }
 
-/// The destinations of the organisation, the oldest first.
+/// Returns the destinations of the organisation, the oldest first.
 ///
 /// # Errors
 ///
@@ -182,7 +182,7 @@ pub(crate) async fn list(engine: &Engine, key: &Key) -> Result<Vec<Destination>,
     Ok(rows.into_iter().map(|row| stand(engine, row)).collect())
 }
 
-/// The destination of this id, if it is of this organisation.
+/// Returns the destination of this id, if it is of this organisation.
 ///
 /// # Errors
 ///

@@ -5,7 +5,7 @@ use crate::domain::{Error, Key, Span};
 use crate::engine::Engine;
 use crate::store::{SetAsideRow, SiemDeliveryRow};
 
-/// What became of the newest sendings, the newest first; and whether there are more.
+/// Returns what became of the newest sendings, the newest first; and whether there are more.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub(crate) struct SetAside {
     pub(crate) dropped: i64,
 }
 
-/// What a destination refused for good, or could not be sent.
+/// Returns what a destination refused for good, or could not be sent.
 ///
 /// # Errors
 ///

@@ -16,15 +16,15 @@ use crate::services::sealed;
 use crate::siem::{self, SiemEvent};
 use crate::store::{DestinationRow, SecretOf};
 
-/// How long a receiver may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time that a receiver may take.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What came of it.
+/// The outcome of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tried {
     /// The status that the receiver answered, where it answers by HTTP and did.
     pub(crate) status: Option<u16>,
-    /// What was wrong; `None` where the receiver took it.
+    /// The fault; `None` where the receiver took the event.
     pub(crate) wrong: Option<String>,
 }
 
@@ -50,10 +50,10 @@ pub(crate) async fn test(engine: &Engine, key: &Key, id: &str) -> Result<Tried, 
     let (batch_id, events) = (ids::new(ids::MESSAGE_PREFIX), [event]);
     let batch = Batch { id: &batch_id, events: &events, host: engine.settings.host() };
     let sending = pin!(engine.outbound.deliver(&endpoint, token.as_ref(), &batch));
-    Ok(background::timeout(PATIENCE, sending).await.map_or_else(|_| silent(), tried))
+    Ok(background::timeout(TRIAL_TIMEOUT, sending).await.map_or_else(|_| silent(), tried))
 }
 
-/// An event that is in no log.
+/// Returns an event that is in no log.
 fn event(engine: &Engine, key: &Key, row: &DestinationRow) -> Result<SiemEvent, Error> {
     let hash = Sha256::digest(ids::new(&row.id));
     let entry = Entry {
@@ -75,7 +75,7 @@ fn event(engine: &Engine, key: &Key, row: &DestinationRow) -> Result<SiemEvent, 
 }
 
 fn silent() -> Tried {
-    let wrong = format!("the receiver did not take it within {} seconds", PATIENCE.as_secs());
+    let wrong = format!("the receiver did not take it within {} seconds", TRIAL_TIMEOUT.as_secs());
     Tried { status: None, wrong: Some(wrong) }
 }
 

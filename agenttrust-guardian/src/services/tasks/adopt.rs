@@ -103,7 +103,7 @@ pub(super) fn say(
     }
 }
 
-/// Whether it is not known if the target of a task received a message of it.
+/// Returns whether it is not known if the target of a task received a message of it.
 pub(super) fn is_in_doubt(ours: &Task) -> bool {
     let known = ours.metadata.get(TRUST_EXTENSION);
     known.and_then(|known| known.get("in_doubt")).is_some_and(|doubted| doubted == true)
@@ -125,7 +125,7 @@ fn status(ours: &Task, theirs: TaskStatus, now: Timestamp) -> TaskStatus {
     }
 }
 
-/// A message of the target's own, by our ids; `None` for one that it says in another's name.
+/// Returns a message of the target's own, by our ids; `None` for one that it says in another's name.
 fn own(ours: &Task, theirs: Message) -> Option<Message> {
     let is_said =
         |known: &Message| known.role == MessageRole::User && known.message_id == theirs.message_id;
@@ -133,7 +133,7 @@ fn own(ours: &Task, theirs: Message) -> Option<Message> {
     is_own.then(|| message(ours, theirs))
 }
 
-/// A message by our ids. Others that it refers to are the target's own, and known to no one here.
+/// Returns a message by our ids. Others that it refers to are the target's own, and not known here.
 fn message(ours: &Task, theirs: Message) -> Message {
     let mut said = Message {
         task_id: Some(ours.id.clone()),
@@ -145,15 +145,15 @@ fn message(ours: &Task, theirs: Message) -> Message {
     said
 }
 
-/// What a target says beside; the Guardian's own word is not its to say.
+/// Returns what a target says beside; the Guardian's own word is not its to say.
 fn metadata(mut theirs: Map<String, Value>) -> Map<String, Value> {
     trust::strip(&mut theirs);
     theirs
 }
 
-/// One message of a history as it is put together.
+/// A message of a history as it is put together.
 enum Line {
-    /// One of the sender's, by its place before.
+    /// A message of the sender, by its place before.
     Said(usize),
     Answered(Box<Message>),
 }

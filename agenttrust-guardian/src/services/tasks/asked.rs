@@ -13,9 +13,9 @@ use crate::store::TaskBody;
 
 /// The longest message, as JSON, in bytes.
 const MESSAGE_MAX_BYTES: usize = 1 << 20;
-/// How many parts a message has at most.
+/// The largest number of parts of a message.
 const PARTS_MOST: usize = 256;
-/// How deep what is in it may nest.
+/// The depth to which its values may nest.
 const MAX_DEPTH: usize = 64;
 
 /// A message that can be sent.
@@ -121,7 +121,7 @@ fn check_parts(parts: &[Part]) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Whether a value nests no deeper than this.
+/// Returns whether a value nests no deeper than this.
 fn is_within(value: &Value, depth: usize) -> bool {
     let Some(left) = depth.checked_sub(1) else { return false };
     match value {
@@ -131,7 +131,7 @@ fn is_within(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// Whether a text in it holds what no database keeps as text.
+/// Returns whether a text in it holds what no database keeps as text.
 pub(super) fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -143,8 +143,8 @@ pub(super) fn holds_nul(value: &Value) -> bool {
     }
 }
 
-/// What an approval of a message is bound to: all that the target is given and its sender chose, but the id of the
-/// message, which is another one for each.
+/// Returns what an approval of a message is bound to: all that the target is given and its sender chose, but the id of
+/// the message, which is another one for each.
 pub(super) fn bound(body: &TaskBody) -> Value {
     let mut bound = match json!(body.message) {
         Value::Object(members) => members,
@@ -161,7 +161,7 @@ pub(super) fn bound(body: &TaskBody) -> Value {
     Value::Object(bound)
 }
 
-/// The message as its task shows it, with the ids of the task.
+/// Returns the message as its task shows it, with the ids of the task.
 pub(super) fn shown(message: &Message, task_id: &str, context_id: &str) -> Message {
     Message {
         task_id: Some(task_id.to_owned()),

@@ -1,4 +1,4 @@
-//! Who asks for a task, or about one, and which tasks it may see.
+//! The caller that asks for a task, or about one, and the tasks that it may see.
 
 use std::sync::Arc;
 
@@ -6,32 +6,32 @@ use crate::domain::Key;
 use crate::domain::role::{Access, Permission};
 use crate::store::TaskRow;
 
-/// Who asks: an agent, by a key that speaks for it, or an operator's or administrator's key itself.
+/// The caller: an agent, by a key that speaks for it, or an operator's or administrator's key itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) key: Arc<Key>,
-    /// The agent that it speaks for. Whoever makes a caller has seen that the key may.
+    /// The agent that it speaks for. The code that makes a caller has seen that the key may.
     pub(crate) agent_id: Option<String>,
     /// The session that the agent asks in.
     pub(crate) session_id: Option<String>,
 }
 
-/// How much of a task a caller sees.
+/// The part of a task that a caller sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum View {
     All,
-    /// What has reached its target.
+    /// The part that has reached its target.
     AsTarget,
     Nothing,
 }
 
 impl Caller {
-    /// What a message is from, as it is kept: no agent's id is that of a key.
+    /// Returns what a message is from, as it is kept: no agent's id is that of a key.
     pub(super) fn source(&self) -> &str {
         self.agent_id.as_deref().unwrap_or(&self.key.id)
     }
 
-    /// The agents whose tasks it sees; `None` for all of its organisation.
+    /// Returns the agents whose tasks it sees; `None` for all of its organisation.
     pub(super) fn sees(&self) -> Option<Vec<String>> {
         if let Some(agent_id) = &self.agent_id {
             return Some(vec![agent_id.clone()]);
@@ -43,8 +43,8 @@ impl Caller {
         }
     }
 
-    /// How much it may see of a task between these: all of one of the agents that it speaks for that ask, and of one
-    /// that they are asked what has reached them.
+    /// Returns how much it may see of a task between these: all of one of the agents that it speaks for that ask, and
+    /// of one that they are asked what has reached them.
     pub(super) fn sight(&self, source: &str, target_agent_id: &str) -> View {
         let Some(agents) = self.sees() else { return View::All };
         let is_of = |id: &str| agents.iter().any(|agent| agent == id);
@@ -54,7 +54,7 @@ impl Caller {
         if is_of(target_agent_id) { View::AsTarget } else { View::Nothing }
     }
 
-    /// The task as it may see it.
+    /// Returns the task as it may see it.
     pub(super) fn view(&self, task: TaskRow) -> Option<TaskRow> {
         match self.sight(&task.source, &task.target_agent_id) {
             View::All => Some(task),
@@ -63,12 +63,12 @@ impl Caller {
         }
     }
 
-    /// Whether it sees of this task only what has reached its target.
+    /// Returns whether it sees of this task only what has reached its target.
     pub(super) fn is_only_asked(&self, task: &TaskRow) -> bool {
         self.sight(&task.source, &task.target_agent_id) != View::All
     }
 
-    /// Whether it may have this task ended: its sender, and who may send for anyone.
+    /// Returns whether it may have this task ended: its sender, and a key that may send for any agent.
     pub(super) fn may_cancel(&self, task: &TaskRow) -> bool {
         match &self.agent_id {
             Some(agent_id) => task.source == *agent_id,

@@ -11,9 +11,9 @@ use crate::engine::Engine;
 use crate::outbound::a2a::{SendError, Way};
 use crate::store::{TaskMessageRow, TaskRow};
 
-/// How long a target is waited for that is asked to cancel.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a message is waited for that is just being sent: what has arrived its target cancels.
+/// The time that a target is waited for that is asked to cancel.
+const TARGET_CANCEL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The time that a message is waited for that is just being sent: one that has arrived is cancelled by its target.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
 /// The code by which a target says that it does not cancel a task.
 const NOT_CANCELABLE: i64 = -32002;
@@ -87,7 +87,7 @@ async fn here(
     Ok(Some(stepped.task.task))
 }
 
-/// Has the target cancel what it works at.
+/// Asks the target to cancel what it works at.
 async fn at_target(engine: &Arc<Engine>, task: TaskRow) -> Result<Task, TaskError> {
     let known = interfaces::of(engine, &task.org_id, &task.target_agent_id).await?;
     let upstream = task.upstream.as_ref();
@@ -99,7 +99,7 @@ async fn at_target(engine: &Arc<Engine>, task: TaskRow) -> Result<Task, TaskErro
             task.id
         )));
     };
-    let way = Way { outbound: &engine.outbound, interface: place, patience: PATIENCE };
+    let way = Way { outbound: &engine.outbound, interface: place, timeout: TARGET_CANCEL_TIMEOUT };
     match way.cancel(&upstream.task_id).await {
         Ok(theirs) => {
             let kept = reading::keep(engine, &task, Ok(theirs)).await?;

@@ -16,16 +16,16 @@ use crate::pipeline::{self, Check, Standing, span};
 use crate::services::approvals;
 use crate::store::{StoreError, TaskMessageRow, TaskRow};
 
-/// What came of asking.
+/// The outcome of the check.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// It may be handed on; the id of the check, where there was one.
+    /// A message that may be handed on, with the id of the check, where there was one.
     Allowed(Option<String>),
-    /// It waits for this approval, and why.
+    /// A message that waits for this approval, and why.
     Held { approval_id: String, why: String },
-    /// It may not be handed on.
+    /// A message that may not be handed on.
     Denied(String),
-    /// There was no time to decide; it is asked again.
+    /// A message that there was no time to decide on; it is asked again.
     Undecided,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn ask(
     })
 }
 
-/// Whether a message that was allowed a moment ago is so still. Nothing is asked for anew.
+/// Returns whether a message that was allowed a moment ago is so still. No new check is made.
 ///
 /// # Errors
 ///
@@ -100,8 +100,8 @@ pub(super) async fn is_allowed_still(
     Ok(still_allowed(engine, &check, message).await?.is_some())
 }
 
-/// The check by which a message may be handed on that was allowed before, and not handed on then: what was used up for it
-/// is not asked for again.
+/// Returns the check by which a message may be handed on that was allowed before, and not handed on then: what was used
+/// up for it is not asked for again.
 async fn still_allowed(
     engine: &Engine,
     check: &Check,
@@ -120,7 +120,7 @@ async fn still_allowed(
 
 const KEY_GONE: &str = "the key that it was sent with was revoked";
 
-/// Why a message cannot be handed on any more, whatever is decided about it.
+/// Returns why a message cannot be handed on any more, whatever is decided about it.
 pub(super) fn gone(engine: &Engine, task: &TaskRow, message: &TaskMessageRow) -> Option<String> {
     let standing = |id: &str| engine.registry.agents.get(&task.org_id, id);
     let is_active =
@@ -135,7 +135,7 @@ pub(super) fn gone(engine: &Engine, task: &TaskRow, message: &TaskMessageRow) ->
     (!is_active(target)).then(|| format!("agent {target:?} was revoked or suspended"))
 }
 
-/// Why the approval that a message waited for does not let it go, where it was decided so.
+/// Returns why the approval that a message waited for does not let it go, where it was decided so.
 async fn decided_against(
     engine: &Engine,
     message: &TaskMessageRow,
@@ -156,7 +156,7 @@ async fn decided_against(
     })
 }
 
-/// What a key may that sends for itself.
+/// Returns what a key may that sends for itself.
 fn as_key(key: &Key) -> Said {
     match key.role.may(Permission::SendTasks) {
         Access::Any => Said::Allowed(None),

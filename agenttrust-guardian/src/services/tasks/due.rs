@@ -1,5 +1,5 @@
-//! What is done about tasks with nobody asking: what was decided goes on, what was lost is in doubt, what was not reached is
-//! tried again, and targets are asked after what they work at.
+//! The work on tasks for which no caller has to ask: decided ones go on, lost ones are in doubt, ones that did not
+//! reach their target are tried again, and targets are asked after what they work at.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +12,11 @@ use crate::domain::task::Phase;
 use crate::engine::Engine;
 use crate::store::StoreError;
 
-/// How long the longest wait is until a target is asked after a task again.
+/// The longest wait until a target is asked after a task again.
 const ASKED_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
-/// Moves on every message that something is to be done about. Each is one replica's; what another one has is left alone.
+/// Moves on every message that something is to be done about. Each is one replica's; what another one has is left
+/// alone.
 ///
 /// # Errors
 ///
@@ -29,8 +30,8 @@ pub(crate) async fn move_on(engine: &Arc<Engine>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Looks at messages that were being sent by a Guardian which is gone: at those whose time is over, or at `all`, where no
-/// other one can be at work. What the target had begun to tell of goes on there, and the others are in doubt.
+/// Looks at messages that were being sent by a Guardian which is gone: at those whose time is over, or at `all`, where
+/// no other one can be at work. What the target had begun to tell of goes on there, and the others are in doubt.
 ///
 /// # Errors
 ///
@@ -74,7 +75,7 @@ pub(crate) async fn reject_gone(engine: &Arc<Engine>, after: String) -> Result<S
     Ok(last)
 }
 
-/// Asks targets after tasks that go on with nobody asking, the longer they go on the less often.
+/// Asks targets after tasks that go on without a caller's asking, the longer they go on the less often.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! A task is followed: by what its target tells, where it is heard at this replica, else by its row.
 //!
-//! What is told is shared by all who are told it, and a follower keeps only by what it knows whether something is new.
+//! All followers share each piece, and a follower keeps only what it needs to know whether something is new.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,23 +18,23 @@ use crate::domain::task::{Phase, Shown, Task, TaskError, TaskEvent, TaskState, T
 use crate::engine::{Engine, Piece};
 use crate::store::{Standing, StoreError};
 
-/// How often a task is asked after that is followed by its row.
+/// The time after which a task that is followed by its row is looked at again.
 const BEAT: Duration = Duration::from_secs(1);
-/// For how long those who follow a task believe one of them who looked how it stands, and had its target asked.
+/// The time for which followers of a task believe one of them that looked how it stands, and had its target asked.
 const LOOKED: Duration = Duration::from_millis(900);
-/// How long all of a task is told no second time.
+/// The time within which all of a task is not told twice.
 const REST: Duration = Duration::from_millis(50);
 
-/// What a follower knows of a task, by which it knows what is new.
+/// The state that a follower of a task saw last, by which it knows what is new.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct LastSeen {
     status: TaskStatus,
     metadata: Map<String, Value>,
-    /// Its results and its history; `None` once a piece was told of them.
+    /// The digest of its results and its history; `None` once a piece of them was told.
     content: Option<u64>,
     /// The row that was read last.
     stamp: Option<String>,
-    /// When all of it was told last.
+    /// The time when all of it was last told.
     at: Instant,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn follow(
     };
     let context_id = standing.context_id;
     let TaskEvent::Task(task) = first.event() else { return Err(unknown()) };
-    let known = Known {
+    let known = LastSeen {
         status: task.status.clone(),
         metadata: task.metadata.clone(),
         content: Some(first.content()),
@@ -114,7 +114,7 @@ async fn read(
     Ok((stamp, seen.task))
 }
 
-/// What is told next, as [`Following::next`] says.
+/// Returns what is told next, as [`Following::next`] says.
 pub(super) async fn next(following: &mut Following) -> Option<Arc<Shown>> {
     loop {
         if following.over {
@@ -142,30 +142,30 @@ pub(super) async fn next(following: &mut Following) -> Option<Arc<Shown>> {
             }
         };
         match heard(pieces).await {
-            Heard::Piece(shown) => {
+            Received::Piece(shown) => {
                 following.known.take(shown.event());
                 following.over = shown.state().is_some_and(rests);
                 return Some(shown);
             }
-            Heard::Behind => following.is_behind = true,
-            Heard::Nothing if following.is_stopped() => return None,
-            Heard::Nothing => {}
+            Received::Behind => following.is_behind = true,
+            Received::Nothing if following.is_stopped() => return None,
+            Received::Nothing => {}
         }
     }
 }
 
-enum Heard {
+enum Received {
     Piece(Arc<Shown>),
-    /// Some were missed, all of it is to be looked at, or the target is heard no more.
+    /// A gap: news was missed, all of the task is to be looked at, or the target is heard no more.
     Behind,
     Nothing,
 }
 
-async fn heard(pieces: &mut Receiver<Piece>) -> Heard {
+async fn heard(pieces: &mut Receiver<Piece>) -> Received {
     match background::timeout(BEAT, pieces.recv()).await {
-        Ok(Ok(Piece::Told(shown))) => Heard::Piece(shown),
-        Ok(Ok(Piece::Whole) | Err(RecvError::Lagged(_) | RecvError::Closed)) => Heard::Behind,
-        Err(_) => Heard::Nothing,
+        Ok(Ok(Piece::Told(shown))) => Received::Piece(shown),
+        Ok(Ok(Piece::Whole) | Err(RecvError::Lagged(_) | RecvError::Closed)) => Received::Behind,
+        Err(_) => Received::Nothing,
     }
 }
 
@@ -239,7 +239,7 @@ async fn ask_after(following: &Following) {
     }
 }
 
-/// Whether nothing follows by itself. What waits for an approval goes on by itself once that is decided.
+/// Returns whether nothing follows by itself. What waits for an approval goes on by itself once that is decided.
 fn is_at_rest(is_only_asked: bool, state: TaskState, phase: Phase) -> bool {
     if is_only_asked {
         return rests(state);
@@ -252,7 +252,7 @@ fn rests(state: TaskState) -> bool {
     state.is_terminal() || state.is_interrupted()
 }
 
-/// All of a task where it is another one than is known, or only how it stands where nothing else changed.
+/// Returns all of a task where it is another one than is known, or only how it stands where nothing else changed.
 fn news(following: &mut Following, shown: &Arc<Shown>) -> Option<Arc<Shown>> {
     let TaskEvent::Task(task) = shown.event() else { return None };
     let known = &mut following.known;
@@ -272,7 +272,7 @@ fn news(following: &mut Following, shown: &Arc<Shown>) -> Option<Arc<Shown>> {
     })
 }
 
-impl Known {
+impl LastSeen {
     pub(super) fn state(&self) -> TaskState {
         self.status.state
     }

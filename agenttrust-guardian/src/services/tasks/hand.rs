@@ -1,7 +1,8 @@
 //! A message is handed to its target: at most once, and what came of it is kept.
 //!
-//! That it is about to be sent is written down first, in one statement that only one replica can make, and in the audit.
-//! Where the Guardian dies between that and the answer, it is in doubt, and only its sender has it sent once more.
+//! That it is about to be sent is written down first, in one statement that only one replica can make, and in the
+//! audit. Where the Guardian dies between that and the answer, it is in doubt, and only its sender has it sent once
+//! more.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,14 +19,14 @@ use crate::engine::Engine;
 use crate::outbound::a2a::{Handed, Interface, SendError, Sent, Way};
 use crate::store::{Sight, StoreError, TaskRow};
 
-/// How often a claim is renewed while its message is on its way.
+/// The time after which a claim is renewed while its message is on its way.
 const RENEWED_EVERY: Duration = Duration::from_secs(3);
-/// For how long a target is tried that is not reached ...
+/// The time that a target is tried that is not reached ...
 const TRIED_FOR: Duration = Duration::from_secs(300);
 /// ... and how long the first and the longest wait in between are.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How long after it was told a task is asked after for the first time.
+/// The time after which a task is asked after for the first time, once it was handed on.
 pub(super) const ASKED_AFTER: Duration = Duration::from_secs(2);
 /// The code by which a target says that it knows no such task.
 pub(super) const TASK_NOT_FOUND: i64 = -32001;
@@ -76,7 +77,8 @@ pub(super) async fn hand(
     not_handed(engine, &claimed, failed).await
 }
 
-/// Writes down that the message is about to be sent, and returns its task as it stands then; `None` where it is not to be.
+/// Writes down that the message is about to be sent, and returns its task as it stands then; `None` where it is not to
+/// be.
 async fn begin(
     engine: &Engine,
     mut claimed: Claimed,
@@ -111,7 +113,7 @@ async fn begin(
     Ok(Some((claimed, begun.task)))
 }
 
-/// Why an attempt came to nothing.
+/// The reason why an attempt came to nothing.
 pub(super) enum Failed {
     Sending(SendError),
     Keeping(StoreError),
@@ -124,8 +126,8 @@ async fn attempt(
     (task, place): (&TaskRow, &Interface),
     handed: &Handed,
 ) -> Result<(), Failed> {
-    let patience = engine.settings.mcp.patience;
-    let way = Way { outbound: &engine.outbound, interface: place, patience };
+    let timeout = engine.settings.mcp.timeout;
+    let way = Way { outbound: &engine.outbound, interface: place, timeout };
     if claimed.message.body.streams
         && let Some(key) = engine.registry.keys.of_id(&claimed.message.key_id)
         // Where there is no room for one more stream, it is sent without.
@@ -140,7 +142,7 @@ async fn attempt(
     let now = engine.clock.now();
     let place = place.clone();
     let said = claimed.message.body.message.clone();
-    let (to, change): (_, Change) = match sent {
+    let (to, change): (_, TaskUpdate) = match sent {
         Sent::Message(message) => {
             let adopted = move |row: &mut TaskRow| {
                 adopt::said(&mut row.task, &said);
@@ -164,11 +166,11 @@ async fn attempt(
     kept(engine, claimed, to, change).await.map_err(Failed::Keeping)
 }
 
-/// What changes in a task.
-type Change = Box<dyn FnOnce(&mut TaskRow) + Send>;
+/// An update of a task's row.
+type TaskUpdate = Box<dyn FnOnce(&mut TaskRow) + Send>;
 
-/// Keeps what came of a message. Where another replica took it for lost meanwhile, and no one had it sent again, the truth
-/// takes the place of the doubt.
+/// Keeps what came of a message. Where another replica took it for lost meanwhile, and no caller had it sent again,
+/// the truth takes the place of the doubt.
 pub(super) async fn kept(
     engine: &Engine,
     claimed: &Claimed,

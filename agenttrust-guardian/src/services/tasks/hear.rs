@@ -1,4 +1,4 @@
-//! A target that tells what it does is heard: those who follow the task hear each piece, and its row is kept up.
+//! A target that tells what it does is heard: followers of the task hear each piece, and its row is kept up.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::engine::{Engine, Hearing};
 use crate::outbound::a2a::{Interface, SendError, Update, Updates};
 use crate::store::{StoreError, TaskRow, Upstream};
 
-/// How often the row is kept up while pieces come.
+/// The time after which the row is written again while pieces come.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
-/// How soon, where the task stands otherwise.
+/// The same time, where the state of the task has changed.
 const STANDS_KEPT_AFTER: Duration = Duration::from_millis(100);
-/// How many times as long as it took to keep the row it is left alone after that, however often it stands otherwise.
+/// The pause after each write of the row, as a multiple of the time that it took, however often the state changes.
 const RESTS: u32 = 9;
 /// The longest task, as JSON, in bytes.
 const TASK_MAX_BYTES: usize = 4 << 20;
@@ -41,7 +41,7 @@ pub(super) async fn hear(
     let mut ours = task.task.clone();
     adopt::said(&mut ours, &claimed.message.body.message);
     let (task_id, stood) = (ours.id.clone(), ours.status.state);
-    let mut heard = Heard {
+    let mut heard = HeardTask {
         hearing: engine.tasks.hear(ours),
         upstream: task.upstream.clone(),
         bytes: 0,
@@ -87,13 +87,13 @@ pub(super) async fn hear(
     done.map_err(Failed::Keeping)
 }
 
-/// Room for what the target tells, which is counted for its sender; none where the key is gone.
+/// Returns room for what the target tells, which is counted for its sender; none where the key is gone.
 fn room(engine: &Engine, claimed: &Claimed) -> Option<Share> {
     let key = engine.registry.keys.of_id(&claimed.message.key_id)?;
     engine.limits.task_bytes.take(&key, 0).ok()
 }
 
-/// How the row was kept up.
+/// The last write of the row.
 struct KeptUp {
     at: Option<Instant>,
     state: TaskState,
@@ -103,14 +103,14 @@ struct KeptUp {
 }
 
 impl KeptUp {
-    /// How long it is until the row is to be kept up, where more was heard.
+    /// Returns how long it is until the row is to be kept up, where more was heard.
     fn left(&self, state: TaskState) -> Duration {
         let Some(at) = self.at else { return Duration::ZERO };
         let pause = if state == self.state { KEPT_EVERY } else { STANDS_KEPT_AFTER };
         pause.max(self.took.saturating_mul(RESTS)).saturating_sub(at.elapsed())
     }
 
-    /// The same, where anything was.
+    /// Returns the same, where anything was.
     fn due(&self, state: TaskState) -> Option<Duration> {
         self.is_behind.then(|| self.left(state))
     }
@@ -119,7 +119,7 @@ impl KeptUp {
         &mut self,
         engine: &Arc<Engine>,
         claimed: &Claimed,
-        heard: &Heard,
+        heard: &HeardTask,
     ) -> Result<(), StoreError> {
         let begun = Instant::now();
         keep(engine, claimed, Phase::Sending, heard).await?;
@@ -129,7 +129,7 @@ impl KeptUp {
     }
 }
 
-/// What comes next.
+/// The next thing to do.
 enum Next {
     Update(Box<Update>),
     Broke(SendError),
@@ -138,7 +138,7 @@ enum Next {
     End,
 }
 
-/// What the target tells next. Nothing once the Guardian stops: the rest is asked for when it is back.
+/// Returns what the target tells next. Nothing once the Guardian stops: the rest is asked for when it is back.
 async fn next(engine: &Engine, updates: &mut Updates, due: Option<Duration>) -> Next {
     let mut closing = engine.closing();
     let stops = pin!(closing.wait_for(|closing| *closing).map(drop));
@@ -155,20 +155,20 @@ async fn next(engine: &Engine, updates: &mut Updates, due: Option<Duration>) -> 
     }
 }
 
-/// A task as it is heard.
-struct Heard {
+/// A task, and what its target has reported of it so far.
+struct HeardTask {
     hearing: Hearing,
     upstream: Option<Upstream>,
     bytes: usize,
     room: Option<Share>,
 }
 
-impl Heard {
+impl HeardTask {
     fn state(&self) -> TaskState {
         self.hearing.look(|ours| ours.status.state)
     }
 
-    /// Takes over what the target told, and has those hear it who follow; returns whether there is room for more.
+    /// Takes over what the target told, and passes it on to its followers; returns whether there is room for more.
     fn take(&mut self, place: &Interface, update: Update, now: Timestamp) -> bool {
         self.upstream = named(place, &update).or(self.upstream.take());
         let size = size(&update);
@@ -191,7 +191,7 @@ async fn keep(
     engine: &Arc<Engine>,
     claimed: &Claimed,
     to: Phase,
-    heard: &Heard,
+    heard: &HeardTask,
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
     let (ours, mut upstream) = (heard.hearing.look(Task::clone), heard.upstream.clone());
@@ -206,7 +206,7 @@ async fn keep(
     .await
 }
 
-/// How the target names the task that it tells of.
+/// Returns how the target names the task that it tells of.
 fn named(place: &Interface, update: &Update) -> Option<Upstream> {
     let (id, context_id) = match update {
         Update::Task(task) => (&task.id, &task.context_id),
@@ -217,7 +217,7 @@ fn named(place: &Interface, update: &Update) -> Option<Upstream> {
     Some(interfaces::upstream(place, id.clone(), context_id.clone()))
 }
 
-/// How much an update takes, and what it costs beside: many small ones are as much as a few large ones.
+/// Returns how much an update takes, and what it costs beside: many small ones are as much as a few large ones.
 fn size(update: &Update) -> usize {
     const EACH: usize = 64;
     let text = match update {

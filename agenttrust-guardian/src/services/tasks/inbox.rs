@@ -1,4 +1,5 @@
-//! The inbox of an agent without an endpoint: its workers fetch tasks, and complete or fail them while their lease runs.
+//! The inbox of an agent without an endpoint: its workers fetch tasks, and complete or fail them while their lease
+//! runs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +17,10 @@ use crate::engine::Engine;
 use crate::services::agents::{active, known};
 use crate::store::{Sight, Step, StoreError, TaskMessageRow, TaskRow};
 
-/// How long a lease may run in one go.
+/// The times that a lease may run in one go.
 pub(crate) const LEASES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3_600);
-/// How many results a task has at most ...
+/// The largest number of results of a task ...
 const ARTIFACTS_MOST: usize = 64;
 /// ... and how many parts each.
 const PARTS_MOST: usize = 256;
@@ -28,7 +29,7 @@ const PARTS_MOST: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) task: Task,
-    /// What it was asked.
+    /// The message that the worker is to answer.
     pub(crate) message: Message,
     pub(crate) source_agent_id: Option<String>,
     pub(crate) lease_id: String,
@@ -43,16 +44,16 @@ pub(crate) struct Lease<'l> {
     pub(crate) lease_id: &'l str,
 }
 
-/// How a worker ended a task.
+/// The outcome of a task, as its worker says it.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Completed(Vec<Artifact>),
-    /// It could not be done; why.
+    /// A task that could not be done, and why.
     Failed(String),
 }
 
-/// The oldest task that waits for an agent: for `lease` the caller's alone. Waits for one as long as `wait` says; `begin`
-/// says whether the caller may, and what it holds meanwhile.
+/// Returns the oldest task that waits for an agent: for `lease` the caller's alone. Waits for one as long as `wait`
+/// says; `begin` says whether the caller may, and what it holds meanwhile.
 ///
 /// # Errors
 ///
@@ -230,7 +231,7 @@ pub(crate) async fn end(
     said_before(engine, lease, &message, state).await
 }
 
-/// The task, where the same was said of it before.
+/// Returns the task, where the same was said of it before.
 async fn said_before(
     engine: &Engine,
     lease: Lease<'_>,
@@ -287,7 +288,7 @@ fn lost(message: &TaskMessageRow) -> Error {
     })
 }
 
-/// The message of a task that is, or was, in this inbox.
+/// Returns the message of a task that is, or was, in this inbox.
 async fn found(engine: &Engine, key: &Key, lease: Lease<'_>) -> Result<TaskMessageRow, Error> {
     active(&*known(engine, &key.org_id, lease.agent_id)?)?;
     check_name("lease_id", lease.lease_id)?;

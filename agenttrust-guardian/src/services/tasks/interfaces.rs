@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::outbound::a2a::{Binding, Interface};
 use crate::store::Upstream;
 
-/// What was said of a card, as far as it is about reaching the agent.
+/// The options of a card, as far as they are about reaching the agent.
 #[derive(Deserialize)]
 struct Options {
     #[serde(default)]
@@ -22,13 +22,13 @@ struct Named {
     protocol_version: String,
 }
 
-/// The interfaces that were named for an agent, the preferred one first; none where it fetches its tasks from its inbox.
-/// One that may not be called any more is left out.
+/// Returns the interfaces that were named for an agent, the preferred one first; none where it fetches its tasks from
+/// its inbox. One that may not be called any more is left out.
 ///
 /// # Errors
 ///
-/// Unavailable where the database does not answer, where what it holds cannot be read, and where none of those that were
-/// named may be called: what is meant for an endpoint is put into no inbox.
+/// Unavailable where the database does not answer, where what it holds cannot be read, and where none of those that
+/// were named may be called: what is meant for an endpoint is put into no inbox.
 pub(crate) async fn of(
     engine: &Engine,
     org_id: &str,
@@ -62,7 +62,7 @@ fn interface(engine: &Engine, named: &Named) -> Option<Interface> {
     Some(Interface { url, binding, version })
 }
 
-/// The interface that a task went to, where its target is still reached there.
+/// Returns the interface that a task went to, where its target is still reached there.
 pub(super) fn again<'i>(known: &'i [Interface], upstream: &Upstream) -> Option<&'i Interface> {
     known.iter().find(|known| {
         known.url.as_str() == upstream.url
@@ -71,7 +71,7 @@ pub(super) fn again<'i>(known: &'i [Interface], upstream: &Upstream) -> Option<&
     })
 }
 
-/// What a task is known by at this interface.
+/// Returns what a task is known by at this interface.
 pub(super) fn upstream(interface: &Interface, task_id: String, context_id: String) -> Upstream {
     Upstream {
         url: interface.url.to_string(),

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::outbound::a2a::Handed;
 use crate::store::{StoreError, TaskMessageRow, TaskRow};
 
-/// The message as it is handed to its target.
+/// Returns the message as it is handed to its target.
 pub(super) async fn handed(
     engine: &Engine,
     message: &TaskMessageRow,
@@ -30,7 +30,7 @@ pub(super) async fn handed(
     Ok(Handed { message: said, accepted_output_modes, metadata, trace })
 }
 
-/// How the target names the context: of this task, or of one before it in the same context.
+/// Returns how the target names the context: of this task, or of one before it in the same context.
 async fn context(engine: &Engine, task: &TaskRow) -> Result<Option<String>, StoreError> {
     let known = match &task.upstream {
         Some(upstream) => Some(upstream.clone()),

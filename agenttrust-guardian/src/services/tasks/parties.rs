@@ -1,4 +1,4 @@
-//! Tasks with their parties: who asked whom, and when.
+//! Tasks with their parties: the agent that asked, the agent that was asked, and when.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::store::TaskRow;
 #[derive(Clone, Debug)]
 pub(crate) struct Between {
     pub(crate) task: Task,
-    /// Absent where a key asked for itself.
+    /// The agent that asked; absent where a key asked for itself.
     pub(crate) source_agent_id: Option<String>,
     pub(crate) target_agent_id: String,
     pub(crate) created_at: Timestamp,
@@ -27,7 +27,7 @@ impl From<TaskRow> for Between {
     }
 }
 
-/// The task of this id, as [`super::get`] has it, with its parties.
+/// Returns the task of this id, as [`super::get`] has it, with its parties.
 ///
 /// # Errors
 ///
@@ -42,11 +42,11 @@ pub(crate) async fn get(
     Ok(Between { task, ..row.into() })
 }
 
-/// The tasks that [`super::list`] has, with their parties, and where the next page begins.
+/// Returns the tasks that [`super::list`] has, with their parties, and where the next page begins.
 ///
 /// # Errors
 ///
-/// Invalid for a cursor that is none.
+/// Invalid for a text that is not a cursor.
 pub(crate) async fn list(
     engine: &Engine,
     caller: &Caller,

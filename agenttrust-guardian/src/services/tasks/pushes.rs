@@ -1,4 +1,5 @@
-//! Who is to be told when a task changes: asked for by who sees it, kept sealed, and seen by nobody else.
+//! The addresses that are told when a task changes: asked for by a caller that sees the task, kept sealed, and seen by
+//! no other caller.
 
 use agenttrust::model::AgentStatus;
 use http::HeaderValue;
@@ -17,20 +18,20 @@ const SECRET_MAX_BYTES: usize = 4_000;
 /// The longest name of a scheme of authentication, in bytes.
 const SCHEME_MAX_BYTES: usize = 64;
 
-/// Someone who is to be told.
+/// An address that a task is to be reported to.
 #[derive(Debug)]
 pub(crate) struct NewPush {
-    /// As its owner names it; one of the same name is told no more.
+    /// The id that its owner gives it; an earlier one of the same id is told no more.
     pub(crate) id: Option<String>,
     pub(crate) url: String,
-    /// By what the receiver knows that it is told what it asked for.
+    /// The token by which the receiver knows that it asked for the news.
     pub(crate) token: Option<Secret>,
-    /// How the credentials are sent, as in `Bearer`.
+    /// The scheme by which the credentials are sent, as in `Bearer`.
     pub(crate) scheme: Option<String>,
     pub(crate) credentials: Option<Secret>,
 }
 
-/// Someone who is told, without what is sent along.
+/// An address that a task is reported to, without the secrets that are sent along.
 #[derive(Clone, Debug)]
 pub(crate) struct Push {
     pub(crate) id: String,
@@ -39,14 +40,14 @@ pub(crate) struct Push {
     pub(crate) scheme: Option<String>,
 }
 
-/// What is sent along, as it is sealed.
+/// The secrets that are sent along, as they are sealed.
 #[derive(Default, Serialize, Deserialize)]
 struct Along {
     token: Option<String>,
     credentials: Option<String>,
 }
 
-/// What is sent along when something is told.
+/// The secrets that are sent along with each piece of news.
 pub(crate) struct Proof {
     pub(crate) token: Option<Secret>,
     pub(crate) credentials: Option<Secret>,
@@ -89,12 +90,13 @@ impl NewPush {
     }
 }
 
-/// Has someone told of a task from now on; of how it stands now as well where `at_once` says so.
+/// Sets an address that a task is reported to from now on; how it stands now is reported as well where `at_once` says
+/// so.
 ///
 /// # Errors
 ///
-/// Not found for a task that the caller does not see; invalid for who could not be told; too many where as many are told
-/// as may be.
+/// Not found for a task that the caller does not see; invalid for an address that could not be told; too many where as
+/// many are told as may be.
 pub(crate) async fn set(
     engine: &Engine,
     caller: &Caller,
@@ -130,7 +132,7 @@ pub(crate) async fn set(
     Ok(row.into())
 }
 
-/// Those that the caller has told of a task, the oldest first.
+/// Returns the addresses of the caller that a task is reported to, the oldest first.
 ///
 /// # Errors
 ///
@@ -145,7 +147,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(Push::from).collect())
 }
 
-/// Has one told no more, by its name; one that is not there is told no more already.
+/// Removes an address that a task is reported to, by its name. Removing one that is not there is no error.
 ///
 /// # Errors
 ///
@@ -177,43 +179,43 @@ fn seal(
     sealer.seal(&SecretOf::TaskPush.about(id), &text).map(Some)
 }
 
-/// How a task stands as this one may be told of it.
+/// The content of a push: the task as its receiver may see it, or why nothing is pushed.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum PushContent {
     Task(Box<Task>),
-    /// Nothing that it sees has changed since it was told last.
+    /// No change that the receiver may see since the last push.
     Nothing,
-    /// Its owner may not be told at the moment.
+    /// The owner of the push may see nothing at the moment.
     Later,
-    /// It sees the task no more, or its owner is gone.
+    /// The owner may see the task no more, or is gone.
     Gone,
 }
 
-/// What this one is to be told now: what its owner sees.
-pub(crate) fn news(engine: &Engine, leased: &LeasedPush) -> News {
+/// Returns the content of this push now: what its owner may see.
+pub(crate) fn push_content(engine: &Engine, leased: &LeasedPush) -> PushContent {
     let push = &leased.push;
     let owner = match owner(engine, push) {
         Owner::Here(owner) => owner,
-        Owner::Away => return News::Later,
-        Owner::Gone => return News::Gone,
+        Owner::Away => return PushContent::Later,
+        Owner::Gone => return PushContent::Gone,
     };
     match owner.view(leased.task.clone()) {
-        None => News::Gone,
-        Some(seen) if seen.changed_at <= push.told_at => News::Nothing,
-        Some(seen) => News::Task(Box::new(seen.task)),
+        None => PushContent::Gone,
+        Some(seen) if seen.changed_at <= push.told_at => PushContent::Nothing,
+        Some(seen) => PushContent::Task(Box::new(seen.task)),
     }
 }
 
-/// Whether one who asked to be told could ask for the task now.
+/// The owner of an address, and whether it could ask for the task now.
 enum Owner {
     Here(Caller),
-    /// Not at the moment.
+    /// An owner that may not ask at the moment.
     Away,
-    /// Never again.
+    /// An owner that may never ask again.
     Gone,
 }
 
-/// Who is told, as things are now: who may ask for nothing any more is told nothing any more.
+/// Returns the owner of an address, as things are now: one that may ask for nothing any more is told nothing any more.
 fn owner(engine: &Engine, push: &TaskPushRow) -> Owner {
     let Some(key) = engine.registry.keys.of_id(&push.created_by) else { return Owner::Gone };
     let session_id = push.session_id.clone().filter(|id| id.starts_with(SESSION_PREFIX));
@@ -240,7 +242,7 @@ fn owner(engine: &Engine, push: &TaskPushRow) -> Owner {
     }
 }
 
-/// What is sent along to this one.
+/// Returns what is sent along to this one.
 ///
 /// # Errors
 ///

@@ -18,16 +18,16 @@ use crate::engine::Engine;
 use crate::outbound::a2a::{SendError, Way};
 use crate::store::{Place, Sight, Stepped, StoreError, TaskQuery, TaskRow, TaskRows};
 
-/// How old what is known of a task at its target may be.
+/// The age that what is known of a task at its target may have.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a target is waited for that is asked after a task.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often those who wait look, whether anything was said or not.
+/// The time that a target is waited for that is asked after a task.
+const TARGET_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time after which waiting callers look again, whether a change was heard of or not.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many tasks a page has at most.
+/// The largest number of tasks on a page.
 const PAGE_MOST: usize = 100;
 
-/// The task of this id, of this target where one is given, as the caller sees it.
+/// Returns the task of this id, of this target where one is given, as the caller sees it.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub(super) async fn visible(
     found.filter(is_meant).and_then(|task| caller.view(task)).ok_or_else(unknown)
 }
 
-/// The task, asked after at its target where that was not done a moment ago.
+/// Returns the task, asked after at its target where that was not done a moment ago.
 pub(super) async fn get(
     engine: &Arc<Engine>,
     caller: &Caller,
@@ -70,8 +70,8 @@ pub(super) async fn get(
     }
 }
 
-/// Asks the target after a task that goes on there, unless that was done a moment ago; returns it as it stands then. What
-/// cannot be asked, and what cannot be believed, leaves it as it was.
+/// Asks the target after a task that goes on there, unless that was done a moment ago; returns it as it stands then.
+/// What cannot be asked, and what cannot be believed, leaves it as it was.
 pub(super) async fn ask_after(engine: &Arc<Engine>, task: &TaskRow) -> Option<TaskRow> {
     let upstream = task.upstream.as_ref().filter(|_| !task.state().is_terminal())?;
     let target = engine.registry.agents.get(&task.org_id, &task.target_agent_id)?;
@@ -85,7 +85,7 @@ pub(super) async fn ask_after(engine: &Arc<Engine>, task: &TaskRow) -> Option<Ta
     }
     let known = interfaces::of(engine, &task.org_id, &task.target_agent_id).await.ok()?;
     let place = interfaces::again(&known, upstream)?;
-    let way = Way { outbound: &engine.outbound, interface: place, patience: PATIENCE };
+    let way = Way { outbound: &engine.outbound, interface: place, timeout: TARGET_READ_TIMEOUT };
     let told = way.get(&upstream.task_id).await;
     match keep(engine, task, told).await {
         Ok(stepped) => stepped.map(|stepped| stepped.task),
@@ -141,8 +141,8 @@ pub(super) async fn keep(
     Ok(changed)
 }
 
-/// Takes over what a target says of a task. Where it stands there as it did before, what the Guardian has said of it since
-/// then stays: that a later message is held, was denied or could not be handed on is not the target's to know.
+/// Takes over what a target says of a task. Where it stands there as it did before, what the Guardian has said of it
+/// since then stays: that a later message is held, was denied or could not be handed on is not the target's to know.
 fn take_over(row: &mut TaskRow, theirs: Task, now: Timestamp) {
     let (stood, shown) = (row.task.status.clone(), row.seen.clone());
     let word = row.task.metadata.get(TRUST_EXTENSION).cloned();
@@ -159,7 +159,7 @@ fn take_over(row: &mut TaskRow, theirs: Task, now: Timestamp) {
     }
 }
 
-/// A page of the tasks that the caller may see.
+/// Returns a page of the tasks that the caller may see.
 pub(super) async fn list(
     engine: &Engine,
     caller: &Caller,
@@ -170,7 +170,7 @@ pub(super) async fn list(
     Ok(TaskPage { tasks, next, total })
 }
 
-/// The rows of such a page, where the next one begins, and how many there are on all.
+/// Returns the rows of such a page, where the next one begins, and how many there are on all.
 pub(super) async fn rows(
     engine: &Engine,
     caller: &Caller,
@@ -194,7 +194,7 @@ pub(super) async fn rows(
     Ok((rows, next, total.unsigned_abs()))
 }
 
-/// The place that an answer said as next.
+/// Returns the place that an answer said as next.
 fn place(cursor: &str) -> Result<Place, TaskError> {
     let read = || {
         let (at, id) = cursor.split_once('.')?;
@@ -207,7 +207,7 @@ fn place(cursor: &str) -> Result<Place, TaskError> {
     })
 }
 
-/// Wakes those who wait for a task when its row changes, and now and then.
+/// The wait for a task: it ends when the row changes, and now and then.
 #[derive(Debug)]
 pub(super) struct Woken {
     task_id: String,
@@ -216,7 +216,7 @@ pub(super) struct Woken {
 }
 
 impl Woken {
-    /// By changes of this task from now on.
+    /// Creates a wait for changes of this task from now on.
     pub(super) fn by(engine: &Engine, task_id: &str) -> Self {
         let (changes, closing) = (engine.tasks.listen(), engine.closing());
         Self { task_id: task_id.to_owned(), changes, closing }
@@ -226,7 +226,7 @@ impl Woken {
     ///
     /// # Cancel safety
     ///
-    /// No change is lost when it is dropped: whoever wakes looks.
+    /// No change is lost when it is dropped: a caller looks at the task each time that it wakes.
     pub(super) async fn within(&mut self, left: Duration) -> bool {
         let deadline = Instant::now() + left.min(LOOK_EVERY);
         loop {

@@ -22,10 +22,10 @@ use crate::store::{
 
 /// The longest task that takes one more message, as JSON, in bytes.
 const TASK_MAX_BYTES: usize = 8 << 20;
-/// How long a sender waits at least until it is decided what becomes of its message.
+/// The time that a sender waits at least for the decision on its message.
 const DECIDED_WITHIN: Duration = Duration::from_secs(4);
-/// How long one waits at most for a worker to end what is in an inbox: that may be away for days, and clients wait 5 s
-/// unless they are told otherwise.
+/// The longest time that a sender waits for a worker to end what is in an inbox: the worker may be away for days, and
+/// clients wait 5 s unless they are told otherwise.
 const INBOX_WITHIN: Duration = Duration::from_secs(4);
 
 /// Sends a message, as [`super::send`] says.
@@ -56,7 +56,8 @@ pub(super) async fn send(
     settled(engine, caller, &message, wait).await
 }
 
-/// The message that was sent under this id before, which is the same one. Where it is in doubt, it is begun anew.
+/// Returns the message that was sent under this id before, which is the same one. Where it is in doubt, it is begun
+/// again.
 async fn already(
     engine: &Arc<Engine>,
     caller: &Caller,
@@ -159,7 +160,7 @@ fn full(whole: Whole) -> Error {
     })
 }
 
-/// The task that a message goes on with: its sender's own, with the same target.
+/// Returns the task that a message goes on with: its sender's own, with the same target.
 async fn going_on(
     engine: &Arc<Engine>,
     caller: &Caller,
@@ -218,7 +219,7 @@ fn not_yet(open: &TaskMessageRow) -> TaskError {
     }
 }
 
-/// The task that a message begins.
+/// Returns the task that a message begins.
 fn task(caller: &Caller, target: &str, checked: &Checked, now: Timestamp) -> TaskRow {
     let said = &checked.body.message;
     let id = ids::new(TASK_PREFIX);
@@ -248,8 +249,8 @@ fn task(caller: &Caller, target: &str, checked: &Checked, now: Timestamp) -> Tas
     }
 }
 
-/// Waits until it is decided what becomes of a message, and then, for as long as its sender wants to, until its task has
-/// ended or waits for something.
+/// Waits until it is decided what becomes of a message, and then, for as long as its sender wants to, until its task
+/// has ended or waits for something.
 async fn settled(
     engine: &Arc<Engine>,
     caller: &Caller,

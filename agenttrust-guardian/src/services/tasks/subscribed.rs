@@ -1,5 +1,5 @@
-//! A task that goes on at its target, heard there for those who follow it: each piece as it comes, once for all.
-//! Nothing of it is kept; the row is kept up by asking, as ever, and once more at the end.
+//! A task that goes on at its target, heard there for its followers: each piece as it comes, once for all. Nothing of
+//! it is kept; the row is kept up by asking, as ever, and once more at the end.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::engine::{Engine, Hearing};
 use crate::outbound::a2a::{Updates, Way};
 use crate::store::{StoreError, TaskRow};
 
-/// How often it is looked whether anyone listens, and whether the task goes on.
+/// The time after which it is looked again whether a caller listens, and whether the task goes on.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Has the target of a task tell of it, without waiting for that; once, however many follow it.
+/// Begins to listen to the target of a task, without waiting for that; once, however many follow it.
 pub(super) fn start(engine: &Arc<Engine>, org_id: &str, task_id: &str) {
     let Some(asking) = engine.tasks.ask_to_hear(task_id) else { return };
     let (engine, id, org_id) = (Arc::clone(engine), task_id.to_owned(), org_id.to_owned());
@@ -43,8 +43,8 @@ async fn subscribe(engine: &Engine, row: &TaskRow) -> Option<Updates> {
     let upstream = row.upstream.as_ref().filter(|_| !row.state().is_terminal())?;
     let known = interfaces::of(engine, &row.org_id, &row.target_agent_id).await.ok()?;
     let interface = interfaces::again(&known, upstream)?;
-    let patience = engine.settings.mcp.patience;
-    let way = Way { outbound: &engine.outbound, interface, patience };
+    let timeout = engine.settings.mcp.timeout;
+    let way = Way { outbound: &engine.outbound, interface, timeout };
     match way.subscribe(&upstream.task_id).await {
         Ok(updates) => Some(updates),
         Err(error) => {
@@ -54,7 +54,7 @@ async fn subscribe(engine: &Engine, row: &TaskRow) -> Option<Updates> {
     }
 }
 
-/// Hears what it tells, for as long as someone listens and the task goes on.
+/// Hears what it tells, for as long as a caller listens and the task goes on.
 async fn hear(
     engine: &Arc<Engine>,
     hearing: Hearing,
@@ -98,7 +98,7 @@ async fn hear(
     }
 }
 
-/// Has the row say what was told last.
+/// Writes into the row what the target said last.
 async fn settled(engine: &Engine, id: String, org_id: String) -> Result<(), StoreError> {
     let Some(row) = engine.store.task(id, org_id).await? else { return Ok(()) };
     let Some(upstream) = row.upstream.as_ref().filter(|_| !row.state().is_terminal()) else {
@@ -107,8 +107,8 @@ async fn settled(engine: &Engine, id: String, org_id: String) -> Result<(), Stor
     let known = interfaces::of(engine, &row.org_id, &row.target_agent_id).await;
     let known = known.unwrap_or_default();
     let Some(interface) = interfaces::again(&known, upstream) else { return Ok(()) };
-    let patience = engine.settings.mcp.patience;
-    let way = Way { outbound: &engine.outbound, interface, patience };
+    let timeout = engine.settings.mcp.timeout;
+    let way = Way { outbound: &engine.outbound, interface, timeout };
     let said = way.get(&upstream.task_id).await;
     reading::keep(engine, &row, said).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! What the audit is told of tasks, and how what was checked ended.
+//! The audit's records of tasks, and the reports of how what was checked ended.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::services::telemetry::{self, Event};
 use crate::store::{Stage, TaskMessageRow, TaskRow};
 
-/// A row of this kind about a task and the message that it is about. Nothing of what the message says.
+/// Returns a row of this kind about a task and the message that it is about. Nothing of what the message says.
 pub(super) fn record(kind: &'static str, task: &TaskRow, message: &TaskMessageRow) -> Record {
     let about = json!({
         "task_id": task.id,

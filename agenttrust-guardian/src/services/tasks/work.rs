@@ -14,11 +14,11 @@ use crate::domain::task::{Phase, TaskState};
 use crate::engine::Engine;
 use crate::store::{Sight, Step, Stepped, StoreError, TaskMessageRow, TaskRow};
 
-/// How long a message is one replica's own without a word of it: a replica that died holds it no longer.
+/// The time that a silent claim keeps a message one replica's own: a replica that died holds it no longer.
 pub(super) const CLAIMED_FOR: Duration = Duration::from_secs(10);
-/// How long it takes at least to ask again where there was no time to decide.
+/// The least time until it is asked again where there was no time to decide.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// For how long a message is tried that cannot be decided about.
+/// The time that a message is tried that cannot be decided about.
 const UNDECIDED_FOR: Duration = Duration::from_secs(300);
 
 /// A message that is this replica's to move on, for a while.
@@ -26,20 +26,20 @@ const UNDECIDED_FOR: Duration = Duration::from_secs(300);
 pub(super) struct Claimed {
     pub(super) message: TaskMessageRow,
     pub(super) claim: String,
-    /// When it was taken.
+    /// The time when it was taken.
     pub(super) at: Instant,
     /// Whether its target may have received it before.
     pub(super) doubted: bool,
 }
 
-/// A new claim, and until when it holds.
+/// Returns a new claim, and until when it holds.
 pub(super) fn claim(now: Timestamp) -> (String, Timestamp) {
     (ids::new("clm_"), now.saturating_add(CLAIMED_FOR))
 }
 
 impl Claimed {
-    /// Takes a message that waits for something; `None` where another replica has it. One that is in doubt is taken only
-    /// with `doubted`.
+    /// Takes a message that waits for something; `None` where another replica has it. One that is in doubt is taken
+    /// only with `doubted`.
     pub(super) async fn take(
         engine: &Engine,
         id: String,
@@ -52,7 +52,7 @@ impl Claimed {
         Ok(message.map(|message| Self { message, claim, at, doubted: false }))
     }
 
-    /// A step of this message, from the phase that it is in.
+    /// Returns a step of this message, from the phase that it is in.
     pub(super) fn step(&self, from: Phase, to: Phase) -> Step {
         let message = &self.message;
         Step {
@@ -79,13 +79,13 @@ impl Claimed {
         Ok(renewed)
     }
 
-    /// Whether it was taken so lately that no other replica takes it for lost.
+    /// Returns whether it was taken so lately that no other replica takes it for lost.
     pub(super) fn is_fresh(&self) -> bool {
         self.at.elapsed() < CLAIMED_FOR / 2
     }
 }
 
-/// Moves a message on in the background, whoever waits for it.
+/// Moves a message on in the background, apart from any caller that waits for it.
 pub(super) fn start(engine: &Arc<Engine>, claimed: Claimed) {
     let engine = Arc::clone(engine);
     background::spawn(async move {
@@ -188,12 +188,12 @@ async fn refuse(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), S
     end(engine, claimed, ends, format!("the message was not sent: {why}")).await
 }
 
-/// How what is done about a message ends.
+/// The way in which work on a message ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     /// The phase that it is in.
     pub(super) from: Phase,
-    /// How its task stands then.
+    /// The state of its task then.
     pub(super) state: TaskState,
     pub(super) sight: Sight,
 }
@@ -252,7 +252,7 @@ async fn into_inbox(engine: &Engine, claimed: &Claimed) -> Result<(), StoreError
     Ok(())
 }
 
-/// Has those who wait at this replica hear of what was changed.
+/// Syncs memory, so that callers that wait at this replica hear of what was changed.
 pub(super) async fn follow(engine: &Engine) -> Result<(), StoreError> {
     engine.sync().await.map(drop)
 }

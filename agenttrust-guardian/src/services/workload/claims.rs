@@ -12,7 +12,7 @@ pub(super) struct Claims {
     pub(super) iss: String,
     /// The id of the workload.
     pub(super) sub: String,
-    /// Where it may be used; anywhere, where it says nothing.
+    /// The places where it may be used; anywhere, where the list is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) aud: Vec<String>,
     pub(super) iat: i64,
@@ -20,9 +20,9 @@ pub(super) struct Claims {
     pub(super) jti: String,
     pub(super) agent_id: String,
     pub(super) org_id: String,
-    /// What the agent could do then.
+    /// The capabilities that the agent had then.
     pub(super) capabilities: Vec<String>,
-    /// Which of its sets of capabilities that was: it may have lost some since, and gained others.
+    /// The number of its set of capabilities: it may have lost some since, and gained others.
     pub(super) agent_version: i64,
     /// The API key that the token was issued with; it ends with it.
     pub(super) key_id: String,
@@ -43,13 +43,13 @@ impl Claims {
         Timestamp::from_unix_micros(self.exp.checked_mul(1_000_000)?)
     }
 
-    /// Whether it may be used at `target`: an empty audience means anywhere.
+    /// Returns whether it may be used at `target`: an empty audience means anywhere.
     pub(super) fn is_for(&self, target: &str) -> bool {
         self.aud.is_empty() || self.aud.iter().any(|audience| audience == target)
     }
 
-    /// Whether it may be used by whoever has this key, as a token may that is not bound: where the key says that it is or
-    /// whose gateway it is of; by an admin and the agent itself anywhere.
+    /// Returns whether it may be used with this key, as a token may that is not bound: at the target that the caller
+    /// names or at the gateway that the key is of; by an admin and the agent itself anywhere.
     pub(super) fn is_for_key(&self, key: &Key, target: Option<&str>) -> bool {
         let own = key.role == Role::Admin || key.is_bound_to(&self.agent_id);
         let mut at = [target, key.gateway.as_deref()].into_iter().flatten();
@@ -57,7 +57,7 @@ impl Claims {
     }
 }
 
-/// Who issues the tokens of workloads here.
+/// Returns the issuer of the tokens of workloads here.
 pub(super) fn issuer(engine: &Engine) -> String {
     match engine.settings.public_url() {
         Some(url) => url.to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn issuer(engine: &Engine) -> String {
     }
 }
 
-/// The id of a workload. Each part has its name before it, so that none passes for another.
+/// Returns the id of a workload. Each part has its name before it, so that none passes for another.
 pub(super) fn workload_id(
     trust_domain: &str,
     agent_id: &str,
@@ -78,7 +78,7 @@ pub(super) fn workload_id(
     format!("spiffe://{trust_domain}{environment}{service}/agent/{agent_id}")
 }
 
-/// The trust domain that a workload's id is of.
+/// Returns the trust domain that a workload's id is of.
 pub(super) fn trust_domain_of(workload_id: &str) -> Option<&str> {
     Some(workload_id.strip_prefix("spiffe://")?.split_once('/')?.0)
 }

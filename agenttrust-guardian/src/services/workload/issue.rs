@@ -14,7 +14,7 @@ use crate::registry::AgentEntry;
 use crate::services::agents::{active, known, record};
 use crate::services::card_keys;
 
-/// How long a token may be: it travels in a header.
+/// The greatest length of a token: it travels in a header.
 const TOKEN_MAX_BYTES: usize = 8 << 10;
 
 /// A token that is to be issued.
@@ -40,9 +40,9 @@ pub(crate) struct Issued {
 ///
 /// # Errors
 ///
-/// Not found or forbidden for an agent that is not there or not active; for a proof that is not right; conflict for an agent
-/// without a registered key to prove, and for one with more capabilities than a token has room for; unavailable where nothing
-/// signs, and where the database or the audit cannot be written.
+/// Not found or forbidden for an agent that is not there or not active; for a proof that is not right; conflict for an
+/// agent without a registered key to prove, and for one with more capabilities than a token has room for; unavailable
+/// where nothing signs, and where the database or the audit cannot be written.
 pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<Issued, Error> {
     let agent = known(engine, &key.org_id, &new.agent_id)?;
     active(&agent)?;

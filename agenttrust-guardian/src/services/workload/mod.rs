@@ -1,5 +1,5 @@
-//! Who a workload is: tokens that say which agent runs there, bound to its key where it proved that it has it, and proofs
-//! of that on each request (RFC 9449).
+//! The identity of workloads: tokens that say which agent runs there, bound to its key where it proved that it has it,
+//! and proofs of that on each request (RFC 9449).
 
 mod claims;
 mod issue;
@@ -21,7 +21,8 @@ use serde_json::json;
 use crate::domain::{Error, Key};
 use crate::engine::Engine;
 
-/// Tells the audit that a proof, or the token that it came with, was not taken at `operation`. Neither is told anywhere.
+/// Tells the audit that a proof, or the token that it came with, was not taken at `operation`. Neither is told
+/// anywhere.
 pub(crate) fn refused(
     engine: &Engine,
     key: &Key,

@@ -16,10 +16,10 @@ use crate::engine::proof_nonces::For;
 use crate::registry::AgentEntry;
 use crate::services::agents::{active, known};
 
-/// How far from now a proof may be signed, before and after.
+/// The distance from now at which a proof may be signed, before and after.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// A nonce for this agent to sign, and until when.
+/// Returns a nonce for this agent to sign, and until when.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub(crate) fn challenge(
     Ok(engine.proof_nonces.issue(For::Challenge { agent_id }, engine.clock.now()))
 }
 
-/// The thumbprint of the agent's registered key.
+/// Returns the thumbprint of the agent's registered key.
 ///
 /// # Errors
 ///
@@ -48,12 +48,12 @@ fn need_key(agent: &AgentEntry) -> Result<&str, Error> {
     })
 }
 
-/// Sees that the agent signed the nonce of its proof for a token of this audience, and uses the nonce up. Returns the
-/// thumbprint of its key.
+/// Checks that the agent signed the nonce of its proof for a token of this audience, and uses the nonce up. Returns
+/// the thumbprint of its key.
 ///
 /// # Errors
 ///
-/// For a proof that is not right, or was used; unavailable where nobody can tell.
+/// For a proof that is not right, or was used; unavailable where it cannot be told.
 pub(super) async fn need(
     engine: &Engine,
     agent: &AgentEntry,

@@ -1,4 +1,4 @@
-//! Proofs that whoever sends a request has the key that its token is bound to (RFC 9449).
+//! Proofs that the sender of a request has the key that its token is bound to (RFC 9449).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::engine::proof_nonces::For;
 use crate::pipeline::{Once, Proof};
 
-/// What a request came with to prove who sends it.
+/// The token and the proof that a request came with, and the request that they are for.
 #[derive(Clone, Copy)]
 pub(crate) struct Presented<'a> {
     pub(crate) token: &'a str,
@@ -25,8 +25,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) urls: &'a [String],
 }
 
-/// The proof that comes with a request which is made for an agent, if it is right. It is good once: it is still to be used
-/// up. `names` are those by which this Guardian is known to tokens that are for certain audiences.
+/// Returns the proof that comes with a request which is made for an agent, if it is right. It is good once: it is still
+/// to be used up. `names` are those by which this Guardian is known to tokens that are for certain audiences.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub(super) struct Right {
     nonce: Option<String>,
 }
 
-/// The token and the proof, if both are right and go together.
+/// Returns the token and the proof, if both are right and go together.
 pub(super) fn look_at(
     engine: &Engine,
     reach: Reach<'_>,
@@ -95,13 +95,13 @@ pub(super) fn look_at(
     Ok((working, Right { unused, nonce: found.nonce }))
 }
 
-/// What tells a proof from every other of its key: of the key and its own id, each with its length.
+/// Returns what tells a proof from every other of its key: of the key and its own id, each with its length.
 fn id_of(thumbprint: &str, jti: &str) -> String {
     let digest = digest_of_parts([thumbprint, jti].map(str::as_bytes));
     format!("dpop:{}", URL_SAFE_NO_PAD.encode(digest))
 }
 
-/// Until when a proof of this time is taken.
+/// Returns until when a proof of this time is taken.
 fn taken_until(iat: i64, now: Timestamp) -> Timestamp {
     let made = iat.checked_mul(1_000_000).and_then(Timestamp::from_unix_micros);
     made.unwrap_or(now).saturating_add(WINDOW + Duration::from_secs(1))

@@ -1,5 +1,5 @@
-//! Sessions of agents that come to a server with a workload token and a proof: the server asks for them, in a session of
-//! this token, and sees to the proof of each further call itself.
+//! Sessions of agents that come to a server with a workload token and a proof: the server asks for them, in a session
+//! of this token, and sees to the proof of each further call itself.
 
 use agenttrust::model::{Session, SessionMode, SessionSource};
 
@@ -12,14 +12,15 @@ use crate::registry::stricter;
 use crate::services::sessions::{shown, start_session};
 use crate::store::{BoundWorkload, SessionRow};
 
-/// Begins a session from a workload token and the proof that came with it, or finds the one that this key has begun from the
-/// token already. `target` is where the token is used, if the caller says so. Returns it with the thumbprint of the key that
-/// every further proof is made with.
+/// Begins a session from a workload token and the proof that came with it, or finds the one that this key has begun
+/// from the token already. `target` is where the token is used, if the caller says so. Returns it with the thumbprint
+/// of the key that every further proof is made with.
 ///
 /// # Errors
 ///
-/// For a token or a proof that is not right, or was used, and for a token of an agent that the key does not reach; too many
-/// where the agent has as many sessions as it may have, unavailable where nobody can tell whether the proof was used.
+/// For a token or a proof that is not right, or was used, and for a token of an agent that the key does not reach; too
+/// many where the agent has as many sessions as it may have, unavailable where it cannot be told whether the proof was
+/// used.
 pub(crate) async fn begin(
     engine: &Engine,
     reach: Reach<'_>,

@@ -58,7 +58,7 @@ impl Worker {
     }
 }
 
-async fn worth(api: &Api, token: &str) -> Value {
+async fn verified(api: &Api, token: &str) -> Value {
     api.post("/api/v1/wimse/verify", ADMIN, json!({ "token": token })).await.ok().body
 }
 
@@ -81,16 +81,16 @@ async fn token_ends_when_it_says_without_a_minute_more() {
     let clock = &api.guardian.engine().clock;
     let token = worker.token(&api, 60).await;
     clock.advance(Duration::from_secs(55));
-    assert_eq!(worth(&api, &token).await["valid"], true);
+    assert_eq!(verified(&api, &token).await["valid"], true);
     clock.advance(Duration::from_secs(6));
-    let now = worth(&api, &token).await;
+    let now = verified(&api, &token).await;
     assert_eq!(now["valid"], false, "{now}");
     assert!(now["reason"].as_str().unwrap().contains("has expired"), "{now}");
     let answer = worker.checks(&api, &token, "x").await;
     answer.refused(401, "AUTH_FAILED").says("has expired");
     assert!(answer.headers["www-authenticate"].to_str().unwrap().contains("invalid_token"));
     clock.advance(Duration::from_secs(3_600));
-    assert!(worth(&api, &token).await["reason"].as_str().unwrap().contains("has expired"));
+    assert!(verified(&api, &token).await["reason"].as_str().unwrap().contains("has expired"));
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn token_is_worth_nothing_once_its_agent_has_another_key() {
     api.guardian.close().await;
 
     let api = open_with(|builder| builder.database(&database)).await;
-    let now = worth(&api, &token).await;
+    let now = verified(&api, &token).await;
     assert!(now["reason"].as_str().unwrap().contains("another key"), "{now}");
     let answer = worker.checks(&api, &token, &worker.mint(&token)).await;
     answer.refused(401, "AUTH_FAILED").says("another key");

@@ -22,15 +22,15 @@ pub(super) struct Working {
     pub(super) expires_at: Timestamp,
 }
 
-/// Why a token does not work.
+/// The reason why a token does not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// This Guardian did not sign it, or it was changed.
+    /// A token that this Guardian did not sign, or that was changed.
     Foreign,
-    /// Nothing verifies it any more.
+    /// A token whose key was rotated away, so that nothing verifies it any more.
     KeyRotated,
     Expired,
-    /// It is of another trust domain than this Guardian's.
+    /// A token of another trust domain than this Guardian's.
     TrustDomain,
     /// No agent here is it.
     NoAgent,
@@ -39,9 +39,9 @@ pub(super) enum Why {
     AgentKey,
     /// The API key that it was issued with was revoked.
     IssuedWith,
-    /// It is for another target.
+    /// A token for another target.
     Target,
-    /// It is for certain targets, and nobody says at which it is.
+    /// A token for certain targets, where the caller does not say at which it is.
     NoTarget,
 }
 
@@ -73,8 +73,8 @@ impl fmt::Display for Why {
     }
 }
 
-/// The token, if it works now for whoever has this reach. One of an agent that is out of it is as good as one that this
-/// Guardian never issued: nothing is learned from it of the agent.
+/// Returns the token, if it works now and its agent is within this reach. A token of an agent outside of it is
+/// answered as one that this Guardian never issued, so that a caller learns nothing of the agent.
 pub(super) fn working(engine: &Engine, reach: Reach<'_>, token: &str) -> Result<Working, Why> {
     let now = engine.clock.now();
     let claims = signed(engine, reach, token, now)?;
@@ -101,7 +101,7 @@ pub(super) fn working(engine: &Engine, reach: Reach<'_>, token: &str) -> Result<
     Ok(Working { claims, agent, expires_at })
 }
 
-/// What the token says, if this Guardian signed it and its agent is within reach.
+/// Returns what the token says, if this Guardian signed it and its agent is within reach.
 fn signed(engine: &Engine, reach: Reach<'_>, token: &str, now: Timestamp) -> Result<Claims, Why> {
     let refused = |refusal: Refusal| {
         tracing::debug!(%refusal, "a workload token is not taken");
@@ -127,7 +127,7 @@ fn signed(engine: &Engine, reach: Reach<'_>, token: &str, now: Timestamp) -> Res
     ended.map(|()| claims)
 }
 
-/// Says what a token is worth to whoever comes with it: of a trust domain and at a target, where these are named.
+/// Says what a token is worth to the caller that has it: of a trust domain and at a target, where these are named.
 pub(crate) fn verify(
     engine: &Engine,
     reach: Reach<'_>,
@@ -165,7 +165,7 @@ pub(crate) fn verify(
     said
 }
 
-/// Those capabilities of a token that its agent has had ever since.
+/// Returns those capabilities of a token that its agent has had ever since.
 fn still(claims: &Claims, agent: &AgentEntry) -> Vec<String> {
     let limit = agent.versions.limit(claims.agent_version);
     let has = |name: &&String| {

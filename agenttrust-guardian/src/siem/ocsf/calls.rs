@@ -6,12 +6,12 @@
 //! | hold | the same | 2 | 99 | 99 | 14 (delayed) |
 //! | deny | the same | 3 | 2 | 2 | 2 |
 //!
-//! How a call ended is an `outcome`, with `duration` and the type of its error in `status_code`; what decided it has the
-//! same `api.request.uid`.
+//! How a call ended is an `outcome`, with `duration` and the type of its error in `status_code`; what decided it has
+//! the same `api.request.uid`.
 //!
 //! `api.operation` is the protocol's word: `tools/call`, `resources/read` and so on of MCP, `SendMessage` of A2A,
-//! `evaluation` of AuthZEN, and else `execute_tool`, which is OpenTelemetry's. The tool is in `resources` and, as the one
-//! that serves the message, in `message_context`.
+//! `evaluation` of AuthZEN, and else `execute_tool`, which is OpenTelemetry's. The tool is in `resources` and, as the
+//! one that serves the message, in `message_context`.
 
 use serde_json::{Map, Value, json};
 
@@ -25,10 +25,10 @@ const EXECUTE: &str = "execute_tool";
 const MCP_CALL: &str = "tools/call";
 const A2A_SEND: &str = "SendMessage";
 const AUTHZEN: &str = "evaluation";
-/// What stands before MCP's own word, where not a tool is asked about.
+/// The words before MCP's own word, where the action is not a tool.
 const MCP_WORD: &str = "mcp/";
 
-/// How a decision reads.
+/// Returns how a decision reads.
 pub(super) fn decided(told: &Told<'_>, reading: Reading) -> Reading {
     let activity = match told.text("effect") {
         Some("read") => "Read",
@@ -47,7 +47,7 @@ pub(super) fn decided(told: &Told<'_>, reading: Reading) -> Reading {
     Reading { activity, severity, outcome, says }
 }
 
-/// How a task reads that is over.
+/// Returns how a task reads that is over.
 pub(super) fn ended(told: &Told<'_>, reading: Reading) -> Reading {
     match told.text("state") {
         Some("completed") | None => reading,
@@ -56,7 +56,7 @@ pub(super) fn ended(told: &Told<'_>, reading: Reading) -> Reading {
     }
 }
 
-/// How the outcome of a call reads.
+/// Returns how the outcome of a call reads.
 pub(super) fn came_out(told: &Told<'_>, reading: Reading) -> Reading {
     match told.body.get("success") {
         Some(Value::Bool(false)) => failed(reading),
@@ -68,7 +68,7 @@ fn failed(reading: Reading) -> Reading {
     Reading { severity: Severity::Low, outcome: Outcome::Failed, ..reading }
 }
 
-/// The trace of the caller.
+/// Returns the trace of the caller.
 pub(super) fn trace<'a>(told: &Told<'a>) -> Option<&'a str> {
     told.text("trace_id")
 }
@@ -93,7 +93,7 @@ fn policies<'a>(told: &Told<'a>) -> Vec<&'a str> {
     told.texts("policies").unwrap_or_default()
 }
 
-/// Each policy that the decision rests on.
+/// Returns each policy that the decision rests on.
 fn authorizations(told: &Told<'_>) -> Option<Value> {
     let decision = told.text("decision")?;
     let by = |id: &&str| json!({ "decision": decision, "policy": { "uid": id } });
@@ -134,7 +134,7 @@ fn api(told: &Told<'_>, called: &str) -> Value {
     Value::Object(api)
 }
 
-/// The protocol's word for what was asked.
+/// Returns the protocol's word for what was asked.
 fn operation<'a>(told: &Told<'a>, called: &'a str) -> &'a str {
     if let Some(method) = told.text("method") {
         return method;
@@ -153,7 +153,7 @@ fn operation<'a>(told: &Told<'a>, called: &'a str) -> &'a str {
     }
 }
 
-/// Where the call came from: the address is not known, only who speaks, and by what.
+/// Returns where the call came from: the address is not known, only the agent or key that asked.
 fn source(told: &Told<'_>) -> Value {
     let mut source = Map::new();
     let uid = told.agent().or_else(|| told.key()).unwrap_or("unknown");
@@ -164,7 +164,7 @@ fn source(told: &Told<'_>) -> Value {
     Value::Object(source)
 }
 
-/// The message of an agent that asks for a tool.
+/// Returns the message of an agent that asks for a tool.
 fn message_context(told: &Told<'_>, called: &str) -> Value {
     let mut context = Map::new();
     context.insert("ai_role_id".to_owned(), json!(3));

@@ -1,4 +1,4 @@
-//! What is kept, and who changed it: Entity Management.
+//! The things that are kept, and the key that changed them: Entity Management.
 
 use serde_json::{Map, Value, json};
 

@@ -1,13 +1,14 @@
 //! A row of the audit as an event of OCSF (Open Cybersecurity Schema Framework), in one released version of it.
 //!
 //! What every event says is here, what is its class's own in the rooms below. The body of a row goes along as it is,
-//! below `unmapped` and the name of its kind, and so does its place in the chain: with `metadata.event_code` (the kind),
-//! `metadata.original_time`, `metadata.tenant_uid`, and the agent and the key beside it, a reader has all that the hash
-//! of a row covers. The release has no profile for the integrity of records, so the chain is below `unmapped`, too.
+//! below `unmapped` and the name of its kind, and so does its place in the chain: with `metadata.event_code` (the
+//! kind), `metadata.original_time`, `metadata.tenant_uid`, and the agent and the key beside it, a reader has all that
+//! the hash of a row covers. The release has no profile for the integrity of records, so the chain is below
+//! `unmapped`, too.
 
 mod calls;
 mod entities;
-mod house;
+mod guardian;
 mod people;
 
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ use super::told::{Told, millis};
 const PRODUCT: &str = "AgentTrust Guardian";
 const VENDOR: &str = "AgentTrust";
 
-/// How an event of this row reads: what its kind says, or what its body says of it.
+/// The reading of a row as an event: from its kind, or from its body.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     activity: &'static str,
@@ -29,12 +30,12 @@ struct Reading {
     says: &'static str,
 }
 
-/// How grave the event of a row is, as the number in the schema.
+/// Returns how grave the event of a row is, as the number in the schema.
 pub(super) fn severity(told: &Told<'_>) -> u8 {
     reading(told).severity.id()
 }
 
-/// The event of a row.
+/// Returns the event of a row.
 pub(super) fn event(told: &Told<'_>) -> Map<String, Value> {
     let reading = reading(told);
     let mut event = classified(told, reading);
@@ -45,7 +46,7 @@ pub(super) fn event(told: &Told<'_>) -> Map<String, Value> {
         Class::ApplicationLifecycle
         | Class::DetectionFinding
         | Class::EventLogActivity
-        | Class::BaseEvent => house::members(told),
+        | Class::BaseEvent => guardian::members(told),
     };
     if let Value::Object(own) = own {
         // A member of which nothing is known is left out.
@@ -72,7 +73,7 @@ fn reading(told: &Told<'_>) -> Reading {
     }
 }
 
-/// What kind of event it is, when it was and how it came out.
+/// Returns what kind of event it is, when it was and how it came out.
 fn classified(told: &Told<'_>, reading: Reading) -> Map<String, Value> {
     let class = told.row.class;
     let (category_uid, category_name) = class.category();
@@ -112,7 +113,7 @@ fn classified(told: &Told<'_>, reading: Reading) -> Map<String, Value> {
     event
 }
 
-/// Where an event is from, and what it belongs to.
+/// Returns where an event is from, and what it belongs to.
 fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
     let entry = told.entry;
     let mut profiles = Vec::new();
@@ -151,13 +152,13 @@ fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
     metadata
 }
 
-/// What events of one matter have in common: the approval, the task, else the check.
+/// Returns what events of one matter have in common: the approval, the task, else the check.
 fn correlation<'a>(told: &Told<'a>) -> Option<&'a str> {
     let by = ["approval_id", "task_id", "withdraws", "check_id"];
     by.into_iter().find_map(|member| told.text(member))
 }
 
-/// What the schema has no member for.
+/// Returns what the schema has no member for.
 fn unmapped(told: &Told<'_>) -> Value {
     let entry = told.entry;
     // Each kind by itself: what is a number in one may be a text in another, which many a store of events refuses.
@@ -194,7 +195,7 @@ fn user_of_key(key_id: &str) -> Value {
     })
 }
 
-/// The one who did it, as far as that is known.
+/// Returns the actor, as far as it is known.
 fn actor(told: &Told<'_>) -> Option<Value> {
     told.key().map(|key_id| json!({ "user": user_of_key(key_id) }))
 }

@@ -1,4 +1,4 @@
-//! Who may act, and as whom: Authentication and Authorize Session.
+//! Keys, tokens and sessions, by which an agent may act: Authentication and Authorize Session.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::super::classes::Class;
 use super::super::told::Told;
 use super::{PRODUCT, actor, user_of_agent, user_of_key};
 
-/// What a session may whose ceiling nothing is said of.
+/// The ceiling of a session whose row does not say one.
 const ANYTHING: &str = "*";
 
 pub(super) fn members(told: &Told<'_>) -> Value {
@@ -25,7 +25,7 @@ pub(super) fn members(told: &Told<'_>) -> Value {
     })
 }
 
-/// What may be done: the call that was approved, or what the session is held to.
+/// Returns what may be done: the call that was approved, or what the session is held to.
 fn privileges<'a>(told: &Told<'a>) -> Vec<&'a str> {
     if let Some(tool) = told.text("tool") {
         return vec![tool];

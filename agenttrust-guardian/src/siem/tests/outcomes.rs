@@ -1,4 +1,5 @@
-//! What those who watch over a house count and alert by: who got in, who was kept out, and whose rights ended.
+//! The events that a security team counts and alerts by: callers that got in, callers that were kept out, and rights
+//! that ended.
 
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::KINDS;
 
-/// The texts of a source that read like a kind, without what is only compiled for tests.
+/// Returns the texts of a source that read like a kind, without what is only compiled for tests.
 fn texts(source: &str) -> BTreeSet<String> {
     let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -53,7 +53,7 @@ fn sources(folder: &Path, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// What reads like a kind in a source that writes to the audit, and is none.
+/// The words that look like a kind in a source that writes to the audit, and are not one.
 const NO_KINDS: &[&str] = &[
     "agenttrust.db",
     "agenttrust.approval_id",

@@ -3,7 +3,7 @@
 use agenttrust::Timestamp;
 use agenttrust::model::ApprovalStatus;
 
-use super::super::changes::{Kind, note};
+use super::super::changes::{Kind, append_change};
 use super::super::db::query;
 use super::super::{Transaction, outbox};
 use super::kin::{Kinship, kinship, votes};
@@ -17,16 +17,16 @@ const DECIDE: &str = "UPDATE approvals SET status = $2, decided_at = $3, decided
                       decided_by_key = $5, expires_at = $6, decision_reason = $7, input = NULL \
                       WHERE id = $1 AND status = 'pending' AND expires_at > $3";
 
-/// One caller's word on one approval.
+/// The vote of one caller on one approval.
 #[derive(Clone, Debug)]
 pub(crate) struct Vote {
     pub(crate) approval_id: String,
     pub(crate) org_id: String,
-    /// The key that decides: who it really is.
+    /// The key that decides: the approver as the Guardian knows it.
     pub(crate) key_id: String,
-    /// Who the caller says it is.
+    /// The name of the approver, as the caller says it.
     pub(crate) decided_by: Option<String>,
-    /// Why.
+    /// The reason for the vote.
     pub(crate) reason: Option<String>,
     pub(crate) approve: bool,
     /// Whether a key of the requester may decide.
@@ -34,12 +34,12 @@ pub(crate) struct Vote {
     pub(crate) now: Timestamp,
 }
 
-/// What became of a vote.
+/// The result of a vote.
 #[derive(Clone, Debug)]
 pub(crate) enum Decided {
-    /// There is no such approval in this organisation.
+    /// No such approval is in this organisation.
     Unknown,
-    /// It was decided, used or expired before.
+    /// The approval was decided, used or expired before.
     Late(ApprovalRow),
     /// The key is the requester's.
     OwnRequest(Kinship),
@@ -61,7 +61,8 @@ impl Store {
                 outbox::enqueue(&mut transaction, event, &row.approval, now).await?;
             }
             if let Decided::Counted { row, .. } | Decided::Done { row, .. } = &decided {
-                note(&mut transaction, Kind::Approval, &org_id, &row.approval.id, now).await?;
+                append_change(&mut transaction, Kind::Approval, &org_id, &row.approval.id, now)
+                    .await?;
             }
             transaction.commit().await?;
             Ok(decided)

@@ -1,8 +1,8 @@
-//! How approvals end that nobody decides or uses in time, and when their rows go.
+//! The end of approvals that are not decided or used in time, and of their rows.
 
 use agenttrust::Timestamp;
 
-use super::super::changes::{Kind, note};
+use super::super::changes::{Kind, append_change};
 use super::super::db::query;
 use super::super::{PRUNED_AT_ONCE, Transaction};
 use super::{Store, StoreError};
@@ -30,7 +30,7 @@ const FORGET_REQUESTS: &str = "DELETE FROM access_requests WHERE approval_id = $
 const FORGET: &str = "DELETE FROM approvals WHERE id = $1";
 
 impl Store {
-    /// The approvals of this agent that its revocation at `now` expired.
+    /// Returns the approvals of this agent that its revocation at `now` expired.
     pub(crate) async fn approvals_expired_at(
         &self,
         agent_id: String,
@@ -58,15 +58,15 @@ impl Store {
             if cancel.execute(&mut transaction).await? != 1 {
                 return Ok(false);
             }
-            note(&mut transaction, Kind::Approval, &org_id, &id, now).await?;
+            append_change(&mut transaction, Kind::Approval, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// Marks what has lapsed by `now` as expired and drops disclosed inputs, at most 50 at once, because
-    /// everybody who changes something waits meanwhile; returns id, organisation and agent of each.
+    /// Marks what has lapsed by `now` as expired and drops disclosed inputs, at most 50 at once, because every other
+    /// change waits meanwhile; returns id, organisation and agent of each.
     pub(crate) async fn expire_approvals(
         &self,
         now: Timestamp,
@@ -87,7 +87,7 @@ impl Store {
                 }
             }
             for (id, org_id, _) in &expired {
-                note(&mut transaction, Kind::Approval, org_id, id, now).await?;
+                append_change(&mut transaction, Kind::Approval, org_id, id, now).await?;
             }
             transaction.commit().await?;
             Ok(expired)
@@ -128,7 +128,7 @@ pub(in crate::store) async fn withdraw(
     let withdraw = query(WITHDRAW).bind(task_id).bind(now.unix_micros()).bind(why);
     let withdrawn: Vec<(String, String)> = withdraw.fetch_all(&mut *transaction).await?;
     for (id, org_id) in withdrawn {
-        note(transaction, Kind::Approval, &org_id, &id, now).await?;
+        append_change(transaction, Kind::Approval, &org_id, &id, now).await?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ macro_rules! comes_from {
     };
 }
 
-/// Whether the keys `$one` and `$other` have one owner. An owner that is absent equals none.
+/// Whether the keys `$one` and `$other` have one owner. An absent owner is not the owner of any other key.
 macro_rules! one_owner {
     ($one:literal, $other:literal) => {
         concat!(
@@ -85,18 +85,18 @@ const KINSHIP: &str = concat!(
     " THEN 1 END) FROM approval_askers a WHERE a.approval_id = $1"
 );
 
-/// Why a key is the requester's.
+/// The reason why a key counts as the requester's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kinship {
-    /// It asked.
+    /// The key asked.
     Asked,
-    /// It comes from a key that asked.
+    /// The key comes from a key that asked.
     Made,
-    /// It is of the owner of a key that asked.
+    /// The key is of the owner of a key that asked.
     Owned,
 }
 
-/// Why this key is the requester's of this approval, if it is.
+/// Returns why this key is the requester's of this approval, if it is.
 pub(super) async fn kinship(
     transaction: &mut Transaction,
     approval_id: &str,

@@ -23,27 +23,27 @@ const LIST: &str = concat!(
      ORDER BY created_at DESC, id DESC LIMIT $12"
 );
 
-/// Which approvals to list.
+/// The approvals to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ApprovalFilter {
     pub(crate) status: Option<ApprovalStatus>,
     pub(crate) agent_id: Option<String>,
     pub(crate) tool: Option<String>,
-    /// Held then or later.
+    /// The earliest time of the hold.
     pub(crate) since: Option<Timestamp>,
-    /// Held before then.
+    /// The time before which the call was held.
     pub(crate) until: Option<Timestamp>,
-    /// Behind this place in the list.
+    /// The place in the list behind which to begin.
     pub(crate) after: Option<Place>,
-    /// Used, and nobody has said how it went; or not so.
+    /// Whether to list used approvals whose outcome is not known yet, or those whose outcome is known.
     pub(crate) in_doubt: Option<bool>,
-    /// At most so many.
+    /// The largest number to list.
     pub(crate) limit: i64,
 }
 
 impl Store {
-    /// The approvals of this organisation that pass the filter, newest first; with the disclosed inputs of up to
-    /// 16,384 characters.
+    /// Returns the approvals of this organisation that pass the filter, newest first; with the disclosed inputs of up
+    /// to 16,384 characters.
     pub(crate) async fn approvals(
         &self,
         org_id: String,

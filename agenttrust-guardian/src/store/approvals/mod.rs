@@ -54,7 +54,7 @@ const APPROVERS: &str = "SELECT key_id, decided_by FROM approval_votes WHERE app
 const SET_INPUT: &str = "UPDATE approvals SET input = $2 \
                          WHERE id = $1 AND status = 'pending' AND expires_at > $3";
 
-/// One approval as it is kept.
+/// An approval as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct ApprovalRow {
     pub(crate) approval: Approval,
@@ -101,7 +101,7 @@ from_row! {
 }
 
 impl Raw {
-    /// The row as it stands at `now`: what lapsed is expired, swept or not.
+    /// Returns the row as it stands at `now`: what lapsed is expired, swept or not.
     fn at(self, now: Timestamp) -> Result<ApprovalRow, sqlx::Error> {
         let expires_at = from_micros("expires_at", self.expires_at)?;
         let bound_to = self
@@ -162,7 +162,7 @@ impl Raw {
 }
 
 impl Store {
-    /// One approval of this organisation.
+    /// Returns one approval of this organisation.
     pub(crate) async fn approval(
         &self,
         id: String,
@@ -173,7 +173,7 @@ impl Store {
         self.run(move |db| async move { find(&db, &id, &org_id, own_votes, now).await }).await
     }
 
-    /// Whether this key asked under this approval.
+    /// Returns whether this key asked under this approval.
     pub(crate) async fn is_asker(&self, id: String, key_id: String) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let (asked,): (i64,) = query(IS_ASKER).bind(id).bind(key_id).fetch_one(&db).await?;
@@ -182,7 +182,7 @@ impl Store {
         .await
     }
 
-    /// Those who voted for this approval, in their order.
+    /// Returns the approvers that voted for this approval, in their order.
     pub(crate) async fn approvers(&self, id: String) -> Result<Vec<Approver>, StoreError> {
         self.run(move |db| async move {
             let rows: Vec<(String, Option<String>)> =

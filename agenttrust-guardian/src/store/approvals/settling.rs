@@ -8,7 +8,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo, Delegator};
 
 use super::super::budgets::{self, Charge, Spent};
-use super::super::changes::{Kind, note};
+use super::super::changes::{Kind, append_change};
 use super::super::db::{Statement, Target, query};
 use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
@@ -16,9 +16,9 @@ use super::kin::votes;
 use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros};
 use crate::domain::{Elevating, Event, Fingerprint, Unserved};
 
-/// How many approvals of one agent may be pending at once.
+/// The number of approvals of one agent that may be pending at once.
 const PENDING_MOST: i64 = 20;
-/// This many denials for one agent and tool ...
+/// The number of denials for one agent and tool ...
 const DENIALS_MOST: i64 = 3;
 /// ... within this time, and no more approvals are opened. For as long those count as pending that were cancelled.
 const DENIALS_WITHIN: Duration = Duration::from_secs(600);
@@ -92,7 +92,7 @@ const USE: &str = "UPDATE approvals SET uses = uses + 1, used_by_check = $2, use
                    succeeded = NULL, outcome_at = NULL \
                    WHERE id = $1 AND status = 'approved' AND expires_at > $3";
 const LET_MESSAGE_GO: &str = "UPDATE task_messages SET approved_by = $2 WHERE id = $1";
-/// What a held check asks to have approved, and what the approval is bound to.
+/// The approval that a held check asks for, and what it is bound to.
 #[derive(Clone, Debug)]
 pub(crate) struct NewApproval {
     pub(crate) id: String,
@@ -101,7 +101,7 @@ pub(crate) struct NewApproval {
     pub(crate) session_id: String,
     pub(crate) tool: String,
     pub(crate) effect: &'static str,
-    /// In their order, each once, so that the same set is the same list.
+    /// The scopes in their order, each once, so that the same set is the same list.
     pub(crate) scopes: Vec<String>,
     pub(crate) bound_to: BoundTo,
     pub(crate) bound_value: String,
@@ -109,13 +109,13 @@ pub(crate) struct NewApproval {
     pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
     pub(crate) reason: String,
-    /// For whom the agent asks, the nearest first.
+    /// The agents for which the agent asks, the nearest first.
     pub(crate) on_behalf_of: Vec<Delegator>,
     pub(crate) quorum: u32,
     pub(crate) window: Duration,
     pub(crate) single_use: bool,
     pub(crate) expires_at: Timestamp,
-    /// What the approver is shown from the beginning, as JSON.
+    /// The input that the approver is shown from the beginning, as JSON.
     pub(crate) input: Option<String>,
 }
 
@@ -131,18 +131,18 @@ impl NewApproval {
             .bind(&self.bound_value)
     }
 
-    /// [`bind`](Self::bind), then effect and scopes as `$7` and `$8`.
+    /// Binds what [`bind`](Self::bind) does, then effect and scopes as `$7` and `$8`.
     fn bind_exactly(&self, sql: &'static str) -> Statement {
         self.bind(sql).bind(self.effect).bind(self.scopes_hash())
     }
 
-    /// The agent that asks, and those for which it does.
+    /// Returns the agent that asks, and those for which it does.
     fn agents(&self) -> impl Iterator<Item = &str> {
         let givers = self.on_behalf_of.iter().map(|giver| giver.agent_id.as_str());
         std::iter::once(self.agent_id.as_str()).chain(givers)
     }
 
-    /// What an index can hold of the scopes, however many they are.
+    /// Returns what an index can hold of the scopes, however many they are.
     fn scopes_hash(&self) -> String {
         Fingerprint::from_text(&to_json(&self.scopes)).to_hex()
     }
@@ -152,7 +152,7 @@ impl NewApproval {
 #[derive(Clone, Debug)]
 pub(crate) struct Unused {
     pub(crate) id: String,
-    /// What differs from the check, in words that go on from "it is".
+    /// The differences from the check, in words that go on from "it is".
     pub(crate) differs: Vec<&'static str>,
 }
 
@@ -188,47 +188,48 @@ impl RawUnused {
     }
 }
 
-/// A held check: who asks, under which name, and when.
+/// A held check: the agent that asks, its name, and the time.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) approval: NewApproval,
     pub(crate) askers: Vec<String>,
     pub(crate) check_id: String,
     pub(crate) now: Timestamp,
-    /// What it counts towards once it is approved, ...
+    /// The budgets that the call counts towards once it is approved, ...
     pub(crate) charges: Vec<Charge>,
     /// ... and when, by the clock of the budgets.
     pub(crate) charged_at: Timestamp,
     /// The message of a task that is checked: what it uses is kept with it, and serves no other.
     pub(crate) task_message: Option<String>,
-    /// How an evaluation of AuthZEN comes by an approval. Every other check uses the one that it falls under, or opens one.
+    /// The way in which an evaluation of AuthZEN comes by an approval. Every other check uses the one that it falls
+    /// under, or opens one.
     pub(crate) elevating: Option<Elevating>,
 }
 
-/// What a held check gets.
+/// The result of settling a held check.
 #[derive(Clone, Debug)]
 pub(crate) enum Settled {
     /// A new approval was opened, although this other one lies unused.
     Opened(ApprovalRow, Option<Unused>),
-    /// One was pending already.
+    /// An approval was pending already.
     Waiting(ApprovalRow),
-    /// One was approved, and this check has used it.
+    /// An approval was given, and this check has used it.
     Used(ApprovalRow),
-    /// One was approved, and is not used by those who ask for one.
+    /// An approval was given, and is not used by a request for one.
     Ready(ApprovalRow),
-    /// It needs one; why the one that was presented does not serve.
+    /// The check needs an approval; with the reason why the one that was presented does not serve.
     Needed(Option<Unserved>),
-    /// One was denied, and the denial still holds.
+    /// An approval was denied, and the denial still holds.
     Denied(ApprovalRow),
-    /// None is opened, or one that was approved is not used: the call has no room in a budget.
+    /// No approval is opened or used: the call has no room in a budget.
     OutOfBudget(Spent),
     /// The agent lost its standing while it asked.
     Inactive,
     /// The agent has as many pending as it may have.
     TooManyPending,
-    /// This tool was denied to this agent too often of late: the one that asks, or one for which it asks.
+    /// The tool was denied too often of late to this agent: the one that asks, or one for which it asks.
     TooManyDenials { agent_id: String },
-    /// This approval was denied to an agent for which it asks, and the denial still holds.
+    /// The approval was denied to an agent for which it asks, and the denial still holds.
     DeniedToGiver { approval_id: String, agent_id: String },
 }
 
@@ -265,7 +266,14 @@ impl Store {
             }
             if let Settled::Opened(row, _) | Settled::Used(row) = &settled {
                 let approval = &row.approval;
-                note(&mut transaction, Kind::Approval, &approval.org_id, &approval.id, now).await?;
+                append_change(
+                    &mut transaction,
+                    Kind::Approval,
+                    &approval.org_id,
+                    &approval.id,
+                    now,
+                )
+                .await?;
             }
             transaction.commit().await?;
             Ok(settled)
@@ -319,7 +327,8 @@ fn is_approved(row: &ApprovalRow) -> bool {
     row.approval.status == ApprovalStatus::Approved
 }
 
-/// Why the approval that was presented does not serve what is `wanted`. One of another agent is as good as none.
+/// Returns why the approval that was presented does not serve what is `wanted`. An approval of another agent counts as
+/// if it were not there.
 fn unserved(found: Option<&ApprovalRow>, wanted: &NewApproval) -> Unserved {
     let own = found.map(|row| &row.approval).filter(|approval| {
         approval.agent_id == wanted.agent_id && approval.bound_to == wanted.bound_to
@@ -401,7 +410,7 @@ async fn open_approval(
     }
 }
 
-/// What a held check gets for which no approval is opened or used, by what the database says. Changes nothing.
+/// Returns what a held check gets for which no approval is opened or used, by what the database says. Changes nothing.
 async fn refused(
     mut on: Target<'_>,
     held: &Held,
@@ -419,14 +428,14 @@ async fn refused(
     Ok(spent.map(Settled::OutOfBudget))
 }
 
-/// Whether the agent may have anything approved. Memory may not know yet: who is revoked gets nothing more, and nobody is
-/// asked in vain.
+/// Returns whether the agent may have anything approved. Memory may lag behind: a revoked agent gets nothing more, and
+/// no approver is asked in vain.
 async fn is_active(on: Target<'_>, agent_id: &str) -> Result<bool, sqlx::Error> {
     let (standing,): (String,) = query(STANDING).bind(agent_id).fetch_one(on).await?;
     Ok(standing == AgentStatus::Active.as_str())
 }
 
-/// Whether the same was denied, to the agent that asks or to one for which it does, and the denial holds.
+/// Returns whether the same was denied, to the agent that asks or to one for which it does, and the denial holds.
 async fn denied(
     mut on: Target<'_>,
     wanted: &NewApproval,
@@ -441,8 +450,8 @@ async fn denied(
     }
 }
 
-/// Whether the same was denied to an agent for which it is asked: that one does not ask again through another. It is
-/// not so the other way round, or an agent could take from those for which it acts what they may ask for.
+/// Returns whether the same was denied to an agent for which it is asked: that one does not ask again through another.
+/// It is not so the other way round, or an agent could take from those for which it acts what they may ask for.
 async fn denied_to_giver(
     mut on: Target<'_>,
     wanted: &NewApproval,
@@ -466,7 +475,7 @@ async fn denied_to_giver(
     Ok(None)
 }
 
-/// The approval of just this, pending or approved.
+/// Returns the approval of just this, pending or approved.
 async fn find_same(
     transaction: &mut Transaction,
     (wanted, task_message): (&NewApproval, &str),

@@ -9,7 +9,7 @@ const WAITING: &str =
     "SELECT COUNT(*), MIN(created_at) FROM approvals WHERE status = 'pending' AND expires_at > $1";
 
 impl Store {
-    /// How many approvals are pending at `now`, in all organisations, and since when the oldest of them is.
+    /// Returns how many approvals are pending at `now`, in all organisations, and since when the oldest of them is.
     pub(crate) async fn approvals_that_wait(
         &self,
         now: Timestamp,

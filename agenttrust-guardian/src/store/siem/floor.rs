@@ -7,8 +7,8 @@ const FLOOR: &str = "SELECT MIN(COALESCE(siem_cursors.seq, 0)) FROM siem_destina
                      ON siem_cursors.destination_id = siem_destinations.id AND siem_cursors.log = $1";
 
 impl Store {
-    /// Up to which row of a log nothing is owed to any destination, paused ones included; `None` where there is no
-    /// destination.
+    /// Returns up to which row of a log nothing is owed to any destination, paused ones included; `None` where there is
+    /// no destination.
     pub(crate) async fn siem_floor(&self, log: String) -> Result<Option<i64>, StoreError> {
         self.run(move |db| async move {
             let (floor,): (Option<i64>,) = query(FLOOR).bind(log).fetch_one(&db).await?;

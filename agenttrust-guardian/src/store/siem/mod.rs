@@ -19,7 +19,7 @@ use crate::domain::{DestinationKind, EventFormat};
 pub(crate) use self::progress::{SiemHold, SiemStanding, SiemStep};
 pub(crate) use self::records::{SetAsideRow, SiemDeliveryRow};
 
-/// How many destinations an organisation may have.
+/// The largest number of destinations of an organisation.
 pub(crate) const DESTINATIONS_MOST: i64 = 20;
 
 macro_rules! select {
@@ -54,7 +54,7 @@ const SEND_BACK: &str = "UPDATE siem_destinations SET updated_at = $3, epoch = e
                          WHERE id = $1 AND org_id = $2";
 const DELETE: &str = "DELETE FROM siem_destinations WHERE id = $1 AND org_id = $2";
 
-/// One destination.
+/// A destination as it is kept.
 #[derive(Clone)]
 pub(crate) struct DestinationRow {
     pub(crate) id: String,
@@ -67,23 +67,23 @@ pub(crate) struct DestinationRow {
     pub(crate) secret: Option<String>,
     pub(crate) batch_size: i64,
     pub(crate) flush_seconds: i64,
-    /// The words of its filter; none means everything.
+    /// The words of its filter; an empty list means everything.
     pub(crate) event_types: Vec<String>,
     pub(crate) is_active: bool,
-    /// Counted up by every change of what is above, and when it is sent back.
+    /// The number that every change of what is above counts up, and every step back.
     pub(crate) epoch: i64,
     /// The key that made it.
     pub(crate) created_by: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    /// When it is tried again.
+    /// The time when it is tried again.
     pub(crate) next_at: Timestamp,
-    /// How often it failed since it last took something.
+    /// The number of failures since it last took something.
     pub(crate) attempts: i64,
     pub(crate) failing_since: Option<Timestamp>,
     pub(crate) last_error: Option<String>,
     pub(crate) last_status: Option<i64>,
-    /// How many that were set aside are not kept any more.
+    /// The number of events that were set aside and are not kept any more.
     pub(crate) dropped: i64,
 }
 
@@ -181,7 +181,7 @@ impl Store {
         .await
     }
 
-    /// The destinations of this organisation, the oldest first.
+    /// Returns the destinations of this organisation, the oldest first.
     pub(crate) async fn destinations(
         &self,
         org_id: String,
@@ -193,8 +193,8 @@ impl Store {
         .await
     }
 
-    /// Those of every organisation that are not paused, the oldest first: their ids, and whether they fail. One that
-    /// cannot be read is among them, and holds up no other.
+    /// Returns those of every organisation that are not paused, the oldest first: their ids, and whether they fail. One
+    /// that cannot be read is among them, and holds up no other.
     pub(crate) async fn active_destinations(&self) -> Result<Vec<(String, bool)>, StoreError> {
         self.run(|db| async move {
             let rows: Vec<(String, Option<i64>)> = query(ACTIVE).fetch_all(&db).await?;
@@ -203,7 +203,7 @@ impl Store {
         .await
     }
 
-    /// This destination.
+    /// Returns this destination.
     pub(crate) async fn destination(
         &self,
         id: String,

@@ -10,8 +10,8 @@ use super::super::{Store, StoreError};
 use super::records::{self, SetAsideRow, SiemDeliveryRow};
 use super::{BY_ID, DestinationRow, Raw, set_cursors};
 
-/// How much later than the longest lease of now the end of a lease may be: past that it was given by a clock that was
-/// ahead, and is over.
+/// The time by which the end of a lease may be later than that of the longest lease from now: past that, it was given
+/// by a clock that was ahead, and is over.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 // The conditions are here and nowhere before: of two replicas that come at once, the second one finds it leased.
@@ -34,29 +34,29 @@ pub(crate) struct SiemHold {
     pub(crate) id: String,
     /// The replica.
     pub(crate) owner: String,
-    /// As it was read.
+    /// The epoch as it was read.
     pub(crate) epoch: i64,
 }
 
-/// How a destination stands after it was sent something.
+/// The state of a destination after it was sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SiemStanding {
-    /// It took something.
+    /// The destination took something.
     Took,
-    /// It took nothing, and stands as before.
+    /// The destination took nothing, and stands as before.
     Refused,
-    /// It took nothing, fails, and is tried again at this time.
+    /// The destination took nothing, fails, and is tried again at this time.
     PutOff(Timestamp),
 }
 
-/// What is done about some of what a destination is owed.
+/// The change of what a destination is owed.
 #[derive(Debug, Default)]
 pub(crate) struct SiemStep {
-    /// Up to which rows nothing is owed any more.
+    /// The rows, by log, up to which nothing is owed any more.
     pub(crate) cursors: Vec<(String, i64)>,
-    /// What became of what was sent, if anything was, and how the destination stands for it.
+    /// The record of what was sent, if anything was, and the state of the destination after it.
     pub(crate) record: Option<(SiemDeliveryRow, SiemStanding)>,
-    /// What is not sent any more.
+    /// The events that are not sent any more.
     pub(crate) set_aside: Vec<SetAsideRow>,
 }
 
@@ -122,7 +122,7 @@ impl Store {
             }
             set_cursors(&mut transaction, &id, step.cursors).await?;
             if let Some((record, _)) = step.record {
-                records::note(&mut transaction, record).await?;
+                records::keep_delivery(&mut transaction, record).await?;
             }
             records::set_aside(&mut transaction, &id, step.set_aside).await?;
             transaction.commit().await?;

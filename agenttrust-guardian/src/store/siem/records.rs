@@ -6,14 +6,14 @@ use super::super::db::query;
 use super::super::row::from_row;
 use super::super::{Store, StoreError, Transaction, from_micros};
 
-/// How many deliveries of a destination are kept.
+/// The number of deliveries that are kept for a destination.
 const DELIVERIES_KEPT: i64 = 1_000;
-/// How many rows that were set aside are kept for a destination.
+/// The number of events set aside that are kept for a destination.
 const SET_ASIDE_KEPT: i64 = 10_000;
 
-const NOTE: &str = "INSERT INTO siem_deliveries (id, destination_id, batch_size, status, status_code, error, \
+const INSERT_DELIVERY: &str = "INSERT INTO siem_deliveries (id, destination_id, batch_size, status, status_code, error, \
                     delivered_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const FORGET: &str = "DELETE FROM siem_deliveries WHERE destination_id = $1 AND id <= (SELECT id \
+const PRUNE_DELIVERIES: &str = "DELETE FROM siem_deliveries WHERE destination_id = $1 AND id <= (SELECT id \
                       FROM siem_deliveries WHERE destination_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
 const DELIVERIES: &str = "SELECT id, destination_id, batch_size, status, status_code, error, delivered_at \
                           FROM siem_deliveries WHERE destination_id = $1 AND ($2 IS NULL OR id < $2) \
@@ -27,18 +27,18 @@ const ASIDE: &str = "SELECT id, destination_id, event_id, log, seq, at, kind, st
                      FROM siem_set_aside WHERE destination_id = $1 AND ($2 IS NULL OR id < $2) \
                      ORDER BY id DESC LIMIT $3";
 
-/// What became of one sending.
+/// The record of one sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SiemDeliveryRow {
     pub(crate) id: String,
     pub(crate) destination_id: String,
-    /// How many events were sent.
+    /// The number of events that were sent.
     pub(crate) batch_size: i64,
     /// `success` or `failed`.
     pub(crate) status: String,
     /// The status that the receiver answered, where it answers by HTTP and did.
     pub(crate) status_code: Option<i64>,
-    /// What was wrong.
+    /// The error, if it failed.
     pub(crate) error: Option<String>,
     pub(crate) delivered_at: Timestamp,
 }
@@ -52,11 +52,11 @@ pub(crate) struct SetAsideRow {
     pub(crate) event_id: Option<String>,
     pub(crate) log: String,
     pub(crate) seq: i64,
-    /// When it was written, as the row has it.
+    /// The time when it was written, as the row has it.
     pub(crate) at: String,
     pub(crate) kind: String,
     pub(crate) status_code: Option<i64>,
-    /// Why, in the receiver's words.
+    /// The reason, in the receiver's words.
     pub(crate) reason: String,
     pub(crate) set_aside_at: Timestamp,
 }
@@ -124,7 +124,8 @@ impl TryFrom<RawAside> for SetAsideRow {
 }
 
 impl Store {
-    /// Up to `limit` deliveries of a destination that came before `before`, the newest first.
+    /// Returns up to `limit` deliveries of a destination that came before `before`, the newest
+    /// first.
     pub(crate) async fn siem_deliveries(
         &self,
         id: String,
@@ -139,7 +140,7 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` rows that were set aside before `before`, the newest first.
+    /// Returns up to `limit` rows that were set aside before `before`, the newest first.
     pub(crate) async fn siem_set_aside(
         &self,
         id: String,
@@ -155,12 +156,12 @@ impl Store {
     }
 }
 
-/// Keeps what became of a sending, and as many of those before as are kept.
-pub(super) async fn note(
+/// Keeps a delivery, and removes the oldest ones above [`DELIVERIES_KEPT`].
+pub(super) async fn keep_delivery(
     transaction: &mut Transaction,
     row: SiemDeliveryRow,
 ) -> Result<(), sqlx::Error> {
-    query(NOTE)
+    query(INSERT_DELIVERY)
         .bind(row.id)
         .bind(&row.destination_id)
         .bind(row.batch_size)
@@ -170,7 +171,7 @@ pub(super) async fn note(
         .bind(row.delivered_at.unix_micros())
         .execute(&mut *transaction)
         .await?;
-    let forget = query(FORGET).bind(row.destination_id).bind(DELIVERIES_KEPT);
+    let forget = query(PRUNE_DELIVERIES).bind(row.destination_id).bind(DELIVERIES_KEPT);
     forget.execute(transaction).await.map(drop)
 }
 

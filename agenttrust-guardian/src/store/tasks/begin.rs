@@ -1,6 +1,6 @@
 //! A message is kept before anything is done about it: with a task of its own, or with the one that it goes on with.
 
-use super::super::changes::{Kind, note};
+use super::super::changes::{Kind, append_change};
 use super::super::db::query;
 use super::*;
 
@@ -30,28 +30,28 @@ const NEWEST: &str = concat!(
 );
 const TASK: &str = concat!("SELECT ", task_columns!(), " FROM tasks WHERE id = $1");
 
-/// What became of a message that was to be kept.
+/// The result of keeping a message.
 #[derive(Debug)]
 pub(crate) enum Begun {
     Kept,
-    /// There is one of this id of this source already.
+    /// The message is there already, by its id and source.
     Known(Box<TaskMessageRow>),
-    /// Another one of its task is still under way.
+    /// The task has another message that is still under way.
     After(Box<TaskMessageRow>),
     /// Its task has ended, or is gone.
     Over(Option<TaskState>),
-    /// As many tasks are under way as may be.
+    /// The number of tasks under way is at its limit.
     Full(Whole),
 }
 
-/// Of what as much is under way as may be.
+/// The limit on tasks under way that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
-    /// Of the share that this sender has of what this target is asked.
+    /// The share that this sender has of this target's tasks.
     Share,
-    /// Of all that this sender asks.
+    /// All tasks of this sender.
     Sender,
-    /// Of all that this target is asked.
+    /// All tasks of this target.
     Target,
 }
 
@@ -73,7 +73,8 @@ impl Store {
             }
             insert_task(&mut transaction, &task).await?;
             insert_message(&mut transaction, &message).await?;
-            note(&mut transaction, Kind::Task, &task.org_id, &task.id, task.created_at).await?;
+            append_change(&mut transaction, Kind::Task, &task.org_id, &task.id, task.created_at)
+                .await?;
             transaction.commit().await?;
             Ok(Begun::Kept)
         })
@@ -112,7 +113,7 @@ impl Store {
         .await
     }
 
-    /// The message that this source sent under this id.
+    /// Returns the message that this source sent under this id.
     pub(crate) async fn task_message_of(
         &self,
         org_id: String,
@@ -128,7 +129,7 @@ impl Store {
     }
 }
 
-/// Of what as many tasks are under way as may be, so that this one is one too many.
+/// Returns the limit that one more task would exceed, if there is one.
 async fn full(transaction: &mut Transaction, task: &TaskRow) -> Result<Option<Whole>, sqlx::Error> {
     let (org_id, source, target) = (&task.org_id, &task.source, &task.target_agent_id);
     for (counting, most, whole) in [
@@ -209,7 +210,7 @@ async fn insert_message(
     statement.execute(transaction).await.map(drop)
 }
 
-/// How long a text is.
+/// Returns how long a text is.
 pub(super) fn bytes(text: &str) -> i64 {
     i64::try_from(text.len()).unwrap_or(i64::MAX)
 }

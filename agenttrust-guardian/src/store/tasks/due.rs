@@ -5,7 +5,7 @@ use super::super::PRUNED_AT_ONCE;
 use super::super::db::query;
 use super::*;
 
-/// How many are looked at at once.
+/// The number of tasks that are looked at at once.
 const AT_ONCE: i64 = 64;
 
 // Held ones go on once their approval is pending no more; one that is gone is asked for anew.
@@ -34,7 +34,7 @@ const PRUNE: &str = "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE c
                      ORDER BY changed_at LIMIT $2)";
 
 impl Store {
-    /// Messages to be taken, checked and moved on at `now`.
+    /// Returns messages to be taken, checked and moved on at `now`.
     pub(crate) async fn task_messages_due(
         &self,
         now: Timestamp,
@@ -47,7 +47,7 @@ impl Store {
         .await
     }
 
-    /// Some of the messages that are held, by their ids, from the first one after `after` on.
+    /// Returns some of the messages that are held, by their ids, from the first one after `after` on.
     pub(crate) async fn held_task_messages(
         &self,
         after: String,
@@ -60,7 +60,7 @@ impl Store {
         .await
     }
 
-    /// Messages that were being sent by a Guardian that did not come back; by any, where `all` says so.
+    /// Returns messages that were being sent by a Guardian that did not come back; by any, where `all` says so.
     pub(crate) async fn lost_task_messages(
         &self,
         now: Timestamp,
@@ -74,7 +74,8 @@ impl Store {
         .await
     }
 
-    /// Messages whose tasks are to be asked after at their targets at `now`, each with its task and organisation.
+    /// Returns messages whose tasks are to be asked after at their targets at `now`, each with its task and
+    /// organisation.
     pub(crate) async fn tasks_to_ask_after(
         &self,
         now: Timestamp,

@@ -22,7 +22,8 @@ const NEWEST_OF: &str = concat!(
 );
 
 impl Store {
-    /// The oldest task that waits in the inbox of an agent, until `until` the caller's alone.
+    /// Returns the oldest task that waits in the inbox of an agent, until `until` the caller's
+    /// alone.
     pub(crate) async fn next_in_inbox(
         &self,
         (org_id, agent_id): (String, String),
@@ -70,7 +71,7 @@ impl Store {
         .await
     }
 
-    /// The newest message of a task.
+    /// Returns the newest message of a task.
     pub(crate) async fn newest_task_message(
         &self,
         task_id: String,

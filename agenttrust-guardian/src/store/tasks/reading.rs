@@ -64,32 +64,33 @@ macro_rules! of_ids {
 const OF_IDS_ON_SQLITE: &str = of_ids!("SELECT value FROM json_each($1)");
 const OF_IDS_ON_POSTGRES: &str = of_ids!("SELECT jsonb_array_elements_text($1::jsonb)");
 
-/// How much the tasks of a page take, as JSON, in bytes, before the page ends.
+/// The size of the tasks of a page, as JSON, in bytes, after which the page ends.
 const PAGE_BYTES: i64 = 4 << 20;
 
 /// A page of tasks.
 #[derive(Debug)]
 pub(crate) struct TaskRows {
     pub(crate) rows: Vec<TaskRow>,
-    /// Where the next page begins, if others follow.
+    /// The place where the next page begins, if others follow.
     pub(crate) next: Option<Place>,
-    /// How many there are on all pages.
+    /// The number of tasks on all pages.
     pub(crate) total: i64,
 }
 
-/// Which tasks are listed.
+/// The tasks to list.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskQuery {
     pub(crate) org_id: String,
-    /// Those that these ask, or are asked as far as that has reached them; `None` for all.
+    /// The agents whose tasks are listed: those that they ask, and those that they are asked as far as these have
+    /// reached them; `None` for all.
     pub(crate) of: Option<Vec<String>>,
     pub(crate) target_agent_id: Option<String>,
     pub(crate) context_id: Option<String>,
     pub(crate) state: Option<TaskState>,
     pub(crate) since: Option<Timestamp>,
-    /// Behind this place in the list.
+    /// The place in the list behind which to begin.
     pub(crate) after: Option<Place>,
-    /// At most so many.
+    /// The largest number to list.
     pub(crate) limit: i64,
 }
 
@@ -107,7 +108,7 @@ impl TaskQuery {
 }
 
 impl Store {
-    /// The task of this id in an organisation.
+    /// Returns the task of this id in an organisation.
     pub(crate) async fn task(
         &self,
         id: String,
@@ -121,7 +122,7 @@ impl Store {
         .await
     }
 
-    /// A page of tasks, the one that changed last first. It has fewer than it may where those are long.
+    /// Returns a page of tasks, the one that changed last first. It has fewer than it may where those are long.
     pub(crate) async fn tasks(&self, wanted: TaskQuery) -> Result<TaskRows, StoreError> {
         self.run(move |db| async move {
             let (page, count, of_ids) = match &db {
@@ -161,7 +162,7 @@ impl Store {
         .await
     }
 
-    /// How a target names a context of ours, if a task of it went there before.
+    /// Returns how a target names a context of ours, if a task of it went there before.
     pub(crate) async fn upstream_in_context(
         &self,
         task: &TaskRow,
@@ -178,7 +179,7 @@ impl Store {
         .await
     }
 
-    /// What was said of the card of an agent, as JSON.
+    /// Returns what was said of the card of an agent, as JSON.
     pub(crate) async fn card_options(
         &self,
         agent_id: String,

@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 use super::TaskRow;
 use crate::domain::task::{Artifact, Message, TRUST_EXTENSION, TaskStatus};
 
-/// How a task stands as its target sees it.
+/// The state of a task as its target sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) status: TaskStatus,
-    /// When the target last saw something change.
+    /// The time when the target last saw something change.
     pub(crate) at: Timestamp,
 }
 
-/// What the target of a task sees of a change.
+/// The view of a change that the target of a task has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
     /// All of it: it did so itself, or the message lies in its inbox by this.
     Shown,
-    /// Nothing beside that the task has ended, if it has: it is about a message that has not reached it.
+    /// The target sees only that the task has ended, if it has: the change is about a message that has not reached it.
     Kept,
     /// The task is gone: none of its messages waits for it any more, and none has reached it.
     Withdrawn,
@@ -44,7 +44,7 @@ impl TaskRow {
         }
     }
 
-    /// The row as the target of the task sees it; `None` while there is no such task for it.
+    /// Returns the row as the target of the task sees it; `None` while there is no such task for it.
     pub(crate) fn into_seen(mut self) -> Option<Self> {
         let Seen { status, at } = self.seen.clone()?;
         self.task.status = status;
@@ -75,7 +75,7 @@ impl TaskRow {
         is_new
     }
 
-    /// What the target sees of the task beside how it stands.
+    /// Returns what the target sees of the task beside how it stands.
     fn content(&self) -> (&[Artifact], &[Message], Map<String, Value>) {
         let mut metadata = self.task.metadata.clone();
         metadata.remove(TRUST_EXTENSION);

@@ -8,16 +8,16 @@ const STANDING: &str = "SELECT source, target_agent_id, context_id, state, chang
                         WHERE task_id = tasks.id ORDER BY created_at DESC, id DESC LIMIT 1) AS phase \
                         FROM tasks WHERE id = $1 AND org_id = $2";
 
-/// How a task stands, to those who see all of it or to its target.
+/// The state of a task, for readers that see all of it or for its target.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) source: String,
     pub(crate) target_agent_id: String,
     pub(crate) context_id: String,
     pub(crate) state: TaskState,
-    /// Where the newest of its messages is on its way.
+    /// The phase of the newest of its messages.
     pub(crate) phase: Phase,
-    /// Another one after every change.
+    /// The stamp, another one after every change.
     pub(crate) stamp: String,
 }
 
@@ -35,7 +35,7 @@ from_row! {
 }
 
 impl TaskRow {
-    /// The stamp of a [`Standing`], for those who see all of it or for its target.
+    /// Returns the stamp of a [`Standing`], for readers that see all of it or for its target.
     pub(crate) fn stamp(&self, is_only_asked: bool) -> String {
         let seen_at = self.seen.as_ref().map(|seen| seen.at.unix_micros());
         stamp(self.changed_at.unix_micros(), seen_at, is_only_asked)

@@ -1,7 +1,7 @@
 //! A message is moved on, and its task with it: both in one transaction, and only by who has it.
 
 use super::super::approvals::withdraw;
-use super::super::changes::{Kind, note};
+use super::super::changes::{Kind, append_change};
 use super::super::db::query;
 use super::begin::{bytes, task};
 use super::*;
@@ -34,7 +34,7 @@ const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, bytes = $4, upstrea
 const ASK: &str = "UPDATE tasks SET asked_at = $2 WHERE id = $1 AND asked_at <= $3 AND NOT EXISTS \
                    (SELECT 1 FROM task_messages WHERE task_id = tasks.id AND phase NOT IN ('sent', 'ended'))";
 
-/// How a message is moved on by who has it.
+/// The move of a message by the replica or worker that has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) id: String,
@@ -46,13 +46,13 @@ pub(crate) struct Step {
     pub(crate) to: Phase,
     pub(crate) approval_id: Option<String>,
     pub(crate) check_id: Option<String>,
-    /// Whose it is then, and until when.
+    /// The holder of the message after the step, and the end of its claim.
     pub(crate) next_claim: Option<(String, Timestamp)>,
-    /// When it is looked at again.
+    /// The time when it is looked at again.
     pub(crate) next_at: Timestamp,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug)]
 pub(crate) struct Stepped {
     /// The task as it stands now.
@@ -148,7 +148,7 @@ impl Store {
         .await
     }
 
-    /// Changes a task; `None` where there is none of this id.
+    /// Changes a task; `None` where no task has this id.
     pub(crate) async fn change_task(
         &self,
         id: String,
@@ -260,7 +260,7 @@ async fn write(
         .bind(after.seen.as_ref().map(|seen| seen.at.unix_micros()))
         .execute(&mut *transaction)
         .await?;
-    note(transaction, Kind::Task, &after.org_id, id, now).await?;
+    append_change(transaction, Kind::Task, &after.org_id, id, now).await?;
     let ended = after.state().is_terminal();
     Ok(Some(Stepped { task: after, ended, earlier: Vec::new() }))
 }

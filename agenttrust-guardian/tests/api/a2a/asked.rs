@@ -16,24 +16,24 @@ impl Reached {
     async fn follows(&self, id: &Value) -> Streamed {
         let body = request("s", "SubscribeToTask", json!({ "id": id }));
         let request = Request::post(self.path())
-            .header("x-api-key", &self.house.target_key)
+            .header("x-api-key", &self.fixture.target_key)
             .header("content-type", "application/json")
             .header("a2a-version", "1.0")
             .body(Body::from(body.to_string()))
             .unwrap();
-        let response = self.house.api.guardian.router().oneshot(request).await.unwrap();
+        let response = self.fixture.api.guardian.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Streamed { status: parts.status, headers: parts.headers, body, rest: String::new() }
     }
 
     /// Goes on with a task by a message that is held; returns the approval that it waits for.
     async fn has_one_held(&self, id: &Value) -> String {
-        self.house.holds().await;
+        self.fixture.holds().await;
         let mut more = v1_message("the secret plan");
         more["taskId"] = id.clone();
         let params = json!({ "message": more, "configuration": { "returnImmediately": true } });
         let said = self.v1("SendMessage", params).await;
-        let task = self.house.becomes(id, "TASK_STATE_AUTH_REQUIRED").await;
+        let task = self.fixture.becomes(id, "TASK_STATE_AUTH_REQUIRED").await;
         let known = &task["metadata"]["https://agenttrust.id/ext/trust/v1"];
         known["approval_id"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned()
     }
@@ -53,10 +53,10 @@ async fn stream_of_the_one_who_is_asked_has_nothing_of_a_message_that_is_held_or
     assert_eq!(first["result"]["task"]["status"]["state"], "TASK_STATE_WORKING", "{first}");
     // Long enough for those who look at the row.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    reached.house.api.deny(&reached.house.operator, &approval).await.ok();
-    reached.house.becomes(&id, "TASK_STATE_WORKING").await;
+    reached.fixture.api.deny(&reached.fixture.operator, &approval).await.ok();
+    reached.fixture.becomes(&id, "TASK_STATE_WORKING").await;
     reached.target.is("completed");
-    reached.house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    reached.fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     for (whose, stream) in [("the first", stream), ("the late", late)] {
         let told = stream.all().await;
         let text = json!(told).to_string();
@@ -76,19 +76,19 @@ async fn notification_of_the_one_who_is_asked_is_not_sent_for_a_message_that_is_
     let mut receiver = Receiver::answering(&[200]).await;
     let push = json!({ "taskId": id, "url": receiver.url() });
     let set = request(1, "CreateTaskPushNotificationConfig", push);
-    let v1 = reached.house.api.with(&[V1]);
-    let set = v1.post(&reached.path(), &reached.house.target_key, set).await.ok().body;
+    let v1 = reached.fixture.api.with(&[V1]);
+    let set = v1.post(&reached.path(), &reached.fixture.target_key, set).await.ok().body;
     assert!(set["error"].is_null(), "{set}");
     let approval = reached.has_one_held(&id).await;
     // Longer than it takes to tell.
     tokio::time::sleep(Duration::from_millis(2_000)).await;
     assert_eq!(receiver.rest().len(), 0, "it was told of one that is held");
-    reached.house.api.deny(&reached.house.operator, &approval).await.ok();
-    reached.house.becomes(&id, "TASK_STATE_WORKING").await;
+    reached.fixture.api.deny(&reached.fixture.operator, &approval).await.ok();
+    reached.fixture.becomes(&id, "TASK_STATE_WORKING").await;
     tokio::time::sleep(Duration::from_millis(2_000)).await;
     assert_eq!(receiver.rest().len(), 0, "it was told of one that was denied");
     reached.target.is("completed");
-    reached.house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    reached.fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     let told = receiver.next().await.json();
     assert_eq!(told["task"]["status"]["state"], "TASK_STATE_COMPLETED", "{told}");
     assert!(!told.to_string().contains("denied"), "{told}");

@@ -1,4 +1,5 @@
-//! What cannot be asked: the protocol's own error, nothing sent, nothing told of others.
+//! What cannot be asked: the protocol's own error, nothing sent, and nothing said about other
+//! agents.
 
 use serde_json::{Value, json};
 
@@ -11,12 +12,12 @@ impl Reached {
         use axum::body::Body;
         use axum::http::Request;
         let request = Request::post(self.path())
-            .header("x-api-key", &self.house.key)
+            .header("x-api-key", &self.fixture.key)
             .header("content-type", "application/json")
             .header(V1.0, V1.1)
             .body(Body::from(text.to_owned()))
             .unwrap();
-        self.house.api.send(request).await.ok().body
+        self.fixture.api.send(request).await.ok().body
     }
 }
 
@@ -100,14 +101,15 @@ async fn same_message_is_sent_once_and_another_under_its_id_not_at_all() {
 #[tokio::test]
 async fn agent_does_not_approve_its_own_task() {
     let reached = Reached::by(Speaks::V1).await;
-    reached.house.holds().await;
+    reached.fixture.holds().await;
     let task = reached.sends("x").await;
     assert_eq!(task["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{task}");
-    let pending = reached.house.api.get("/mcp/approvals?status=pending", agenttrust_testkit::ADMIN);
+    let pending =
+        reached.fixture.api.get("/mcp/approvals?status=pending", agenttrust_testkit::ADMIN);
     let pending = pending.await.ok().body;
     let approval = pending["approvals"][0]["id"].as_str().unwrap().to_owned();
-    for key in [&reached.house.key, &reached.house.target_key] {
-        reached.house.api.approve(key, &approval).await.refused(403, "AUTH_DENIED");
+    for key in [&reached.fixture.key, &reached.fixture.target_key] {
+        reached.fixture.api.approve(key, &approval).await.refused(403, "AUTH_DENIED");
     }
     assert_eq!(reached.target.sent().len(), 0);
     // What follows on a task that waits authorises nothing either.
@@ -116,7 +118,7 @@ async fn agent_does_not_approve_its_own_task() {
     let said =
         reached.asks(&[V1], request(1, "SendMessage", json!({ "message": more }))).await.ok().body;
     assert_eq!(reached.target.sent().len(), 0, "{said}");
-    reached.house.api.approve(&reached.house.operator, &approval).await.ok();
-    reached.house.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
+    reached.fixture.api.approve(&reached.fixture.operator, &approval).await.ok();
+    reached.fixture.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
     assert_eq!(reached.target.sent().len(), 1);
 }

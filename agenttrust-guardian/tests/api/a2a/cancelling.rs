@@ -17,8 +17,8 @@ async fn task_whose_message_is_being_sent_is_not_cancelable_in_any_dialect() {
     let by_id = json!({ "id": id });
     let new = reached.asks(&[V1], request(1, "CancelTask", by_id.clone())).await;
     let old = reached.asks(&[], request(1, "tasks/cancel", by_id.clone())).await;
-    let api = &reached.house.api;
-    let guide = api.post("/a2a", &reached.house.key, request(1, "tasks/cancel", by_id)).await;
+    let api = &reached.fixture.api;
+    let guide = api.post("/a2a", &reached.fixture.key, request(1, "tasks/cancel", by_id)).await;
     for (dialect, said) in [("1.0", new), ("0.3", old), ("the guide", guide)] {
         assert_eq!(said.body["error"]["code"], NOT_CANCELABLE, "{dialect}: {said:?}");
         let message = said.body["error"]["message"].as_str().unwrap();

@@ -156,10 +156,10 @@ async fn version_is_said_in_the_header_or_in_the_query_and_is_otherwise_0_3() {
         );
     }
     let in_query = format!("{}?A2A-Version=1.0", reached.path());
-    let said = reached.house.api.post(&in_query, &reached.house.key, ask()).await.ok().body;
+    let said = reached.fixture.api.post(&in_query, &reached.fixture.key, ask()).await.ok().body;
     refused(&said, -32001, "task_none");
-    let twice = reached.house.api.with(&[("a2a-version", "0.3")]);
-    twice.post(&in_query, &reached.house.key, ask()).await.refused(400, "VALIDATION_ERROR");
+    let twice = reached.fixture.api.with(&[("a2a-version", "0.3")]);
+    twice.post(&in_query, &reached.fixture.key, ask()).await.refused(400, "VALIDATION_ERROR");
     for headers in [&[][..], &[("a2a-version", "")], &[("a2a-version", "0.3")]] {
         refused(&reached.asks(headers, ask()).await.ok().body, -32601, "A2A-Version: 1.0");
     }

@@ -21,16 +21,16 @@ impl Reached {
         let message = format!(r#""method":"{method}","params":{{"message":{message}}}"#);
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,{message}}}"#);
         let request = Request::post(self.path())
-            .header("x-api-key", &self.house.key)
+            .header("x-api-key", &self.fixture.key)
             .header("content-type", "application/json")
             .header(version.0, version.1)
             .body(Body::from(body))
             .unwrap();
-        self.house.api.send(request).await.ok().body
+        self.fixture.api.send(request).await.ok().body
     }
 }
 
-/// The id of the task that came of a message.
+/// Returns the id of the task that came of a message.
 fn task(said: &Value) -> &Value {
     let result = &said["result"];
     let id = if result["task"].is_object() { &result["task"]["id"] } else { &result["id"] };

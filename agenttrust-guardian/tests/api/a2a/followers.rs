@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::target::Speaks;
 use super::{Reached, V1, request};
 
-/// How many bytes of answers are held, as the metrics say.
+/// Returns how many bytes of answers are held, as the metrics say.
 async fn held(reached: &Reached) -> usize {
-    let text = reached.house.api.get("/metrics", ADMIN).await.ok().body;
+    let text = reached.fixture.api.get("/metrics", ADMIN).await.ok().body;
     let text = text.as_str().unwrap_or_default().to_owned();
     let line =
         text.lines().find(|line| line.contains("held{") && line.contains("task_answer_bytes"));
@@ -19,7 +19,7 @@ async fn held(reached: &Reached) -> usize {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-/// Has the target's task hold a text of so many bytes.
+/// Makes the task at the target hold a text of so many bytes.
 fn weighs(reached: &Reached, bytes: usize) {
     let text = "x".repeat(bytes);
     reached.target.shapes(move |it| {
@@ -89,7 +89,8 @@ async fn tasks_that_are_not_read_are_bounded_for_a_key_and_make_room_again() {
     eventually("the room is given back", async || held(&reached).await == 0).await;
 }
 
-/// How long it takes to hear of 2,000 small pieces of a task that holds so many values beside them.
+/// Returns how long it takes to hear of 2,000 small pieces of a task that holds so many values
+/// beside them.
 async fn hears_small_pieces_beside(values: usize) -> Duration {
     let reached = Reached::patient(Speaks::V1, Duration::from_secs(20)).await;
     let many: Vec<Value> = (0..values).map(|number| Value::from(format!("{number}"))).collect();

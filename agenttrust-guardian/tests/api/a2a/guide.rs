@@ -8,17 +8,17 @@ use agenttrust_testkit::{ADMIN, Answer, eventually};
 
 impl Reached {
     async fn guide(&self, method: &str, params: Value) -> Answer {
-        let key = self.house.key.clone();
+        let key = self.fixture.key.clone();
         self.guide_by(&key, method, params).await
     }
 
     async fn guide_by(&self, key: &str, method: &str, params: Value) -> Answer {
-        self.house.api.post("/a2a", key, request("1", method, params)).await
+        self.fixture.api.post("/a2a", key, request("1", method, params)).await
     }
 
     fn sending(&self, message: Value) -> Value {
         json!({
-            "source_agent_id": self.house.source, "target_agent_id": self.house.target,
+            "source_agent_id": self.fixture.source, "target_agent_id": self.fixture.target,
             "message": message,
         })
     }
@@ -36,8 +36,8 @@ async fn task_is_sent_got_listed_and_cancelled_with_a_word_for_its_status() {
             got["result"]["status"] == "running"
         };
         eventually("it is worked at", is_running).await;
-        assert_eq!(task["source_agent_id"], reached.house.source.as_str());
-        assert_eq!(task["target_agent_id"], reached.house.target.as_str());
+        assert_eq!(task["source_agent_id"], reached.fixture.source.as_str());
+        assert_eq!(task["target_agent_id"], reached.fixture.target.as_str());
         assert_eq!(task["message"], "work");
         for time in ["created_at", "updated_at"] {
             assert!(task[time].as_str().unwrap().ends_with('Z'), "{said}");
@@ -65,7 +65,7 @@ async fn task_is_sent_got_listed_and_cancelled_with_a_word_for_its_status() {
 async fn error_has_a_status_and_its_sentence_where_each_client_looks_for_it() {
     let reached = Reached::by(Speaks::V1).await;
     let unknown = json!({
-        "source_agent_id": reached.house.source, "target_agent_id": "agt_none", "message": "x",
+        "source_agent_id": reached.fixture.source, "target_agent_id": "agt_none", "message": "x",
     });
     for (method, params, status, code) in [
         ("tasks/get", json!({ "id": "task_none" }), 404, -32001),
@@ -91,7 +91,7 @@ async fn error_has_a_status_and_its_sentence_where_each_client_looks_for_it() {
 #[tokio::test]
 async fn source_is_an_agent_of_the_key() {
     let reached = Reached::by(Speaks::V1).await;
-    let (other, _) = reached.house.api.worker().await;
+    let (other, _) = reached.fixture.api.worker().await;
     let mut foreign = reached.sending(json!("x"));
     foreign["source_agent_id"] = other.as_str().into();
     reached.guide("tasks/send", foreign.clone()).await.refused(403, "AUTH_DENIED");
@@ -99,7 +99,7 @@ async fn source_is_an_agent_of_the_key() {
     // An administrator's key asks for any agent; an operator's for itself only.
     let said = reached.guide_by(ADMIN, "tasks/send", foreign.clone()).await.ok().body;
     assert_eq!(said["result"]["source_agent_id"], other.as_str(), "{said}");
-    let operator = reached.house.operator.clone();
+    let operator = reached.fixture.operator.clone();
     reached.guide_by(&operator, "tasks/send", foreign.clone()).await.refused(403, "AUTH_DENIED");
     foreign.as_object_mut().unwrap().remove("source_agent_id");
     let said = reached.guide_by(&operator, "tasks/send", foreign).await.ok().body;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::target::Speaks;
 use super::{Reached, V1, request, v1_message};
 
-/// A message as it would stand in a history that a target tells.
+/// Returns a message as it would stand in a history that a target tells.
 fn told(speaks: Speaks, role: &str, id: &str, text: &str) -> Value {
     match speaks {
         Speaks::V03 => json!({
@@ -22,7 +22,7 @@ fn told(speaks: Speaks, role: &str, id: &str, text: &str) -> Value {
     }
 }
 
-/// Has the target tell that its sender said something else, and that it said what its sender did.
+/// Makes the target say that its sender said something else, and that it said what its sender did.
 fn rewrites(reached: &Reached, speaks: Speaks, id: &str) {
     let id = id.to_owned();
     reached.target.shapes(move |it| {
@@ -79,7 +79,7 @@ async fn history_holds_it_when_the_target_is_asked_again_and_when_it_cancels() {
             "message": message, "configuration": { "returnImmediately": true },
         });
         let task = reached.v1("SendMessage", params).await["result"]["task"].clone();
-        reached.house.becomes(&task["id"], "TASK_STATE_WORKING").await;
+        reached.fixture.becomes(&task["id"], "TASK_STATE_WORKING").await;
         rewrites(&reached, speaks, &id);
         let get =
             async || reached.v1("GetTask", json!({ "id": task["id"] })).await["result"].clone();

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::target::Speaks;
 use super::{Reached, refused, v1_message};
 
-/// What one costs at most, here with a patience of two seconds and on a machine that is busy.
+/// The longest time that one costs, here with a time-out of two seconds and on a machine that is busy.
 const BOUND: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -91,9 +91,9 @@ async fn agent_that_is_not_there_is_tried_again_and_was_sent_nothing() {
     let url = format!("http://{}/", gone.local_addr().unwrap());
     drop(gone);
     let interface = json!({ "url": url, "protocol_binding": "JSONRPC", "protocol_version": "1.0" });
-    let path = format!("/api/v1/agents/{}/card", reached.house.target);
+    let path = format!("/api/v1/agents/{}/card", reached.fixture.target);
     let body = json!({ "interfaces": [interface] });
-    reached.house.api.post(&path, agenttrust_testkit::ADMIN, body).await.ok();
+    reached.fixture.api.post(&path, agenttrust_testkit::ADMIN, body).await.ok();
     let id = reached.begins("x").await;
     let task = reached.v1("GetTask", json!({ "id": id })).await["result"].clone();
     assert_eq!(task["status"]["state"], "TASK_STATE_SUBMITTED", "{task}");

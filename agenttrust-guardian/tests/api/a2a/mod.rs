@@ -27,11 +27,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use self::target::{Speaks, Target};
-use crate::tasks::House;
+use crate::tasks::Fixture;
 
-/// A house whose target is on a socket.
+/// A fixture whose target is on a socket.
 struct Reached {
-    house: House,
+    fixture: Fixture,
     target: Target,
 }
 
@@ -40,25 +40,25 @@ impl Reached {
         Self::patient(speaks, Duration::from_secs(2)).await
     }
 
-    /// With a Guardian that waits so long for an answer of the target.
-    async fn patient(speaks: Speaks, patience: Duration) -> Self {
-        let house = House::with(|builder| builder.mcp_timeout(patience)).await;
+    /// Starts a target and a Guardian that waits for its answers this long.
+    async fn patient(speaks: Speaks, timeout: Duration) -> Self {
+        let fixture = Fixture::with(|builder| builder.mcp_timeout(timeout)).await;
         let target = Target::start(speaks).await;
         let interface = json!({
             "url": target.url, "protocol_binding": speaks.binding(), "protocol_version": speaks.version(),
         });
-        let path = format!("/api/v1/agents/{}/card", house.target);
-        house.api.post(&path, ADMIN, json!({ "interfaces": [interface] })).await.ok();
-        Self { house, target }
+        let path = format!("/api/v1/agents/{}/card", fixture.target);
+        fixture.api.post(&path, ADMIN, json!({ "interfaces": [interface] })).await.ok();
+        Self { fixture, target }
     }
 
     fn path(&self) -> String {
-        format!("/a2a/agents/{}", self.house.target)
+        format!("/a2a/agents/{}", self.fixture.target)
     }
 
     /// Asks with these headers beside the key of the source.
     async fn asks(&self, headers: &[(&str, &str)], body: Value) -> Answer {
-        self.house.api.with(headers).post(&self.path(), &self.house.key, body).await
+        self.fixture.api.with(headers).post(&self.path(), &self.fixture.key, body).await
     }
 
     /// Asks in 1.0; returns the whole message.
@@ -88,23 +88,23 @@ impl Reached {
         said["result"]["task"]["id"].clone()
     }
 
-    /// Has the agent work at something; returns the id of its task.
+    /// Sends the agent work that goes on; returns the id of its task.
     async fn works(&self) -> Value {
         let id = self.begins("work").await;
-        self.house.becomes(&id, "TASK_STATE_WORKING").await;
+        self.fixture.becomes(&id, "TASK_STATE_WORKING").await;
         id
     }
 
     /// Asks for a stream, of which nothing is read.
     async fn streams(&self, headers: &[(&str, &str)], body: Value) -> Streamed {
         let mut request = Request::post(self.path())
-            .header("x-api-key", &self.house.key)
+            .header("x-api-key", &self.fixture.key)
             .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.house.api.guardian.router().oneshot(request).await.unwrap();
+        let response = self.fixture.api.guardian.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Streamed { status: parts.status, headers: parts.headers, body, rest: String::new() }
     }
@@ -116,7 +116,7 @@ fn request(id: impl Into<Value>, method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id.into(), "method": method, "params": params })
 }
 
-/// A number for every message.
+/// Returns a number for every message.
 fn fresh() -> String {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -149,7 +149,7 @@ struct Streamed {
 }
 
 impl Streamed {
-    /// The message in the next event; `None` at the end.
+    /// Returns the message in the next event; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some((event, rest)) = self.rest.split_once("\n\n") {
@@ -169,7 +169,7 @@ impl Streamed {
         }
     }
 
-    /// All messages up to the end.
+    /// Returns all messages up to the end.
     async fn all(mut self) -> Vec<Value> {
         let mut all = Vec::new();
         while let Some(message) = self.next().await {
@@ -178,7 +178,7 @@ impl Streamed {
         all
     }
 
-    /// The whole answer, where it is no stream.
+    /// Returns the whole answer, where it is no stream.
     async fn whole(self) -> Value {
         let bytes = self.body.collect().await.unwrap().to_bytes();
         serde_json::from_slice(&bytes).unwrap()

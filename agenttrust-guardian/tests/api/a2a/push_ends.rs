@@ -1,4 +1,4 @@
-//! Who is told of a task is told as long as they may read it, and no longer.
+//! A party is notified of a task as long as it may read the task, and no longer.
 
 use agenttrust_guardian::Role;
 use agenttrust_testkit::ADMIN;
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use super::target::Speaks;
 use super::{Reached, V1, request, v1_message};
 
-/// What a party that is told is known by, as it was when it asked.
+/// The receiver and the name of a party that is notified, as they were when it asked.
 struct Told {
     receiver: Receiver,
     name: &'static str,
 }
 
 impl Reached {
-    /// Asks by this key and these headers that a receiver is told of a task.
+    /// Asks by this key and these headers that a receiver is notified of a task.
     async fn tells(
         &self,
         (key, headers): (&str, &[(&str, &str)]),
@@ -27,32 +27,32 @@ impl Reached {
         let asked = request(1, "CreateTaskPushNotificationConfig", asked);
         let mut all = vec![V1];
         all.extend(headers);
-        let set = self.house.api.with(&all).post(&self.path(), key, asked).await.ok().body;
+        let set = self.fixture.api.with(&all).post(&self.path(), key, asked).await.ok().body;
         assert!(set["error"].is_null(), "{name}: {set}");
         Told { receiver, name }
     }
 
-    /// The names of those that are told of a task, as this key sees them.
+    /// Returns the names of the receivers of a task, as this key sees them.
     async fn names(&self, key: &str, headers: &[(&str, &str)], id: &Value) -> Vec<String> {
         let list = request(1, "ListTaskPushNotificationConfigs", json!({ "taskId": id }));
         let mut all = vec![V1];
         all.extend(headers);
-        let listed = self.house.api.with(&all).post(&self.path(), key, list).await.ok().body;
+        let listed = self.fixture.api.with(&all).post(&self.path(), key, list).await.ok().body;
         let configs = listed["result"]["configs"].as_array().unwrap_or_else(|| panic!("{listed}"));
         configs.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The operator, who sees every task, is told as well; returns once they were.
+    /// Cancels the task; returns once the operator, who sees every task, was notified as well.
     async fn changes(&self, id: &Value, watch: &mut Told) {
         let cancel = request(1, "CancelTask", json!({ "id": id }));
-        self.house.api.with(&[V1]).post(&self.path(), ADMIN, cancel).await.ok();
+        self.fixture.api.with(&[V1]).post(&self.path(), ADMIN, cancel).await.ok();
         watch.receiver.next().await;
         // Those who follow in the same turn are told by then.
         tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     }
 
     async fn posts_as_admin(&self, path: &str) {
-        self.house.api.post(path, ADMIN, json!({})).await.ok();
+        self.fixture.api.post(path, ADMIN, json!({})).await.ok();
     }
 }
 
@@ -66,12 +66,12 @@ fn heard_nothing(told: &mut Told) {
 async fn suspended_agent_is_told_once_it_is_active_again_and_not_before() {
     let reached = Reached::by(Speaks::V1).await;
     let id = reached.works().await;
-    let mut agent = reached.tells((&reached.house.key, &[]), (&id, "agent")).await;
+    let mut agent = reached.tells((&reached.fixture.key, &[]), (&id, "agent")).await;
     let mut watch = reached.tells((ADMIN, &[]), (&id, "watch")).await;
-    reached.posts_as_admin(&format!("/api/v1/agents/{}/suspend", reached.house.source)).await;
+    reached.posts_as_admin(&format!("/api/v1/agents/{}/suspend", reached.fixture.source)).await;
     reached.changes(&id, &mut watch).await;
     heard_nothing(&mut agent);
-    reached.posts_as_admin(&format!("/api/v1/agents/{}/reactivate", reached.house.source)).await;
+    reached.posts_as_admin(&format!("/api/v1/agents/{}/reactivate", reached.fixture.source)).await;
     let told = agent.receiver.next().await.json();
     assert_eq!(told["task"]["status"]["state"], "TASK_STATE_CANCELED", "{told}");
 }
@@ -80,9 +80,9 @@ async fn suspended_agent_is_told_once_it_is_active_again_and_not_before() {
 async fn revoked_agent_is_told_nothing() {
     let reached = Reached::by(Speaks::V1).await;
     let id = reached.works().await;
-    let mut agent = reached.tells((&reached.house.key, &[]), (&id, "agent")).await;
+    let mut agent = reached.tells((&reached.fixture.key, &[]), (&id, "agent")).await;
     let mut watch = reached.tells((ADMIN, &[]), (&id, "watch")).await;
-    reached.posts_as_admin(&format!("/api/v1/agents/{}/revoke", reached.house.source)).await;
+    reached.posts_as_admin(&format!("/api/v1/agents/{}/revoke", reached.fixture.source)).await;
     reached.changes(&id, &mut watch).await;
     heard_nothing(&mut agent);
 }
@@ -91,18 +91,18 @@ async fn revoked_agent_is_told_nothing() {
 async fn gateway_is_told_as_long_as_its_session_is_open_and_forgotten_then() {
     for ends in ["nothing", "token", "session"] {
         let reached = Reached::by(Speaks::V1).await;
-        let api = &reached.house.api;
+        let api = &reached.fixture.api;
         let gateway = api.key(Role::Gateway, &[]).await;
-        let token = api.token(&reached.house.source, &["*"]).await;
+        let token = api.token(&reached.fixture.source, &["*"]).await;
         let begin = "/api/v1/agenttrust/api-sessions/init";
         let session = api.post(begin, &gateway, json!({ "token": token })).await.ok();
         let session = session.text("session_id");
-        let source = reached.house.source.clone();
+        let source = reached.fixture.source.clone();
         let headers = [("x-agent-id", source.as_str()), ("x-session-id", session.as_str())];
         let id = reached.works().await;
         let mut told = reached.tells((&gateway, &headers), (&id, "gateway")).await;
         // Of the same agent, by a key of its own.
-        let mut own = reached.tells((&reached.house.key, &[]), (&id, "own")).await;
+        let mut own = reached.tells((&reached.fixture.key, &[]), (&id, "own")).await;
         match ends {
             "token" => {
                 let body = json!({ "token": token });
@@ -114,7 +114,7 @@ async fn gateway_is_told_as_long_as_its_session_is_open_and_forgotten_then() {
             _ => {}
         }
         reached.changes(&id, &mut own).await;
-        let names = reached.names(&reached.house.key, &[], &id).await;
+        let names = reached.names(&reached.fixture.key, &[], &id).await;
         if ends == "nothing" {
             told.receiver.next().await;
             assert_eq!(names, ["gateway", "own"]);
@@ -128,19 +128,19 @@ async fn gateway_is_told_as_long_as_its_session_is_open_and_forgotten_then() {
 #[tokio::test]
 async fn config_of_a_revoked_key_is_forgotten() {
     let reached = Reached::by(Speaks::V1).await;
-    let api = &reached.house.api;
+    let api = &reached.fixture.api;
     let id = reached.works().await;
-    let spare = api.key("agent", &[&reached.house.source]).await;
+    let spare = api.key("agent", &[&reached.fixture.source]).await;
     let keys = api.get("/api/v1/keys", ADMIN).await.ok().body;
     let newest =
         keys["keys"].as_array().unwrap().iter().max_by_key(|key| key["id"].as_str()).unwrap();
     let path = format!("/api/v1/keys/{}", newest["id"].as_str().unwrap());
     let mut revoked = reached.tells((&spare, &[]), (&id, "revoked")).await;
-    let mut own = reached.tells((&reached.house.key, &[]), (&id, "own")).await;
+    let mut own = reached.tells((&reached.fixture.key, &[]), (&id, "own")).await;
     api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
     reached.changes(&id, &mut own).await;
     heard_nothing(&mut revoked);
-    assert_eq!(reached.names(&reached.house.key, &[], &id).await, ["own"]);
+    assert_eq!(reached.names(&reached.fixture.key, &[], &id).await, ["own"]);
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn who_is_told_of_more_than_one_change_is_looked_at_for_each() {
     });
     let said = reached.v1("SendMessage", params).await;
     let id = said["result"]["task"]["id"].clone();
-    reached.house.becomes(&id, "TASK_STATE_WORKING").await;
+    reached.fixture.becomes(&id, "TASK_STATE_WORKING").await;
     while told.receiver.next().await.json()["task"]["status"]["state"] != "TASK_STATE_WORKING" {}
     let mut watch = reached.tells((ADMIN, &[]), (&id, "watch")).await;
-    reached.posts_as_admin(&format!("/api/v1/agents/{}/suspend", reached.house.source)).await;
+    reached.posts_as_admin(&format!("/api/v1/agents/{}/suspend", reached.fixture.source)).await;
     reached.changes(&id, &mut watch).await;
     heard_nothing(&mut told);
 }

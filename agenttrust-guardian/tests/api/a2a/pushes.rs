@@ -93,18 +93,18 @@ async fn who_is_named_later_is_told_of_what_follows_and_can_be_looked_up_without
 #[tokio::test]
 async fn who_was_deleted_or_asked_with_a_revoked_key_is_told_nothing() {
     let reached = Reached::by(Speaks::V1).await;
-    let api = &reached.house.api;
+    let api = &reached.fixture.api;
     let id = reached.works().await;
     let (mut deleted, mut revoked, mut heard) = (
         Receiver::answering(&[200]).await,
         Receiver::answering(&[200]).await,
         Receiver::answering(&[200]).await,
     );
-    let spare = api.key("agent", &[&reached.house.source]).await;
+    let spare = api.key("agent", &[&reached.fixture.source]).await;
     for (receiver, name, key) in [
-        (&deleted, "deleted", reached.house.key.as_str()),
+        (&deleted, "deleted", reached.fixture.key.as_str()),
         (&revoked, "revoked", &spare),
-        (&heard, "heard", &reached.house.key),
+        (&heard, "heard", &reached.fixture.key),
     ] {
         let mut asked = whom(receiver);
         asked["taskId"] = id.clone();
@@ -170,9 +170,10 @@ async fn those_who_are_told_are_few_and_seen_by_who_named_them() {
     let mine = reached.asks(&[V1], list.clone()).await.ok().body;
     assert_eq!(mine["result"]["configs"].as_array().unwrap().len(), 10);
     // The target sees the task, and not whom its sender has told.
-    let v1 = reached.house.api.with(&[V1]);
-    let theirs = v1.post(&reached.path(), &reached.house.target_key, list.clone()).await.ok().body;
+    let v1 = reached.fixture.api.with(&[V1]);
+    let theirs =
+        v1.post(&reached.path(), &reached.fixture.target_key, list.clone()).await.ok().body;
     assert_eq!(theirs["result"]["configs"], json!([]), "{theirs}");
-    let (_, stranger) = reached.house.api.worker().await;
+    let (_, stranger) = reached.fixture.api.worker().await;
     refused(&v1.post(&reached.path(), &stranger, list).await.ok().body, -32001, "no task");
 }

@@ -12,7 +12,7 @@ fn v1_stream(text: &str) -> Value {
     request("s", "SendStreamingMessage", json!({ "message": v1_message(text) }))
 }
 
-/// The one member of a result, which says what it is.
+/// Returns the one member of a result, which says what it is.
 fn kind(message: &Value) -> &str {
     assert_eq!((&message["jsonrpc"], &message["id"]), (&json!("2.0"), &json!("s")), "{message}");
     let members = message["result"].as_object().unwrap_or_else(|| panic!("{message}"));
@@ -109,7 +109,7 @@ async fn task_that_goes_on_is_subscribed_to_and_its_state_comes_first() {
         let told = stream.all().await;
         assert!(told.last().unwrap().to_string().contains("TASK_STATE_COMPLETED"), "{told:#?}");
     }
-    reached.house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    reached.fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     let said = reached.streams(&[V1], request("s", "SubscribeToTask", json!({ "id": id }))).await;
     refused(&said.whole().await, -32004, "completed");
     let none = request("s", "SubscribeToTask", json!({ "id": "task_none" }));
@@ -144,8 +144,8 @@ async fn stream_ends_when_its_caller_may_no_more() {
     let subscribe = request("s", "SubscribeToTask", json!({ "id": id }));
     let mut stream = reached.streams(&[V1], subscribe).await;
     stream.next().await.unwrap();
-    let path = format!("/api/v1/agents/{}/suspend", reached.house.source);
-    reached.house.api.post(&path, ADMIN, json!({})).await.ok();
+    let path = format!("/api/v1/agents/{}/suspend", reached.fixture.source);
+    reached.fixture.api.post(&path, ADMIN, json!({})).await.ok();
     let told = stream.all().await;
     let last = told.last().unwrap_or_else(|| panic!("{told:?}"));
     assert_eq!(last["error"]["code"], -32603, "{last}");

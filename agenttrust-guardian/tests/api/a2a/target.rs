@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// What it speaks.
+/// The version and binding of A2A that the target speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     V1,
@@ -50,19 +50,19 @@ pub(super) struct Target {
 
 struct Inner {
     speaks: Speaks,
-    /// What it was asked: by which method and with what.
+    /// The requests that it received: by which method and with what.
     heard: Mutex<Vec<(String, Value)>>,
     state: Mutex<&'static str>,
     /// Lets go on what waits.
     release: Notify,
     shape: Mutex<Option<Shape>>,
-    /// How many small pieces follow the first two of a stream before it waits.
+    /// The number of small pieces that follow the first two of a stream before it waits.
     small: AtomicUsize,
     /// Whether a message that it answers is said to be its sender's.
     in_its_senders_name: AtomicBool,
 }
 
-/// What is done to a task, or to what happens to it, before it is told.
+/// A change to a task, or to what happens to it, before it is sent.
 type Shape = Box<dyn Fn(&mut Value) + Send>;
 
 impl Inner {
@@ -85,7 +85,7 @@ impl Inner {
     }
 }
 
-/// What is asked, whichever way it came.
+/// A request, whichever way it came.
 enum Ask {
     Send(Value),
     Stream(Value),
@@ -104,14 +104,14 @@ impl Target {
         Self { url, inner }
     }
 
-    /// What it was sent, as it came.
+    /// Returns what it was sent, as it came.
     pub(super) fn sent(&self) -> Vec<Value> {
         let heard = self.inner.heard.lock().unwrap();
         let sent = heard.iter().filter(|(method, _)| method.to_lowercase().contains("message"));
         sent.map(|(_, params)| params.clone()).collect()
     }
 
-    /// How often it was asked for this.
+    /// Returns how often it was asked for this.
     pub(super) fn count(&self, method: &str) -> usize {
         self.inner.heard.lock().unwrap().iter().filter(|(one, _)| one == method).count()
     }
@@ -120,12 +120,12 @@ impl Target {
         *self.inner.state.lock().unwrap() = state;
     }
 
-    /// From now on does this to each task, and to what happens to it, before that is told.
+    /// Changes each task, and what happens to it, before it is sent from now on.
     pub(super) fn shapes(&self, shape: impl Fn(&mut Value) + Send + 'static) {
         *self.inner.shape.lock().unwrap() = Some(Box::new(shape));
     }
 
-    /// From now on tells so many small pieces in each stream.
+    /// Sends so many small pieces in each stream from now on.
     pub(super) fn tells_small_pieces(&self, count: usize) {
         self.inner.small.store(count, Ordering::SeqCst);
     }
@@ -211,7 +211,7 @@ async fn done(inner: &Arc<Inner>, id: &Value, ask: Ask) -> Response {
     }
 }
 
-/// Working, a piece of a result, and once it is let go on, the end.
+/// Returns a stream of a working task, a piece of a result, and once it is let go on, the end.
 fn streamed(inner: &Arc<Inner>, id: &Value) -> Response {
     let first = [
         event(inner, id, task(inner, "working", None)),
@@ -276,7 +276,7 @@ async fn sent(inner: &Arc<Inner>, id: &Value, message: &Value) -> Response {
     }
 }
 
-/// A message that is all it answers.
+/// Returns a message that is all it answers.
 fn hello(inner: &Inner) -> Value {
     let (mut said, role) = match inner.speaks {
         Speaks::V03 => {
@@ -311,7 +311,7 @@ fn part(speaks: Speaks, text: &str) -> Value {
     }
 }
 
-/// Its task as it stands.
+/// Returns its task as it stands.
 fn bare(inner: &Inner, word: &str, said: Option<&str>) -> Value {
     let speaks = inner.speaks;
     let role = if speaks == Speaks::V03 { "agent" } else { "ROLE_AGENT" };
@@ -333,7 +333,7 @@ fn bare(inner: &Inner, word: &str, said: Option<&str>) -> Value {
     task
 }
 
-/// The same as the answer to a message.
+/// Returns the same as the answer to a message.
 fn task(inner: &Inner, word: &str, said: Option<&str>) -> Value {
     let bare = bare(inner, word, said);
     if inner.speaks == Speaks::V03 { bare } else { json!({ "task": bare }) }

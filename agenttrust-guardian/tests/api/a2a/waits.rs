@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::target::Speaks;
 use super::{Reached, Streamed, V1, request, v1_message, v03_message};
-use crate::tasks::{House, known};
+use crate::tasks::{Fixture, known};
 
-/// A house whose target is reached nowhere.
+/// Returns a fixture whose target is reached nowhere.
 async fn with_inbox() -> Reached {
     let target = super::target::Target::start(Speaks::V1).await;
-    Reached { house: House::new().await, target }
+    Reached { fixture: Fixture::new().await, target }
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn stream_of_what_waits_for_an_approval_goes_on_once_that_is_given() {
         [(&[V1][..], v1, "TASK_STATE_COMPLETED"), (&[][..], v03, "\"completed\"")]
     {
         let reached = Reached::by(Speaks::V1).await;
-        reached.house.holds().await;
+        reached.fixture.holds().await;
         let mut stream = reached.streams(headers, body("stream")).await;
         let approval = held(&mut stream).await;
         let subscribe = match headers {
@@ -101,7 +101,7 @@ async fn stream_of_what_waits_for_an_approval_goes_on_once_that_is_given() {
         let mut other = reached.streams(headers, body).await;
         assert_eq!(held(&mut other).await, approval);
         tokio::join!(beats(&mut stream), beats(&mut other));
-        reached.house.api.approve(&reached.house.operator, &approval).await.ok();
+        reached.fixture.api.approve(&reached.fixture.operator, &approval).await.ok();
         let arrived = async || reached.target.sent().len() == 1;
         eventually("it is sent", arrived).await;
         reached.target.release();
@@ -116,11 +116,11 @@ async fn stream_of_what_waits_for_an_approval_goes_on_once_that_is_given() {
 #[tokio::test]
 async fn stream_of_what_is_denied_ends_with_the_task() {
     let reached = Reached::by(Speaks::V1).await;
-    reached.house.holds().await;
+    reached.fixture.holds().await;
     let params = json!({ "message": v1_message("stream") });
     let mut stream = reached.streams(&[V1], request("s", "SendStreamingMessage", params)).await;
     let approval = held(&mut stream).await;
-    reached.house.api.deny(&reached.house.operator, &approval).await.ok();
+    reached.fixture.api.deny(&reached.fixture.operator, &approval).await.ok();
     let told = stream.all().await;
     let last = told.last().unwrap_or_else(|| panic!("it ended while it was held"));
     assert!(last.to_string().contains("TASK_STATE_REJECTED"), "{told:#?}");

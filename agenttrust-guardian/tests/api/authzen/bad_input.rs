@@ -17,7 +17,7 @@ async fn sends(harness: &Harness, path: &str, kind: Option<&str>, body: &str) ->
     harness.send(request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
-/// An evaluation with everything that it may have.
+/// Returns an evaluation with everything that it may have.
 fn whole(agent: &str) -> Value {
     json!({
         "subject": { "type": "agent", "id": agent, "properties": { "a": 1 } },
@@ -27,7 +27,7 @@ fn whole(agent: &str) -> Value {
     })
 }
 
-/// The place of a member as an error names it.
+/// Returns the place of a member as an error names it.
 fn field(place: &str) -> String {
     place[1..].replace('/', ".")
 }

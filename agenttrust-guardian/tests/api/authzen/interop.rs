@@ -46,7 +46,7 @@ const JERRY: User = User {
 };
 const USERS: [&User; 5] = [&RICK, &MORTY, &SUMMER, &BETH, &JERRY];
 
-/// The policies of the scenario: who has a role may do what it is for.
+/// Returns the policies of the scenario: who has a role may do what it is for.
 fn policies() -> String {
     let of = |roles: &[&str]| {
         let having = USERS.iter().filter(|user| user.roles.iter().any(|role| roles.contains(role)));
@@ -84,7 +84,7 @@ fn subject(user: &User) -> Value {
     json!({ "type": "user", "id": user.pid })
 }
 
-/// A todo of this user, by the id that it has in the scenario.
+/// Returns a todo of this user, by the id that it has in the scenario.
 fn todo(owner: &User) -> Value {
     let id = match owner.email {
         "morty@the-citadel.com" => 1,

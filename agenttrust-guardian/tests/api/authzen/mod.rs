@@ -20,7 +20,7 @@ pub(super) const EVALUATIONS: &str = "/access/v1/evaluations";
 pub(crate) const REQUESTS: &str = "/access/v1/requests";
 pub(super) const CONFIGURATION: &str = "/.well-known/authzen-configuration";
 
-/// A Guardian with these policies, an agent and its key.
+/// Returns a Guardian with these policies, an agent and its key.
 pub(super) async fn with_policies(text: &str) -> Harness {
     let harness = Harness::new(open().await).await;
     put_policies(&harness, text).await;
@@ -32,7 +32,7 @@ pub(super) async fn put_policies(api: &Api, text: &str) {
     api.put("/api/v1/policies", ADMIN, files).await.ok();
 }
 
-/// A condition: this property of this entity is this text.
+/// Returns a condition: this property of this entity is this text.
 pub(super) fn is(entity: &str, property: &str, text: &str) -> String {
     let entity = format!("context.access.{entity}");
     format!(
@@ -41,12 +41,12 @@ pub(super) fn is(entity: &str, property: &str, text: &str) -> String {
     )
 }
 
-/// An evaluation.
+/// Returns an evaluation.
 pub(super) fn asked(subject: Value, action: &str, resource: Value) -> Value {
     json!({ "subject": subject, "action": { "name": action }, "resource": resource })
 }
 
-/// An evaluation of an agent that deletes a table, which the default policies hold.
+/// Returns an evaluation of an agent that deletes a table, which the default policies hold.
 pub(crate) fn deletes(agent: &str, table: &str) -> Value {
     asked(
         json!({ "type": "agent", "id": agent }),

@@ -82,7 +82,7 @@ impl<'a> Pep<'a> {
         self.ask(Method::GET, task["status_endpoint"].as_str().unwrap(), None).await
     }
 
-    /// The approval that a task came to.
+    /// Returns the approval that a task came to.
     pub(super) async fn approval(&self, task: &Value) -> Value {
         let done = self.status(task).await.ok().body;
         assert_eq!(done["task"]["status"], "approved", "{done}");
@@ -91,7 +91,7 @@ impl<'a> Pep<'a> {
     }
 }
 
-/// The same evaluation, with an approval.
+/// Returns the same evaluation, with an approval.
 pub(super) fn with_approval(evaluation: &Value, approval: &Value) -> Value {
     let mut again = evaluation.clone();
     again["context"]["approval"] = approval.clone();
@@ -169,7 +169,7 @@ async fn client_that_knows_only_the_profile_gets_access_once_it_is_approved_and_
     is_audited(&harness, (&denied, &permitted), id).await;
 }
 
-/// What the audit has of a request for access, from the denial to the permission.
+/// Checks the rows of the audit about a request for access, from the denial to the permission.
 async fn is_audited(harness: &Harness, (denied, permitted): (&Value, &Value), id: &str) {
     let rows = harness.audit("decision").await;
     let bodies: Vec<&Value> = rows.iter().map(|row| &row["body"]).collect();
@@ -181,7 +181,7 @@ async fn is_audited(harness: &Harness, (denied, permitted): (&Value, &Value), id
     assert_eq!(allowed["check_id"], permitted["evaluation_id"]);
 }
 
-/// What an approver is shown of what the client asks for.
+/// Checks what an approver is shown of what the client asks for.
 fn is_shown(seen: &Value, wanted: &Value) {
     assert_eq!(seen["bound_to"], "evaluation");
     assert_eq!(seen["input"]["resource"], wanted["resource"]);

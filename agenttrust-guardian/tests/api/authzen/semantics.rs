@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{EVALUATIONS, with_policies};
 use crate::support::Harness;
 
-/// Documents 1 and 3 may be read, 2 may not.
+/// Returns documents 1 and 3 may be read, 2 may not.
 async fn documents() -> Harness {
     with_policies(
         r#"permit (principal, action, resource == Tool::"read")

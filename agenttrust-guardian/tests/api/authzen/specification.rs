@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{CONFIGURATION, EVALUATION, EVALUATIONS, asked, decided, is, with_policies};
 use crate::support::{Harness, open, open_with};
 
-/// The fixture: who may do what to which record.
+/// Returns the fixture: who may do what to which record.
 async fn fixture() -> Harness {
     let archived = is("resource", "status", "archived");
     let admin = is("subject", "role", "admin");

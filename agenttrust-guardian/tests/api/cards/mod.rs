@@ -42,7 +42,7 @@ async fn withdraw(api: &Api, agent: &str) -> Answer {
     api.ask(Method::DELETE, &format!("{}/publish", card_of(agent)), ADMIN, None).await
 }
 
-/// An agent whose card is published.
+/// Returns an agent whose card is published.
 async fn published(api: &Api) -> String {
     let agent = api.agent(&["search"]).await;
     generate(api, &agent, json!({})).await.ok();
@@ -50,7 +50,7 @@ async fn published(api: &Api) -> String {
     agent
 }
 
-/// The status, the tag and the bytes that anybody is answered who sends these headers.
+/// Returns the status, the tag and the bytes that anybody is answered who sends these headers.
 async fn read(api: &Api, path: &str, headers: &[(&str, &str)]) -> (StatusCode, String, Vec<u8>) {
     let mut request = Request::builder().uri(path);
     for (name, value) in headers {

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::site::WELL_KNOWN;
-use super::{House, Page, decode, jwk, known, sign, with};
+use super::{Fixture, Page, decode, jwk, known, sign, with};
 
-/// More than any issuer may take to answer, twice, and room for a busy machine.
+/// The limit on an issuer's answers: more than any may take to answer, twice, and room for a busy machine.
 const BOUND: Duration = Duration::from_secs(15);
 
-impl House {
+impl Fixture {
     /// Registers the issuer at this path of the site.
     async fn register(&self, path: &str) -> Answer {
         let issuer = format!("{}{path}", self.site.url);
@@ -25,13 +25,13 @@ impl House {
         self.api.post("/api/v1/federation/providers", ADMIN, body).await
     }
 
-    /// An issuer at `path`, whose document says this in place of what is good.
+    /// Publishes an issuer at `path`, whose document says this in place of what is good.
     fn documented(&self, path: &str, more: Value) {
         let document = self.site.document(path, more);
         self.site.put(&format!("{path}{WELL_KNOWN}"), Page::Text(document.to_string()));
     }
 
-    /// An issuer at `path`, whose keys are this.
+    /// Publishes an issuer at `path`, whose keys are this.
     fn with_keys(&self, path: &str, keys: Page) {
         let uri = format!("{path}/keys");
         self.documented(path, json!({ "jwks_uri": format!("{}{uri}", self.site.url) }));
@@ -53,23 +53,23 @@ fn assert_names(answer: &Answer, path: &str, said: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn document_that_cannot_be_believed_is_refused_by_what_is_wrong_with_it() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let key_ids = async || -> Vec<Value> {
-        let keys = house.api.get("/api/v1/keys", ADMIN).await.ok().body["keys"].clone();
+        let keys = fixture.api.get("/api/v1/keys", ADMIN).await.ok().body["keys"].clone();
         keys.as_array().unwrap().iter().map(|key| key["id"].clone()).collect()
     };
-    let (site, before) = (&house.site, key_ids().await);
-    house.documented("/other", json!({ "issuer": "https://accounts.example" }));
-    house.documented("/slash", json!({ "issuer": format!("{}/slash/", site.url) }));
-    house.documented("/letters", json!({ "issuer": format!("{}/Letters", site.url) }));
-    house.documented("/nameless", json!({ "issuer": null }));
-    house.documented("/keyless", json!({ "jwks_uri": null }));
-    house.documented("/private", json!({ "jwks_uri": "https://10.0.0.1/keys" }));
-    house.documented("/cloud", json!({ "jwks_uri": "http://169.254.169.254/latest" }));
-    house.documented("/six", json!({ "jwks_uri": "https://[::1]/keys" }));
-    house.documented("/file", json!({ "jwks_uri": "file:///etc/passwd" }));
-    house.documented("/token", json!({ "token_endpoint": "https://192.168.1.1/token" }));
-    house.documented("/sign-in", json!({ "authorization_endpoint": "https://10.1.2.3/" }));
+    let (site, before) = (&fixture.site, key_ids().await);
+    fixture.documented("/other", json!({ "issuer": "https://accounts.example" }));
+    fixture.documented("/slash", json!({ "issuer": format!("{}/slash/", site.url) }));
+    fixture.documented("/letters", json!({ "issuer": format!("{}/Letters", site.url) }));
+    fixture.documented("/nameless", json!({ "issuer": null }));
+    fixture.documented("/keyless", json!({ "jwks_uri": null }));
+    fixture.documented("/private", json!({ "jwks_uri": "https://10.0.0.1/keys" }));
+    fixture.documented("/cloud", json!({ "jwks_uri": "http://169.254.169.254/latest" }));
+    fixture.documented("/six", json!({ "jwks_uri": "https://[::1]/keys" }));
+    fixture.documented("/file", json!({ "jwks_uri": "file:///etc/passwd" }));
+    fixture.documented("/token", json!({ "token_endpoint": "https://192.168.1.1/token" }));
+    fixture.documented("/sign-in", json!({ "authorization_endpoint": "https://10.1.2.3/" }));
     site.put(&format!("/html{WELL_KNOWN}"), Page::Text("<html>".to_owned()));
     site.put(&format!("/deep{WELL_KNOWN}"), Page::Text("[".repeat(500_000)));
     site.put(&format!("/moved{WELL_KNOWN}"), Page::Moved(format!("{}{WELL_KNOWN}", site.url)));
@@ -92,7 +92,7 @@ async fn document_that_cannot_be_believed_is_refused_by_what_is_wrong_with_it() 
         ("/broken", "500"),
         ("/none", "404"),
     ] {
-        assert_names(&house.register(path).await, path, said);
+        assert_names(&fixture.register(path).await, path, said);
     }
     for (issuer, said) in [
         ("https://10.0.0.1", "issuer"),
@@ -101,28 +101,28 @@ async fn document_that_cannot_be_believed_is_refused_by_what_is_wrong_with_it() 
         ("issuer.example", "issuer"),
         ("", "issuer"),
     ] {
-        assert_names(&house.register_issuer(issuer).await, issuer, said);
+        assert_names(&fixture.register_issuer(issuer).await, issuer, said);
     }
-    assert_eq!(house.providers().await, 1);
+    assert_eq!(fixture.providers().await, 1);
     assert_eq!(key_ids().await, before, "a key was left behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_cannot_be_used_are_refused_by_what_is_wrong_with_them() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let text = |keys: Value| Page::Text(json!({ "keys": keys }).to_string());
     let secret = with(jwk("ed25519", "ed"), json!({ "d": "AAAA" }));
     let short = jwk("short_rsa", "short");
-    house.with_keys("/empty", text(json!([])));
-    house.with_keys("/secret", text(json!([secret])));
-    house.with_keys("/shared", text(json!([{ "kty": "oct", "k": "AAAA" }])));
-    house.with_keys("/short", text(json!([short])));
-    house.with_keys("/many", text(json!(vec![jwk("ed25519", "ed"); 101])));
-    house.with_keys("/list", Page::Text("[]".to_owned()));
-    house.with_keys("/deep", Page::Text("[".repeat(500_000)));
-    house.with_keys("/twice", Page::Text(r#"{"keys":[],"keys":[]}"#.to_owned()));
-    house.with_keys("/long", Page::Long(10 << 20));
-    house.with_keys("/moved", Page::Moved(format!("{}/keys", house.site.url)));
+    fixture.with_keys("/empty", text(json!([])));
+    fixture.with_keys("/secret", text(json!([secret])));
+    fixture.with_keys("/shared", text(json!([{ "kty": "oct", "k": "AAAA" }])));
+    fixture.with_keys("/short", text(json!([short])));
+    fixture.with_keys("/many", text(json!(vec![jwk("ed25519", "ed"); 101])));
+    fixture.with_keys("/list", Page::Text("[]".to_owned()));
+    fixture.with_keys("/deep", Page::Text("[".repeat(500_000)));
+    fixture.with_keys("/twice", Page::Text(r#"{"keys":[],"keys":[]}"#.to_owned()));
+    fixture.with_keys("/long", Page::Long(10 << 20));
+    fixture.with_keys("/moved", Page::Moved(format!("{}/keys", fixture.site.url)));
     for (path, said) in [
         ("/empty", "there are none"),
         ("/secret", "only a secret key has"),
@@ -136,69 +136,72 @@ async fn keys_that_cannot_be_used_are_refused_by_what_is_wrong_with_them() {
         ("/moved", "302"),
     ] {
         let begun = Instant::now();
-        assert_names(&house.register(path).await, path, said);
+        assert_names(&fixture.register(path).await, path, said);
         assert!(begun.elapsed() < BOUND, "{path}: {:?}", begun.elapsed());
     }
-    assert_eq!(house.providers().await, 1);
+    assert_eq!(fixture.providers().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn issuer_that_hangs_or_drips_is_given_up_in_bounded_time() {
-    let house = House::new().await;
-    house.with_keys("/hangs", Page::Hangs);
-    house.with_keys("/drips", Page::Drips);
-    house.site.put(&format!("/slow{WELL_KNOWN}"), Page::Drips);
+    let fixture = Fixture::new().await;
+    fixture.with_keys("/hangs", Page::Hangs);
+    fixture.with_keys("/drips", Page::Drips);
+    fixture.site.put(&format!("/slow{WELL_KNOWN}"), Page::Drips);
     let begun = Instant::now();
-    let (hangs, drips, slow) =
-        tokio::join!(house.register("/hangs"), house.register("/drips"), house.register("/slow"));
+    let (hangs, drips, slow) = tokio::join!(
+        fixture.register("/hangs"),
+        fixture.register("/drips"),
+        fixture.register("/slow")
+    );
     for (path, answer) in [("/hangs", hangs), ("/drips", drips), ("/slow", slow)] {
         assert_names(&answer, path, "cannot be");
     }
     assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-    assert_eq!(house.providers().await, 1);
+    assert_eq!(fixture.providers().await, 1);
 }
 
 /// What is known goes on, and what is not is answered in bounded time and costs the issuer little.
 #[tokio::test(flavor = "multi_thread")]
 async fn issuer_that_turns_hostile_stops_no_token_of_a_known_key() {
     for page in [Page::Hangs, Page::Long(10 << 20), Page::Status(500), Page::Text("{".to_owned())] {
-        let house = House::new().await;
+        let fixture = Fixture::new().await;
         let what = format!("{page:?}");
-        house.site.put("/keys", page);
-        let known = house.token(json!({}), json!({}));
-        house.session(ADMIN, &known).await.ok();
-        let asked = house.site.asked();
+        fixture.site.put("/keys", page);
+        let known = fixture.token(json!({}), json!({}));
+        fixture.session(ADMIN, &known).await.ok();
+        let asked = fixture.site.asked();
         let header = json!({ "alg": "EdDSA", "kid": "new" });
-        let unknown = sign("other_ed25519", &header, &house.claims(json!({})));
+        let unknown = sign("other_ed25519", &header, &fixture.claims(json!({})));
         let begun = Instant::now();
-        let many = (0..20).map(|_| house.session(ADMIN, &unknown));
+        let many = (0..20).map(|_| fixture.session(ADMIN, &unknown));
         for answer in futures_util::future::join_all(many).await {
             assert!(matches!(answer.status.as_u16(), 401 | 503), "{what}: {answer:?}");
         }
         assert!(begun.elapsed() < BOUND, "{what}: {:?}", begun.elapsed());
-        let reads = house.site.asked() - asked;
+        let reads = fixture.site.asked() - asked;
         assert!(reads <= 7, "{what}: {reads} reads for 20 tokens");
-        house.session(ADMIN, &known).await.ok();
+        fixture.session(ADMIN, &known).await.ok();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_key_works_at_once_and_one_that_was_taken_away_no_more() {
-    let house = House::new().await;
-    let old = house.token(json!({}), json!({}));
-    house.session(ADMIN, &old).await.ok();
+    let fixture = Fixture::new().await;
+    let old = fixture.token(json!({}), json!({}));
+    fixture.session(ADMIN, &old).await.ok();
     let keys = json!({ "keys": [jwk("other_ed25519", "new")] });
-    house.site.put("/keys", Page::Text(keys.to_string()));
+    fixture.site.put("/keys", Page::Text(keys.to_string()));
     let header = json!({ "alg": "EdDSA", "kid": "new" });
-    let new = sign("other_ed25519", &header, &house.claims(json!({})));
-    house.session(ADMIN, &new).await.ok();
-    house.session(ADMIN, &old).await.refused(401, "AUTH_FAILED");
+    let new = sign("other_ed25519", &header, &fixture.claims(json!({})));
+    fixture.session(ADMIN, &new).await.ok();
+    fixture.session(ADMIN, &old).await.refused(401, "AUTH_FAILED");
 }
 
 /// Of another kind, of a secret half, of a point that anyone signs for: no agent is registered with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn pem_of_the_wrong_kind_is_no_key_of_an_agent() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let pem = |label: &str, der: &[u8]| {
         let body = STANDARD.encode(der);
         format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
@@ -214,7 +217,7 @@ async fn pem_of_the_wrong_kind_is_no_key_of_an_agent() {
     identity[0] = 1;
     let register = |pem: String| {
         let body = json!({ "name": "keyed", "capabilities": ["a"], "public_key": pem });
-        house.api.post("/api/v1/agents", ADMIN, body)
+        fixture.api.post("/api/v1/agents", ADMIN, body)
     };
     register(good.clone()).await.ok();
     for (what, pem) in [

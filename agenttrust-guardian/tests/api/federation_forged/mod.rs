@@ -1,5 +1,5 @@
-//! Forged tokens and hostile issuers from outside: refused in one sentence that helps nobody, for the reason that the
-//! audit has, and in bounded time.
+//! Forged tokens and hostile issuers from outside are refused in bounded time, in one sentence that helps no attacker.
+//! The audit has the reason.
 
 mod issuers;
 mod reach;
@@ -17,17 +17,17 @@ use serde_json::{Value, json};
 use self::site::{Page, Site};
 use crate::support::{Api, open_with};
 
-/// What a token must be for.
+/// The audience that a token must be for.
 const GUARDIAN: &str = "https://guardian.example";
 
 /// A Guardian that knows one issuer, whose tokens about `someone` are an agent.
-struct House {
+struct Fixture {
     api: Api,
     site: Site,
     agent: String,
 }
 
-impl House {
+impl Fixture {
     async fn new() -> Self {
         let site = Site::start().await;
         site.publish_good(&[]);
@@ -54,7 +54,7 @@ impl House {
         with(claims, more)
     }
 
-    /// A token of the issuer's, signed, with these members of header and claims in place of the good ones.
+    /// Returns a token of the issuer's, signed, with these members of header and claims in place of the good ones.
     fn token(&self, in_header: Value, in_claims: Value) -> String {
         let header = with(json!({ "alg": "EdDSA", "kid": "ed" }), in_header);
         sign("ed25519", &header, &self.claims(in_claims))
@@ -75,12 +75,12 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// One of the keys that everybody knows.
+/// Returns one of the keys that everybody knows.
 fn known(name: &str) -> Value {
     serde_json::from_str::<Value>(include_str!("../../data/keys.json")).unwrap()[name].take()
 }
 
-/// Its public half under an id.
+/// Returns its public half under an id.
 fn jwk(name: &str, kid: &str) -> Value {
     with(known(name)["public"].clone(), json!({ "kid": kid }))
 }
@@ -109,7 +109,7 @@ fn encode(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// `object` and these members more, in place of those of the same name; `null` takes one away.
+/// Returns `object` and these members more, in place of those of the same name; `null` takes one away.
 fn with(mut object: Value, more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         match value {

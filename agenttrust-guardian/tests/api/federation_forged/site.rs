@@ -13,22 +13,22 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Where a discovery document is, below an issuer.
+/// The path of a discovery document, below an issuer.
 pub(super) const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// What is at a path.
+/// The answer at a path.
 #[derive(Clone, Debug)]
 pub(super) enum Page {
     Text(String),
-    /// So many bytes.
+    /// A body of this many bytes.
     Long(usize),
     /// A begin, and then nothing more, ever.
     Hangs,
     /// A byte now and then, for ever.
     Drips,
-    /// Somewhere else.
+    /// A redirect to this address.
     Moved(String),
-    /// Nothing that can be used.
+    /// This status, and no body that can be used.
     Status(u16),
 }
 
@@ -59,7 +59,7 @@ impl Site {
         self.pages.by_path.lock().unwrap().insert(path.to_owned(), page);
     }
 
-    /// The issuer that is the site itself, with a key of each kind, and more.
+    /// Publishes the issuer that is the site itself, with a key of each kind, and more.
     pub(super) fn publish_good(&self, more: &[Value]) {
         let mut keys =
             vec![super::jwk("rsa", "rsa"), super::jwk("p256", "ec"), super::jwk("ed25519", "ed")];
@@ -68,7 +68,7 @@ impl Site {
         self.put(WELL_KNOWN, Page::Text(self.document("", json!({})).to_string()));
     }
 
-    /// The discovery document of the issuer at this path, with these members in place of the good ones.
+    /// Returns the discovery document of the issuer at this path, with these members in place of the good ones.
     pub(super) fn document(&self, path: &str, more: Value) -> Value {
         let url = &self.url;
         let issuer = format!("{url}{path}");
@@ -83,7 +83,7 @@ impl Site {
         )
     }
 
-    /// How often anything was asked of it.
+    /// Returns how often anything was asked of it.
     pub(super) fn asked(&self) -> usize {
         self.pages.asked.load(Ordering::SeqCst)
     }
@@ -110,7 +110,7 @@ async fn answer(State(pages): State<Arc<Pages>>, uri: Uri) -> Response<Body> {
     response.unwrap()
 }
 
-/// A byte, and the next one after so long.
+/// Returns a byte, and the next one after so long.
 fn slowly(wait: Duration) -> Body {
     Body::from_stream(stream::unfold(false, move |begun| async move {
         if begun {

@@ -3,13 +3,13 @@
 use agenttrust_testkit::ADMIN;
 use serde_json::{Value, json};
 
-use super::{GUARDIAN, House, encode, jwk, known, now, sign, signature, with};
+use super::{Fixture, GUARDIAN, encode, jwk, known, now, sign, signature, with};
 
-/// What is wrong with a token, the token, and what the audit says of it.
+/// The fault of a token, the token, and what the audit says of it.
 type Row = (&'static str, String, &'static str);
 
-impl House {
-    /// Tokens that are refused each for its own reason, all of them good in everything else.
+impl Fixture {
+    /// Returns tokens that are refused each for its own reason, all of them good in everything else.
     fn forged(&self) -> Vec<Row> {
         let mut all = self.forged_headers();
         all.extend(self.forged_signatures());
@@ -49,7 +49,7 @@ impl House {
         ]
     }
 
-    /// HMAC, whose secret is the public key as it is published.
+    /// Returns a token signed by HMAC, whose secret is the public key as it is published.
     fn by_public_key(&self) -> String {
         let header = json!({ "alg": "HS256", "kid": "rsa" });
         let message = format!(
@@ -126,14 +126,14 @@ impl House {
         ]
     }
 
-    /// What the audit has of what this key sent in vain.
+    /// Returns what the audit has of what this key sent in vain.
     async fn refusals(&self, key_id: &str) -> Vec<Value> {
         let mut rows = self.api.audit("federation.token_refused").await;
         rows.retain(|row| row["actor"] == key_id);
         rows
     }
 
-    /// A key that may ask about tokens, and its id; the audit tells of so many refusals of each a minute.
+    /// Returns a key that may ask about tokens, and its id; the audit tells of so many refusals of each a minute.
     async fn another_key(&self) -> (String, String) {
         let made = self.api.post("/api/v1/keys", ADMIN, json!({ "role": "gateway" })).await.ok();
         (made.text("key"), made.text("id"))
@@ -142,38 +142,38 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn good_token_of_each_algorithm_is_verified_and_opens_a_session() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     for (name, alg, kid) in
         [("rsa", "RS256", "rsa"), ("p256", "ES256", "ec"), ("ed25519", "EdDSA", "ed")]
     {
-        let token = sign(name, &json!({ "alg": alg, "kid": kid }), &house.claims(json!({})));
-        let verified = house.verify(ADMIN, &token).await.ok().body;
+        let token = sign(name, &json!({ "alg": alg, "kid": kid }), &fixture.claims(json!({})));
+        let verified = fixture.verify(ADMIN, &token).await.ok().body;
         assert_eq!(
             (&verified["valid"], &verified["active"]),
             (&json!(true), &json!(true)),
             "{verified}"
         );
-        assert_eq!(verified["agent_id"], house.agent, "{verified}");
-        assert_eq!(verified["issuer"], house.site.url, "{verified}");
-        let session = house.session(ADMIN, &token).await.ok().body;
+        assert_eq!(verified["agent_id"], fixture.agent, "{verified}");
+        assert_eq!(verified["issuer"], fixture.site.url, "{verified}");
+        let session = fixture.session(ADMIN, &token).await.ok().body;
         assert_eq!(
             (&session["source"], &session["agent_id"]),
-            (&json!("federation"), &json!(house.agent))
+            (&json!("federation"), &json!(fixture.agent))
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_token_is_refused_in_one_sentence_and_the_audit_has_the_reason() {
-    let house = House::new().await;
-    let forged = house.forged();
+    let fixture = Fixture::new().await;
+    let forged = fixture.forged();
     assert!(forged.len() >= 30, "{}", forged.len());
     let mut sentences = Vec::new();
     // So many as the audit tells of one key.
     for rows in forged.chunks(8) {
-        let (key, key_id) = house.another_key().await;
+        let (key, key_id) = fixture.another_key().await;
         for (what, token, _) in rows {
-            let verified = house.verify(&key, token).await.ok().body;
+            let verified = fixture.verify(&key, token).await.ok().body;
             assert_eq!(
                 (&verified["valid"], &verified["active"]),
                 (&json!(false), &json!(false)),
@@ -183,11 +183,11 @@ async fn forged_token_is_refused_in_one_sentence_and_the_audit_has_the_reason() 
             told.sort_unstable();
             assert_eq!(told, ["active", "error", "valid"], "{what}: {verified}");
             sentences.push(verified["error"].to_string());
-            let session = house.session(&key, token).await;
+            let session = fixture.session(&key, token).await;
             session.refused(401, "AUTH_FAILED");
             sentences.push(format!("\"AUTH_FAILED: {}\"", session.text("message")));
         }
-        let refusals = house.refusals(&key_id).await;
+        let refusals = fixture.refusals(&key_id).await;
         assert_eq!(refusals.len(), 2 * rows.len(), "{refusals:?}");
         for (what, token, reason) in rows {
             let tells = |row: &&Value| row["body"]["reason"].as_str().unwrap().contains(reason);
@@ -205,43 +205,43 @@ async fn forged_token_is_refused_in_one_sentence_and_the_audit_has_the_reason() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_token_that_was_good_is_told_to_be_expired() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let now = now();
     let past = json!({ "iat": now - 4_000, "exp": now - 3_600 });
-    let token = house.token(json!({}), past.clone());
-    let verified = house.verify(ADMIN, &token).await.ok().body;
+    let token = fixture.token(json!({}), past.clone());
+    let verified = fixture.verify(ADMIN, &token).await.ok().body;
     assert_eq!(verified["valid"], false);
     assert!(verified["error"].as_str().unwrap().starts_with("TOKEN_EXPIRED: "), "{verified}");
-    house.session(ADMIN, &token).await.refused(401, "TOKEN_EXPIRED");
+    fixture.session(ADMIN, &token).await.refused(401, "TOKEN_EXPIRED");
     for (what, token) in [
-        ("of another", house.token(json!({}), with(past.clone(), json!({ "aud": "other" })))),
-        ("unknown key", house.token(json!({ "kid": "gone" }), past.clone())),
+        ("of another", fixture.token(json!({}), with(past.clone(), json!({ "aud": "other" })))),
+        ("unknown key", fixture.token(json!({ "kid": "gone" }), past.clone())),
         ("forged", {
             let header = json!({ "alg": "EdDSA", "kid": "ed" });
-            sign("other_ed25519", &header, &house.claims(past.clone()))
+            sign("other_ed25519", &header, &fixture.claims(past.clone()))
         }),
     ] {
-        let verified = house.verify(ADMIN, &token).await.ok().body;
+        let verified = fixture.verify(ADMIN, &token).await.ok().body;
         let error = verified["error"].as_str().unwrap();
         assert!(error.starts_with("AUTH_FAILED: "), "{what}: {error}");
-        house.session(ADMIN, &token).await.refused(401, "AUTH_FAILED");
+        fixture.session(ADMIN, &token).await.refused(401, "AUTH_FAILED");
     }
 }
 
 /// An issuer's clock may be a minute off; by an hour it is refused for what it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn issuer_whose_clock_is_off_by_an_hour_is_refused_by_the_right_code() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let (now, hour) = (now(), 3_600);
     let at = |clock: u64| json!({ "iat": clock, "nbf": clock, "exp": clock + 600 });
     for clock in [now - 50, now + 50] {
-        house.session(ADMIN, &house.token(json!({}), at(clock))).await.ok();
+        fixture.session(ADMIN, &fixture.token(json!({}), at(clock))).await.ok();
     }
-    let ahead = house.token(json!({}), at(now + hour));
-    house.session(ADMIN, &ahead).await.refused(401, "AUTH_FAILED");
-    let behind = house.token(json!({}), at(now - hour));
-    house.session(ADMIN, &behind).await.refused(401, "TOKEN_EXPIRED");
-    let reasons = house.api.audit("federation.token_refused").await;
+    let ahead = fixture.token(json!({}), at(now + hour));
+    fixture.session(ADMIN, &ahead).await.refused(401, "AUTH_FAILED");
+    let behind = fixture.token(json!({}), at(now - hour));
+    fixture.session(ADMIN, &behind).await.refused(401, "TOKEN_EXPIRED");
+    let reasons = fixture.api.audit("federation.token_refused").await;
     let told: Vec<String> = reasons.iter().map(|row| row["body"].to_string()).collect();
     assert!(told.iter().any(|row| row.contains("good only from")), "{told:#?}");
     assert!(told.iter().any(|row| row.contains("expired at")), "{told:#?}");
@@ -249,17 +249,17 @@ async fn issuer_whose_clock_is_off_by_an_hour_is_refused_by_the_right_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn token_of_100_kb_is_refused_at_once_and_nobody_is_asked() {
-    let house = House::new().await;
-    let asked = house.site.asked();
-    let token = house.token(json!({}), json!({ "x": "x".repeat(75_000) }));
+    let fixture = Fixture::new().await;
+    let asked = fixture.site.asked();
+    let token = fixture.token(json!({}), json!({ "x": "x".repeat(75_000) }));
     assert!(token.len() > 100_000);
-    let verified = house.verify(ADMIN, &token).await;
+    let verified = fixture.verify(ADMIN, &token).await;
     assert!(verified.status.is_client_error() || verified.body["valid"] == false, "{verified:?}");
-    let session = house.session(ADMIN, &token).await;
+    let session = fixture.session(ADMIN, &token).await;
     assert!(session.status.is_client_error(), "{session:?}");
     // The issuer in it is not one that is known, so nothing is read there.
     let other = super::site::Site::start().await;
-    let stranger = house.token(json!({}), json!({ "iss": other.url, "aud": GUARDIAN }));
-    house.session(ADMIN, &stranger).await.refused(401, "AUTH_FAILED");
-    assert_eq!((house.site.asked(), other.asked()), (asked, 0));
+    let stranger = fixture.token(json!({}), json!({ "iss": other.url, "aud": GUARDIAN }));
+    fixture.session(ADMIN, &stranger).await.refused(401, "AUTH_FAILED");
+    assert_eq!((fixture.site.asked(), other.asked()), (asked, 0));
 }

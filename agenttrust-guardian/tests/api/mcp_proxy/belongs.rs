@@ -7,37 +7,37 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::legacy::begun;
-use super::{House, Said, Speaks, call, of_session, read};
+use super::{Fixture, Said, Speaks, call, of_session, read};
 
 const EVERY: [Speaks; 3] = [Speaks::Legacy, Speaks::LegacyStateless, Speaks::Modern];
 
-/// Whose call it is, and the way in which its client speaks.
+/// The agent whose call it is, and the way in which its client speaks.
 struct Caller<'a> {
     who: &'static str,
-    house: &'a House,
+    fixture: &'a Fixture,
     session: Option<&'a str>,
     is_modern: bool,
 }
 
 impl<'a> Caller<'a> {
-    /// A client that knows nothing of MCP.
-    fn plain(who: &'static str, house: &'a House) -> Self {
-        Self { who, house, session: None, is_modern: false }
+    /// Creates a client that knows nothing of MCP.
+    fn plain(who: &'static str, fixture: &'a Fixture) -> Self {
+        Self { who, fixture, session: None, is_modern: false }
     }
 
     /// Calls with an id that all of them have.
     async fn calls(&self) -> Said {
         let message = call("held", json!({ "who": self.who }));
         match self.session {
-            Some(session) => self.house.in_session(session, message).await,
-            None if self.is_modern => self.house.modern(message).await,
-            None => self.house.plain(message).await,
+            Some(session) => self.fixture.in_session(session, message).await,
+            None if self.is_modern => self.fixture.modern(message).await,
+            None => self.fixture.plain(message).await,
         }
     }
 
-    /// The answer to it, as the server would give it.
+    /// Returns the answer to it, as the server would give it.
     fn answer(&self) -> Value {
-        let heard = self.house.upstream.heard();
+        let heard = self.fixture.upstream.heard();
         let mut calls = heard.iter().filter(|heard| heard.method() == "tools/call");
         let asked = calls.find(|call| call.body["params"]["arguments"]["who"] == self.who).unwrap();
         let content = json!([{ "type": "text", "text": format!("for {}", self.who) }]);
@@ -48,7 +48,7 @@ impl<'a> Caller<'a> {
 
 /// Waits until all of these are held, then answers each, the last one first, with what `answer` has for it.
 async fn answered(callers: &[Caller<'_>], answer: impl Fn(usize) -> Value) -> Vec<Said> {
-    let upstream = &callers[0].house.upstream;
+    let upstream = &callers[0].fixture.upstream;
     let answers = async {
         eventually("all are held", async || {
             upstream.inner.held.lock().unwrap().len() == callers.len()
@@ -65,21 +65,21 @@ async fn answered(callers: &[Caller<'_>], answer: impl Fn(usize) -> Value) -> Ve
 #[tokio::test]
 async fn answers_that_come_in_another_order_each_reach_their_own_caller() {
     for speaks in EVERY {
-        let house = House::of(speaks, &["held"]).await;
-        let other = house.another().await;
+        let fixture = Fixture::of(speaks, &["held"]).await;
+        let other = fixture.another().await;
         let mut callers = vec![
-            Caller::plain("one", &house),
+            Caller::plain("one", &fixture),
             Caller::plain("other", &other),
-            Caller::plain("one again", &house),
+            Caller::plain("one again", &fixture),
         ];
         let is_modern = speaks == Speaks::Modern;
         let sessions = match is_modern {
             true => [None, None],
-            false => [Some(house.session().await), Some(other.session().await)],
+            false => [Some(fixture.session().await), Some(other.session().await)],
         };
         let [first, second] = sessions.each_ref().map(Option::as_deref);
-        callers.push(Caller { who: "of MCP", house: &house, session: first, is_modern });
-        callers.push(Caller { who: "other of MCP", house: &other, session: second, is_modern });
+        callers.push(Caller { who: "of MCP", fixture: &fixture, session: first, is_modern });
+        callers.push(Caller { who: "other of MCP", fixture: &other, session: second, is_modern });
         let said = answered(&callers, |at| callers[at].answer()).await;
         for (caller, said) in callers.iter().zip(&said) {
             assert_eq!(said.text_of_tool(), format!("for {}", caller.who), "{speaks:?}");
@@ -91,12 +91,12 @@ async fn answers_that_come_in_another_order_each_reach_their_own_caller() {
 #[tokio::test]
 async fn answer_to_another_plain_call_of_the_same_id_reaches_nobody() {
     for speaks in EVERY {
-        let house = House::of(speaks, &["held"]).await;
-        let other = house.another().await;
+        let fixture = Fixture::of(speaks, &["held"]).await;
+        let other = fixture.another().await;
         let callers = [
-            Caller::plain("one", &house),
+            Caller::plain("one", &fixture),
             Caller::plain("other", &other),
-            Caller::plain("one again", &house),
+            Caller::plain("one again", &fixture),
         ];
         let next = |at: usize| callers[(at + 1) % callers.len()].answer();
         for said in answered(&callers, next).await {
@@ -109,20 +109,20 @@ async fn answer_to_another_plain_call_of_the_same_id_reaches_nobody() {
 
 #[tokio::test]
 async fn stream_is_gone_on_with_from_an_event_of_its_own_session_and_no_other() {
-    let house = House::of(Speaks::Legacy, &["resumable"]).await;
-    let other = house.another().await;
-    let (session, second) = (house.session().await, house.session().await);
+    let fixture = Fixture::of(Speaks::Legacy, &["resumable"]).await;
+    let other = fixture.another().await;
+    let (session, second) = (fixture.session().await, fixture.session().await);
     let of_other = other.session().await;
-    let (_own, own) = begun(&house, &session, "resumable").await;
-    let (_second, of_second) = begun(&house, &second, "resumable").await;
+    let (_own, own) = begun(&fixture, &session, "resumable").await;
+    let (_second, of_second) = begun(&fixture, &second, "resumable").await;
     let (_other, of_other) = begun(&other, &of_other, "resumable").await;
     assert!(own != of_second && own != of_other && of_second != of_other);
-    let heard = house.upstream.heard().len();
+    let heard = fixture.upstream.heard().len();
     for from in ["e4", "", &of_second, &of_other, &own[..own.len() - 1], &"x".repeat(4_000)] {
         let mut headers = of_session(&session).to_vec();
         headers.push(("last-event-id", from));
-        let said = read(house.begin(Method::GET, &headers, None).await).await;
+        let said = read(fixture.begin(Method::GET, &headers, None).await).await;
         said.refused(400, -32600, "Last-Event-ID is none");
     }
-    assert_eq!(house.upstream.heard().len(), heard, "it was asked");
+    assert_eq!(fixture.upstream.heard().len(), heard, "it was asked");
 }

@@ -9,9 +9,10 @@ use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use serde_json::json;
 
-use super::{House, Speaks, call, next, of_session};
+use super::{Fixture, Speaks, call, next, of_session};
 
-/// What a server costs at most, here with a patience of a second and on a machine that is busy.
+/// The longest time that a server costs, here with a time-out of a second and on a machine that is
+/// busy.
 const BOUND: Duration = Duration::from_secs(60);
 
 const TOOLS: [&str; 12] = [
@@ -19,14 +20,14 @@ const TOOLS: [&str; 12] = [
     "quiet", "busy", "hang",
 ];
 
-async fn house(speaks: Speaks) -> House {
-    House::with(speaks, &TOOLS, |builder| builder.mcp_timeout(Duration::from_secs(1))).await
+async fn fixture(speaks: Speaks) -> Fixture {
+    Fixture::with(speaks, &TOOLS, |builder| builder.mcp_timeout(Duration::from_secs(1))).await
 }
 
 #[tokio::test]
 async fn answer_that_is_none_is_an_error_that_says_what_it_was() {
     for speaks in [Speaks::Legacy, Speaks::Modern] {
-        let house = house(speaks).await;
+        let fixture = fixture(speaks).await;
         for (tool, status, says) in [
             ("html", 502, "text/html instead of JSON"),
             ("huge", 502, "longer than 16777216 bytes"),
@@ -39,50 +40,51 @@ async fn answer_that_is_none_is_an_error_that_says_what_it_was() {
             let begun = Instant::now();
             let asked = call(tool, json!({}));
             let said = match speaks {
-                Speaks::Modern => house.modern(asked).await,
-                _ => house.plain(asked).await,
+                Speaks::Modern => fixture.modern(asked).await,
+                _ => fixture.plain(asked).await,
             };
             said.refused(status, -32603, says);
             assert_eq!(said.answer()["id"], 1);
             assert!(!said.text.contains("169.254") && !said.text.contains("secret"), "{said:?}");
             assert!(begun.elapsed() < BOUND, "{tool}: {:?}", begun.elapsed());
             let of_tool = format!("files/{tool}");
-            eventually("it is reported", async || !house.outcomes(&of_tool).await.is_empty()).await;
-            assert_eq!(house.outcomes(&of_tool).await[0]["error_type"], "NoReply");
+            eventually("it is reported", async || !fixture.outcomes(&of_tool).await.is_empty())
+                .await;
+            assert_eq!(fixture.outcomes(&of_tool).await[0]["error_type"], "NoReply");
         }
-        eventually("everything is hung up on", async || house.upstream.running() <= 1).await;
+        eventually("everything is hung up on", async || fixture.upstream.running() <= 1).await;
     }
 }
 
 #[tokio::test]
 async fn many_who_ask_a_server_that_hangs_wait_as_long_as_one() {
-    let house = House::with(Speaks::Legacy, &["echo"], |builder| {
+    let fixture = Fixture::with(Speaks::Legacy, &["echo"], |builder| {
         builder.mcp_timeout(Duration::from_secs(2))
     })
     .await;
-    house.upstream.inner.hangs.store(true, Ordering::SeqCst);
+    fixture.upstream.inner.hangs.store(true, Ordering::SeqCst);
     let begun = Instant::now();
-    let calls = (0..20).map(|_| house.plain(call("echo", json!({}))));
+    let calls = (0..20).map(|_| fixture.plain(call("echo", json!({}))));
     for said in join_all(calls).await {
         said.refused(504, -32603, "does not answer");
     }
     // One after the other they would take forty seconds.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    house.upstream.inner.hangs.store(false, Ordering::SeqCst);
-    house.plain(call("echo", json!({}))).await.text_of_tool();
+    fixture.upstream.inner.hangs.store(false, Ordering::SeqCst);
+    fixture.plain(call("echo", json!({}))).await.text_of_tool();
 }
 
 #[tokio::test]
 async fn stream_that_goes_wrong_ends_with_an_error_of_its_request() {
-    let house = house(Speaks::Legacy).await;
-    let session = house.session().await;
+    let fixture = fixture(Speaks::Legacy).await;
+    let session = fixture.session().await;
     for (tool, says) in [
         ("endless", "an event of more than"),
         ("broken", "broke off or went silent"),
         ("quiet", "broke off or went silent"),
     ] {
         let begun = Instant::now();
-        let said = house.in_session(&session, call(tool, json!({}))).await;
+        let said = fixture.in_session(&session, call(tool, json!({}))).await;
         assert_eq!(said.status, 200);
         let error = &said.answer()["error"];
         assert_eq!(
@@ -93,40 +95,40 @@ async fn stream_that_goes_wrong_ends_with_an_error_of_its_request() {
         assert!(error["message"].as_str().unwrap().contains(says), "{tool}: {said:?}");
         assert!(begun.elapsed() < BOUND, "{tool}: {:?}", begun.elapsed());
     }
-    eventually("everything is hung up on", async || house.upstream.running() == 0).await;
-    assert_eq!(house.outcomes("files/broken").await[0]["error_type"], "NoReply");
+    eventually("everything is hung up on", async || fixture.upstream.running() == 0).await;
+    assert_eq!(fixture.outcomes("files/broken").await[0]["error_type"], "NoReply");
 }
 
 #[tokio::test]
 async fn flood_goes_no_faster_than_it_is_read_and_has_an_end_for_who_hears_answers_only() {
-    let house = house(Speaks::Legacy).await;
-    let session = house.session().await;
-    let mut body = house.begin_in(&session, call("flood", json!({}))).await.into_body();
+    let fixture = fixture(Speaks::Legacy).await;
+    let session = fixture.session().await;
+    let mut body = fixture.begin_in(&session, call("flood", json!({}))).await.into_body();
     for _ in 0..1_000 {
         assert!(next(&mut body).await.contains("notifications/message"));
     }
     drop(body);
-    eventually("it is hung up on", async || house.upstream.running() == 0).await;
-    let said = house.plain(call("flood", json!({}))).await;
+    eventually("it is hung up on", async || fixture.upstream.running() == 0).await;
+    let said = fixture.plain(call("flood", json!({}))).await;
     said.refused(502, -32603, "longer than");
-    eventually("it is hung up on", async || house.upstream.running() == 0).await;
+    eventually("it is hung up on", async || fixture.upstream.running() == 0).await;
 }
 
 #[tokio::test]
 async fn what_a_server_may_not_say_is_not_heard() {
-    let house = house(Speaks::Legacy).await;
-    let session = house.session().await;
-    let said = house.in_session(&session, call("question", json!({}))).await;
+    let fixture = fixture(Speaks::Legacy).await;
+    let session = fixture.session().await;
+    let said = fixture.in_session(&session, call("question", json!({}))).await;
     assert_eq!(said.messages.len(), 1, "{said:?}");
     assert!(said.answer()["result"].is_object());
 }
 
 #[tokio::test]
 async fn server_that_is_not_there_is_an_error_and_found_again_when_it_is_back() {
-    let house = house(Speaks::Legacy).await;
+    let fixture = fixture(Speaks::Legacy).await;
     let body = json!({ "name": "gone", "url": "http://127.0.0.1:9/" });
-    let gone = house.api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
-    let there = House { server: gone, ..house };
+    let gone = fixture.api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
+    let there = Fixture { server: gone, ..fixture };
     let said = there.plain(call("echo", json!({}))).await;
     said.refused(504, -32603, "does not answer");
     assert!(!said.text.contains("127.0.0.1"), "{said:?}");
@@ -135,11 +137,11 @@ async fn server_that_is_not_there_is_an_error_and_found_again_when_it_is_back() 
 
 #[tokio::test]
 async fn streams_of_one_key_are_bounded() {
-    let house = house(Speaks::Legacy).await;
-    let session = house.session().await;
+    let fixture = fixture(Speaks::Legacy).await;
+    let session = fixture.session().await;
     let mut open = Vec::new();
     let refused = loop {
-        let answer = house.begin(Method::GET, &of_session(&session), None).await;
+        let answer = fixture.begin(Method::GET, &of_session(&session), None).await;
         if answer.status() != 200 {
             break answer;
         }
@@ -151,15 +153,15 @@ async fn streams_of_one_key_are_bounded() {
     let text = refused.into_body().collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&text).contains("streams of MCP servers"), "{text:?}");
     open.pop();
-    let again = house.begin(Method::GET, &of_session(&session), None).await;
+    let again = fixture.begin(Method::GET, &of_session(&session), None).await;
     assert_eq!(again.status(), 200);
 }
 
 #[tokio::test]
 async fn tools_without_end_are_an_error() {
-    let house = House::of(Speaks::Modern, &["a", "b", "c"]).await;
+    let fixture = Fixture::of(Speaks::Modern, &["a", "b", "c"]).await;
     // Each page says that there is one more.
-    *house.upstream.inner.page.lock().unwrap() = Some(0);
-    let said = house.modern(call("a", json!({}))).await;
+    *fixture.upstream.inner.page.lock().unwrap() = Some(0);
+    let said = fixture.modern(call("a", json!({}))).await;
     said.refused(502, -32603, "without end");
 }

@@ -5,7 +5,7 @@ use agenttrust_testkit::ADMIN;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{ACCEPTS, House, Speaks, knowing_tasks, modern, of_session, read, request};
+use super::{ACCEPTS, Fixture, Speaks, knowing_tasks, modern, of_session, read, request};
 use crate::delegations::{begun, give, revoke};
 
 type Headers<'a> = Vec<(&'a str, &'a str)>;
@@ -14,7 +14,7 @@ fn told(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 
-/// What a client of sessions sends that is not checked.
+/// Returns what a client of sessions sends that is not checked.
 fn of_sessions() -> Vec<Value> {
     let error = json!({ "code": -1, "message": "no" });
     let asked = ["ping", "tools/list", "prompts/list", "resources/list", "tasks/list", "unknown"];
@@ -34,7 +34,7 @@ fn of_sessions() -> Vec<Value> {
     all
 }
 
-/// What one of the era without them sends, with its headers.
+/// Returns what one of the era without them sends, with its headers.
 fn of_modern() -> Vec<(Vec<(&'static str, String)>, Value)> {
     let listen = json!({ "notifications": { "toolsListChanged": true } });
     let asked = [
@@ -62,14 +62,14 @@ struct Strangers {
 }
 
 impl Strangers {
-    async fn of(house: &House) -> Self {
-        let api = &house.api;
-        let revoked = api.session(ADMIN, &house.agent, json!({})).await.ok().text("session_id");
+    async fn of(fixture: &Fixture) -> Self {
+        let api = &fixture.api;
+        let revoked = api.session(ADMIN, &fixture.agent, json!({})).await.ok().text("session_id");
         let path = format!("/api/v1/sessions/{revoked}/revoke");
         api.post(&path, ADMIN, json!({ "reason": "" })).await.ok();
         let (other, _) = api.worker().await;
         let of_other = api.session(ADMIN, &other, json!({})).await.ok().text("session_id");
-        let given = give(api, (&other, &house.agent), &["files/*"], json!({})).await;
+        let given = give(api, (&other, &fixture.agent), &["files/*"], json!({})).await;
         let delegated = begun(api, &given).await;
         revoke(api, ADMIN, &given).await.ok();
         let unknown = ["ats_unknown".to_owned(), "dlg_unknown".to_owned()];
@@ -77,13 +77,13 @@ impl Strangers {
         Self { gateway: api.key(Role::Gateway, &[]).await, sessions }
     }
 
-    /// How they come.
-    fn come<'a>(&'a self, house: &'a House) -> Vec<Headers<'a>> {
+    /// Returns how they come.
+    fn come<'a>(&'a self, fixture: &'a Fixture) -> Vec<Headers<'a>> {
         let of_key = self
             .sessions
             .iter()
-            .map(|session| vec![("x-api-key", &*house.key), ("x-session-id", session.as_str())]);
-        let gateway = [("x-api-key", &*self.gateway), ("x-agent-id", &*house.agent)];
+            .map(|session| vec![("x-api-key", &*fixture.key), ("x-session-id", session.as_str())]);
+        let gateway = [("x-api-key", &*self.gateway), ("x-agent-id", &*fixture.agent)];
         let generated = [&gateway[..], &[("x-session-id", "chat-7")]].concat();
         of_key.chain([gateway.to_vec(), generated]).collect()
     }
@@ -91,58 +91,58 @@ impl Strangers {
 
 /// Sends it as each of the strangers, and expects that the server hears nothing of it.
 async fn refused(
-    house: &House,
+    fixture: &Fixture,
     strangers: &Strangers,
     (method, headers): (Method, &[(&str, &str)]),
     body: Option<&Value>,
 ) {
-    for stranger in strangers.come(house) {
-        let heard = house.upstream.heard().len();
+    for stranger in strangers.come(fixture) {
+        let heard = fixture.upstream.heard().len();
         let all = [&stranger, headers].concat();
         let body = body.map(Value::to_string);
-        let said = read(house.begin_as(method.clone(), &all, body.clone()).await).await;
+        let said = read(fixture.begin_as(method.clone(), &all, body.clone()).await).await;
         said.refused(403, -32600, "");
-        assert_eq!(house.upstream.heard().len(), heard, "{method} {body:?} of {stranger:?}");
+        assert_eq!(fixture.upstream.heard().len(), heard, "{method} {body:?} of {stranger:?}");
     }
 }
 
 #[tokio::test]
 async fn nothing_reaches_a_server_of_sessions_from_who_may_not_act_in_the_session_named() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
-    let (session, strangers) = (house.session().await, Strangers::of(&house).await);
+    let fixture = Fixture::of(Speaks::Legacy, &["echo"]).await;
+    let (session, strangers) = (fixture.session().await, Strangers::of(&fixture).await);
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {} });
     let begins = request(0, "initialize", params);
-    refused(&house, &strangers, (Method::POST, &[ACCEPTS]), Some(&begins)).await;
+    refused(&fixture, &strangers, (Method::POST, &[ACCEPTS]), Some(&begins)).await;
     for message in of_sessions() {
-        refused(&house, &strangers, (Method::POST, &of_session(&session)), Some(&message)).await;
-        refused(&house, &strangers, (Method::POST, &[]), Some(&message)).await;
+        refused(&fixture, &strangers, (Method::POST, &of_session(&session)), Some(&message)).await;
+        refused(&fixture, &strangers, (Method::POST, &[]), Some(&message)).await;
     }
     for method in [Method::GET, Method::DELETE] {
-        refused(&house, &strangers, (method.clone(), &of_session(&session)), None).await;
-        refused(&house, &strangers, (method, &[ACCEPTS]), None).await;
+        refused(&fixture, &strangers, (method.clone(), &of_session(&session)), None).await;
+        refused(&fixture, &strangers, (method, &[ACCEPTS]), None).await;
     }
-    let told = house.api.audit("mcp.refused").await;
+    let told = fixture.api.audit("mcp.refused").await;
     let named = |what: &str| told.iter().any(|row| row["body"]["method"] == what);
     assert!(named("initialize") && named("ping"), "{told:?}");
     // With the session of its own that it was given, all of it passes.
-    assert_eq!(house.in_session(&session, of_sessions()[0].clone()).await.status, 200);
+    assert_eq!(fixture.in_session(&session, of_sessions()[0].clone()).await.status, 200);
 }
 
 #[tokio::test]
 async fn nothing_reaches_a_server_without_sessions_from_who_may_not_act_in_the_session_named() {
-    let house = House::of(Speaks::Modern, &["echo"]).await;
-    let strangers = Strangers::of(&house).await;
+    let fixture = Fixture::of(Speaks::Modern, &["echo"]).await;
+    let strangers = Strangers::of(&fixture).await;
     for (headers, message) in of_modern() {
         let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
-        refused(&house, &strangers, (Method::POST, &headers), Some(&message)).await;
+        refused(&fixture, &strangers, (Method::POST, &headers), Some(&message)).await;
     }
     for message in of_sessions() {
-        refused(&house, &strangers, (Method::POST, &[]), Some(&message)).await;
+        refused(&fixture, &strangers, (Method::POST, &[]), Some(&message)).await;
     }
     let version = [("mcp-protocol-version", "2026-07-28")];
     for method in [Method::GET, Method::DELETE] {
-        refused(&house, &strangers, (method, &version), None).await;
+        refused(&fixture, &strangers, (method, &version), None).await;
     }
-    house.modern(request(1, "tools/list", json!({}))).await;
-    assert_eq!(house.upstream.count("tools/list"), 2, "the proxy's own and the client's");
+    fixture.modern(request(1, "tools/list", json!({}))).await;
+    assert_eq!(fixture.upstream.count("tools/list"), 2, "the proxy's own and the client's");
 }

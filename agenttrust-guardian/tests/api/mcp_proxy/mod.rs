@@ -36,7 +36,7 @@ use self::upstream::{Speaks, Upstream};
 use crate::support::{Api, open_with};
 
 /// A Guardian with one MCP server, `files`, and an agent that may call everything there.
-struct House {
+struct Fixture {
     api: Api,
     upstream: Upstream,
     server: String,
@@ -55,7 +55,7 @@ struct Said {
 }
 
 impl Said {
-    /// The last message, which is the answer.
+    /// Returns the last message, which is the answer.
     fn answer(&self) -> &Value {
         self.messages.last().unwrap_or_else(|| panic!("no answer: {self:?}"))
     }
@@ -85,7 +85,7 @@ impl Said {
         self
     }
 
-    /// The approval that it waits for.
+    /// Returns the approval that it waits for.
     #[track_caller]
     fn held(&self) -> String {
         let denial = &self.answer()["result"]["_meta"]["agenttrust/denial"];
@@ -102,14 +102,14 @@ fn call(tool: &str, arguments: Value) -> Value {
     request(1, "tools/call", json!({ "name": tool, "arguments": arguments }))
 }
 
-/// The same of a client of the modern era that knows tasks.
+/// Returns the same of a client of the modern era that knows tasks.
 fn knowing_tasks(mut message: Value) -> Value {
     let can = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
     message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = can;
     message
 }
 
-/// The same in the modern era, with its headers.
+/// Returns the same in the modern era, with its headers.
 fn modern(mut message: Value) -> (Vec<(&'static str, String)>, Value) {
     message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
     let can = &mut message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
@@ -129,7 +129,7 @@ fn modern(mut message: Value) -> (Vec<(&'static str, String)>, Value) {
     (headers, message)
 }
 
-impl House {
+impl Fixture {
     async fn of(speaks: Speaks, tools: &[&str]) -> Self {
         Self::with(speaks, tools, |builder| builder).await
     }
@@ -147,7 +147,7 @@ impl House {
         Self { api, upstream, server, agent, key }
     }
 
-    /// The same house, as another agent that may call everything knows it.
+    /// Returns the same fixture, as another agent that may call everything knows it.
     async fn another(&self) -> Self {
         let (agent, key) = self.api.worker().await;
         let api = Api::new(self.api.guardian.clone(), Guardian::router);
@@ -238,7 +238,7 @@ impl House {
         self.begin(Method::POST, &of_session(session), Some(body)).await
     }
 
-    /// The approval that waits, once there is one.
+    /// Returns the approval that waits, once there is one.
     async fn pending(&self) -> String {
         let look = async || {
             let pending = self.api.get("/mcp/approvals?status=pending", ADMIN).await.ok().body;
@@ -252,13 +252,13 @@ impl House {
         self.api.approve(ADMIN, approval).await.ok();
     }
 
-    /// A token of the agent.
+    /// Returns a token of the agent.
     async fn token(&self, scopes: &[&str], audience: &[&str]) -> String {
         let body = json!({ "agent_id": self.agent, "scopes": scopes, "audience": audience });
         self.api.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
     }
 
-    /// How the calls of this tool ended, as the audit has it.
+    /// Returns how the calls of this tool ended, as the audit has it.
     async fn outcomes(&self, tool: &str) -> Vec<Value> {
         let rows = self.api.audit("outcome").await;
         let of_tool = rows.into_iter().map(|row| row["body"].clone());
@@ -291,7 +291,7 @@ fn message(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("{text:?} is no JSON"))
 }
 
-/// The next event or comment of an answer that goes on.
+/// Returns the next event or comment of an answer that goes on.
 async fn next(body: &mut Body) -> String {
     let frame = tokio::time::timeout(std::time::Duration::from_secs(30), body.frame());
     let frame = frame.await.expect("nothing comes").expect("it is over").unwrap();

@@ -5,27 +5,27 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::json;
 
-use super::{House, Speaks, call, read, request};
+use super::{Fixture, Speaks, call, read, request};
 
 const EVERY: [Speaks; 3] = [Speaks::Legacy, Speaks::LegacyStateless, Speaks::Modern];
 
 #[tokio::test]
 async fn published_client_calls_a_tool_of_a_server_of_either_era_without_any_of_mcp() {
     for speaks in EVERY {
-        let house = House::of(speaks, &["echo", "count"]).await;
+        let fixture = Fixture::of(speaks, &["echo", "count"]).await;
         // As PyPI agenttrustid 0.4.0 and crates.io agenttrustid 0.5.0 do.
         let body = call("echo", json!({ "a": 1 })).to_string();
-        let sent = Request::post(house.path())
+        let sent = Request::post(fixture.path())
             .header("X-API-Key", ADMIN)
-            .header("X-Agent-ID", &house.agent)
+            .header("X-Agent-ID", &fixture.agent)
             .header("X-Session-ID", "chat-7")
             .header("Content-Type", "application/json")
             .header("Accept", "*/*");
-        let said = read(house.send(sent.body(Body::from(body)).unwrap()).await).await;
+        let said = read(fixture.send(sent.body(Body::from(body)).unwrap()).await).await;
         assert_eq!(said.text_of_tool(), "echo {\"a\":1}", "{speaks:?}");
         assert_eq!(said.headers["content-type"], "application/json");
         assert_eq!(said.answer()["id"], 1);
-        let decision = &house.api.audit("decision").await[0]["body"];
+        let decision = &fixture.api.audit("decision").await[0]["body"];
         assert_eq!(
             (&decision["tool"], &decision["session_id"]),
             (&json!("files/echo"), &json!("chat-7"))
@@ -36,9 +36,9 @@ async fn published_client_calls_a_tool_of_a_server_of_either_era_without_any_of_
 #[tokio::test]
 async fn answer_that_is_a_stream_is_one_message_to_who_reads_no_streams() {
     for speaks in EVERY {
-        let house = House::of(speaks, &["count", "question"]).await;
+        let fixture = Fixture::of(speaks, &["count", "question"]).await;
         for tool in ["count", "question"] {
-            let said = house.plain(call(tool, json!({}))).await;
+            let said = fixture.plain(call(tool, json!({}))).await;
             assert_eq!(said.headers["content-type"], "application/json", "{said:?}");
             assert_eq!(said.messages.len(), 1, "{said:?}");
             assert!(said.answer()["result"]["content"].is_array(), "{said:?}");
@@ -48,40 +48,40 @@ async fn answer_that_is_a_stream_is_one_message_to_who_reads_no_streams() {
 
 #[tokio::test]
 async fn session_of_the_proxys_own_is_opened_once_for_each_agent_and_anew_when_it_is_gone() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let fixture = Fixture::of(Speaks::Legacy, &["echo"]).await;
     for _ in 0..3 {
-        house.plain(call("echo", json!({}))).await.text_of_tool();
+        fixture.plain(call("echo", json!({}))).await.text_of_tool();
     }
     // One looks at the tools, one is the agent's.
-    assert_eq!(house.upstream.sessions(), 2);
-    house.upstream.forget_sessions();
-    house.plain(call("echo", json!({}))).await.text_of_tool();
-    assert_eq!(house.upstream.sessions(), 1);
-    let (other, _) = house.api.worker().await;
+    assert_eq!(fixture.upstream.sessions(), 2);
+    fixture.upstream.forget_sessions();
+    fixture.plain(call("echo", json!({}))).await.text_of_tool();
+    assert_eq!(fixture.upstream.sessions(), 1);
+    let (other, _) = fixture.api.worker().await;
     let sent = [("x-api-key", ADMIN), ("x-agent-id", &*other)];
     let body = call("echo", json!({})).to_string();
-    read(house.begin_as(Method::POST, &sent, Some(body)).await).await.text_of_tool();
-    assert_eq!(house.upstream.sessions(), 2);
+    read(fixture.begin_as(Method::POST, &sent, Some(body)).await).await.text_of_tool();
+    assert_eq!(fixture.upstream.sessions(), 2);
 }
 
 #[tokio::test]
 async fn everything_else_that_is_known_is_answered_too() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
-    let said = house.plain(request("x", "ping", json!({}))).await;
+    let fixture = Fixture::of(Speaks::Legacy, &["echo"]).await;
+    let said = fixture.plain(request("x", "ping", json!({}))).await;
     assert_eq!((&said.answer()["id"], &said.answer()["result"]), (&json!("x"), &json!({})));
-    let said = house.plain(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" })).await;
+    let said = fixture.plain(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" })).await;
     assert_eq!(said.answer()["result"]["tools"][0]["name"], "echo");
     let told = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    assert_eq!(house.plain(told).await.status, 202);
-    let said = house.plain(request(3, "tools/destroy", json!({}))).await;
+    assert_eq!(fixture.plain(told).await.status, 202);
+    let said = fixture.plain(request(3, "tools/destroy", json!({}))).await;
     said.refused(200, -32601, "is not known here");
-    assert_eq!(house.upstream.count("tools/destroy"), 0);
+    assert_eq!(fixture.upstream.count("tools/destroy"), 0);
 }
 
 #[tokio::test]
 async fn nothing_of_the_callers_but_its_message_goes_to_the_server() {
     for speaks in EVERY {
-        let house = House::of(speaks, &["echo"]).await;
+        let fixture = Fixture::of(speaks, &["echo"]).await;
         let more = [
             ("cookie", "a=b"),
             ("x-session-id", "chat"),
@@ -91,8 +91,8 @@ async fn nothing_of_the_callers_but_its_message_goes_to_the_server() {
             ("user-agent", "caller/1"),
             ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"),
         ];
-        house.post(&more, call("echo", json!({}))).await.text_of_tool();
-        for heard in house.upstream.heard() {
+        fixture.post(&more, call("echo", json!({}))).await.text_of_tool();
+        for heard in fixture.upstream.heard() {
             for header in heard.headers.keys() {
                 let known = [
                     "accept",
@@ -109,8 +109,8 @@ async fn nothing_of_the_callers_but_its_message_goes_to_the_server() {
                 assert!(known.contains(&header.as_str()), "{header} in {heard:?}");
             }
             let all = format!("{heard:?}");
-            assert!(!all.contains(&house.key) && !all.contains("caller/1"), "{all}");
+            assert!(!all.contains(&fixture.key) && !all.contains("caller/1"), "{all}");
         }
-        assert!(house.upstream.last("tools/call").header("traceparent").starts_with("00-0af765"));
+        assert!(fixture.upstream.last("tools/call").header("traceparent").starts_with("00-0af765"));
     }
 }

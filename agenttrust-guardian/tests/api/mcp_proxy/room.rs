@@ -6,19 +6,19 @@ use http_body_util::BodyExt;
 use serde_json::json;
 
 use super::{ACCEPTS, Method};
-use super::{House, Speaks, call, next};
+use super::{Fixture, Speaks, call, next};
 
 /// Begins a call as a client that reads one message.
-async fn begun(house: &House, tool: &str) -> Response<Body> {
-    house.begin(Method::POST, &[], Some(call(tool, json!({})))).await
+async fn begun(fixture: &Fixture, tool: &str) -> Response<Body> {
+    fixture.begin(Method::POST, &[], Some(call(tool, json!({})))).await
 }
 
 #[tokio::test]
 async fn answers_that_are_not_read_are_counted_until_their_last_piece_is_taken() {
-    let house = House::of(Speaks::Legacy, &["long"]).await;
+    let fixture = Fixture::of(Speaks::Legacy, &["long"]).await;
     let mut unread = Vec::new();
     let refused = loop {
-        let answer = begun(&house, "long").await;
+        let answer = begun(&fixture, "long").await;
         if answer.status() != 200 {
             break answer;
         }
@@ -32,16 +32,16 @@ async fn answers_that_are_not_read_are_counted_until_their_last_piece_is_taken()
     // Read to its end, it makes room again.
     let read = unread.pop().unwrap().collect().await.unwrap().to_bytes();
     assert!(read.len() > 14 << 20);
-    assert_eq!(begun(&house, "long").await.status(), 200);
+    assert_eq!(begun(&fixture, "long").await.status(), 200);
 }
 
 #[tokio::test]
 async fn long_event_is_handed_on_in_pieces_that_are_counted() {
-    let house = House::of(Speaks::Legacy, &["long_event"]).await;
-    let session = house.session().await;
+    let fixture = Fixture::of(Speaks::Legacy, &["long_event"]).await;
+    let session = fixture.session().await;
     let mut unread = Vec::new();
     let refused = loop {
-        let mut body = house.begin_in(&session, call("long_event", json!({}))).await.into_body();
+        let mut body = fixture.begin_in(&session, call("long_event", json!({}))).await.into_body();
         let piece = next(&mut body).await;
         if piece.contains("error") {
             break piece;
@@ -54,11 +54,11 @@ async fn long_event_is_handed_on_in_pieces_that_are_counted() {
     let read = unread.pop().unwrap().collect().await.unwrap().to_bytes();
     assert!(read.len() > 2 << 20 && read.ends_with(b"\n\n"));
     assert!(
-        !next(&mut house.begin_in(&session, call("long_event", json!({}))).await.into_body())
+        !next(&mut fixture.begin_in(&session, call("long_event", json!({}))).await.into_body())
             .await
             .contains("error")
     );
     let alone =
-        house.post(&[("accept", "application/json"), ACCEPTS], call("long_event", json!({})));
+        fixture.post(&[("accept", "application/json"), ACCEPTS], call("long_event", json!({})));
     assert_eq!(alone.await.status, 200);
 }

@@ -3,11 +3,11 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::{House, Said, Speaks, call, of_session, read, request};
+use super::{Fixture, Said, Speaks, call, of_session, read, request};
 use agenttrust_testkit::ADMIN;
 
-impl House {
-    /// A token of another agent, which may call everything, too.
+impl Fixture {
+    /// Returns a token of another agent, which may call everything, too.
     async fn token_of_another(&self) -> String {
         let (agent, _) = self.api.worker().await;
         let body = json!({ "agent_id": agent, "scopes": ["files/*"], "audience": [] });
@@ -22,16 +22,16 @@ impl House {
 
 #[tokio::test]
 async fn streams_of_an_agent_with_a_token_take_none_from_another() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let fixture = Fixture::of(Speaks::Legacy, &["echo"]).await;
     let mut open = Vec::new();
     let mut counts = Vec::new();
-    for token in [house.token(&["files/*"], &[]).await, house.token_of_another().await] {
+    for token in [fixture.token(&["files/*"], &[]).await, fixture.token_of_another().await] {
         let token = format!("Bearer {token}");
         let params = json!({
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": { "name": "test", "version": "1" },
         });
-        let said = house.post_with(&token, request(0, "initialize", params)).await;
+        let said = fixture.post_with(&token, request(0, "initialize", params)).await;
         let session = said.headers["mcp-session-id"].to_str().unwrap().to_owned();
         let mut headers = of_session(&session).to_vec();
         headers.push(("authorization", &token));
@@ -39,7 +39,7 @@ async fn streams_of_an_agent_with_a_token_take_none_from_another() {
         // The first takes all that it may have.
         let most = if before == 0 { 1_024 } else { 10 };
         for _ in 0..most {
-            let answer = house.begin_as(Method::GET, &headers, None).await;
+            let answer = fixture.begin_as(Method::GET, &headers, None).await;
             if answer.status() != 200 {
                 break;
             }
@@ -52,17 +52,17 @@ async fn streams_of_an_agent_with_a_token_take_none_from_another() {
 
 #[tokio::test]
 async fn refusals_of_an_agent_with_a_token_hide_none_of_another() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
-    let tokens = [house.token(&["files/*"], &[]).await, house.token_of_another().await];
+    let fixture = Fixture::of(Speaks::Legacy, &["echo"]).await;
+    let tokens = [fixture.token(&["files/*"], &[]).await, fixture.token_of_another().await];
     for (token, times) in tokens.iter().zip([40, 3]) {
         let token = format!("Bearer {token}");
         for _ in 0..times {
-            let said = house.post_with(&token, call("made_up", json!({}))).await;
+            let said = fixture.post_with(&token, call("made_up", json!({}))).await;
             said.refused(200, -32602, "has no tool");
         }
     }
-    let rows = house.api.audit("mcp.refused").await;
-    let of_first = rows.iter().filter(|row| row["body"]["agent_id"] == *house.agent).count();
+    let rows = fixture.api.audit("mcp.refused").await;
+    let of_first = rows.iter().filter(|row| row["body"]["agent_id"] == *fixture.agent).count();
     assert_eq!((of_first, rows.len()), (20, 23));
     // The key of the gateway is who asked.
     assert!(rows.iter().all(|row| row["actor"] == rows[0]["actor"]), "{rows:?}");

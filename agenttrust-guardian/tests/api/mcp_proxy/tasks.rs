@@ -4,31 +4,31 @@ use agenttrust_testkit::eventually;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{House, Said, Speaks, call, knowing_tasks, modern, next, of_session, request};
+use super::{Fixture, Said, Speaks, call, knowing_tasks, modern, next, of_session, request};
 
 const RELATED: &str = "io.modelcontextprotocol/related-task";
-/// What the server calls the first task.
+/// The server's name for the first task.
 const PLAIN: &str = "t-1";
 
 /// An agent at a server, and its session where the era has them.
 struct Agent {
-    house: House,
+    fixture: Fixture,
     session: Option<String>,
 }
 
 impl Agent {
-    async fn of(house: House, speaks: Speaks) -> Self {
+    async fn of(fixture: Fixture, speaks: Speaks) -> Self {
         let session = match speaks {
             Speaks::Modern => None,
-            _ => Some(house.session().await),
+            _ => Some(fixture.session().await),
         };
-        Self { house, session }
+        Self { fixture, session }
     }
 
     async fn asks(&self, message: Value) -> Said {
         match &self.session {
-            Some(session) => self.house.in_session(session, message).await,
-            None => self.house.modern(knowing_tasks(message)).await,
+            Some(session) => self.fixture.in_session(session, message).await,
+            None => self.fixture.modern(knowing_tasks(message)).await,
         }
     }
 
@@ -47,11 +47,11 @@ impl Agent {
     }
 }
 
-/// Two agents at a server of this era.
+/// Returns two agents at a server of this era.
 async fn two(speaks: Speaks) -> (Agent, Agent) {
-    let house = House::of(speaks, &["job", "echo", "ask"]).await;
-    let other = house.another().await;
-    (Agent::of(house, speaks).await, Agent::of(other, speaks).await)
+    let fixture = Fixture::of(speaks, &["job", "echo", "ask"]).await;
+    let other = fixture.another().await;
+    (Agent::of(fixture, speaks).await, Agent::of(other, speaks).await)
 }
 
 fn of_task(method: &str, task: &str) -> Value {
@@ -76,13 +76,13 @@ async fn task_of_one_agent_is_none_to_another_by_either_of_its_ids() {
     ] {
         let (one, other) = two(speaks).await;
         let task = one.task().await;
-        let heard = one.house.upstream.heard().len();
+        let heard = one.fixture.upstream.heard().len();
         for id in [&*task, PLAIN] {
             for method in methods {
                 let said = other.asks(of_task(method, id)).await;
                 said.refused(200, -32602, "no such task");
                 if speaks != Speaks::Modern {
-                    let said = other.house.plain(of_task(method, id)).await;
+                    let said = other.fixture.plain(of_task(method, id)).await;
                     said.refused(200, -32602, "no such task");
                 }
             }
@@ -97,15 +97,15 @@ async fn task_of_one_agent_is_none_to_another_by_either_of_its_ids() {
         }
         // Not by its agent either, who was told of no such id.
         one.asks(of_task("tasks/get", PLAIN)).await.refused(200, -32602, "no such task");
-        assert_eq!(one.house.upstream.heard().len(), heard, "{speaks:?}: the server was asked");
-        let decided = one.house.api.audit("decision").await;
+        assert_eq!(one.fixture.upstream.heard().len(), heard, "{speaks:?}: the server was asked");
+        let decided = one.fixture.api.audit("decision").await;
         assert_eq!(decided.len(), 1, "nothing of it was checked: {decided:?}");
 
         let said = one.asks(of_task("tasks/get", &task)).await;
         assert_eq!(said.answer()["result"]["taskId"], *task, "{said:?}");
-        assert_eq!(one.house.upstream.last("tasks/get").body["params"]["taskId"], PLAIN);
+        assert_eq!(one.fixture.upstream.last("tasks/get").body["params"]["taskId"], PLAIN);
         one.asks(related(call("echo", json!({})), &task)).await.text_of_tool();
-        let heard = one.house.upstream.last("tools/call");
+        let heard = one.fixture.upstream.last("tools/call");
         assert_eq!(heard.body["params"]["_meta"][RELATED]["taskId"], PLAIN);
     }
 }
@@ -117,7 +117,7 @@ async fn list_of_tasks_has_those_of_its_agent() {
         let tasks = [one.task().await, other.task().await, one.task().await];
         for (agent, own) in [(&one, &[&tasks[0], &tasks[2]][..]), (&other, &[&tasks[1]])] {
             let list = request(1, "tasks/list", json!({}));
-            for said in [agent.asks(list.clone()).await, agent.house.plain(list).await] {
+            for said in [agent.asks(list.clone()).await, agent.fixture.plain(list).await] {
                 let listed = said.answer()["result"]["tasks"].as_array().unwrap().clone();
                 let listed: Vec<_> = listed.iter().map(|task| task["taskId"].as_str()).collect();
                 let own: Vec<_> = own.iter().map(|task| Some(task.as_str())).collect();
@@ -133,10 +133,10 @@ async fn what_a_client_tells_or_answers_names_no_task_of_another_agent() {
     let (one, other) = two(Speaks::Legacy).await;
     let task = one.task().await;
     let session = other.session.as_deref().unwrap();
-    let asked = other.house.begin_in(session, call("ask", json!({}))).await;
+    let asked = other.fixture.begin_in(session, call("ask", json!({}))).await;
     let mut asked = asked.into_body();
     assert!(next(&mut asked).await.contains("\"q1\""));
-    let heard = one.house.upstream.heard().len();
+    let heard = one.fixture.upstream.heard().len();
     let meta = |id: &str| json!({ RELATED: { "taskId": id } });
     let told = |id: &str| {
         let progress = json!({ "progressToken": 1, "progress": 1, "_meta": meta(id) });
@@ -153,7 +153,7 @@ async fn what_a_client_tells_or_answers_names_no_task_of_another_agent() {
             other.asks(message).await.refused(400, -32602, "no such task");
         }
     }
-    assert_eq!(one.house.upstream.heard().len(), heard, "the server was told");
+    assert_eq!(one.fixture.upstream.heard().len(), heard, "the server was told");
     // What is known as nobody's may be a task of the client's own.
     for message in told("own") {
         assert_eq!(other.asks(message).await.status, 202);
@@ -168,9 +168,9 @@ async fn server_tells_of_a_task_to_its_agent_alone() {
     let mut streams = Vec::new();
     for agent in [&one, &other] {
         let headers = of_session(agent.session.as_deref().unwrap());
-        streams.push(agent.house.begin(Method::GET, &headers, None).await.into_body());
+        streams.push(agent.fixture.begin(Method::GET, &headers, None).await.into_body());
     }
-    let says = &one.house.upstream.inner.says;
+    let says = &one.fixture.upstream.inner.says;
     eventually("both listen", async || says.receiver_count() == 2).await;
     let status = json!({ "taskId": PLAIN, "status": "working" });
     for (method, params) in [
@@ -195,9 +195,9 @@ async fn subscription_is_to_tasks_of_its_agent() {
         let listen = knowing_tasks(request("l", "subscriptions/listen", wanted));
         let (headers, listen) = modern(listen);
         let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
-        let body = agent.house.begin(Method::POST, &headers, Some(listen)).await.into_body();
+        let body = agent.fixture.begin(Method::POST, &headers, Some(listen)).await.into_body();
         next(&mut { body }).await;
-        let heard = one.house.upstream.last("subscriptions/listen");
+        let heard = one.fixture.upstream.last("subscriptions/listen");
         assert_eq!(heard.body["params"]["notifications"]["taskIds"], left);
     }
 }
@@ -206,7 +206,7 @@ async fn subscription_is_to_tasks_of_its_agent() {
 async fn request_of_tasks_is_for_clients_that_know_them_whatever_it_names() {
     let (one, _) = two(Speaks::Modern).await;
     let task = one.task().await;
-    let heard = one.house.upstream.heard().len();
+    let heard = one.fixture.upstream.heard().len();
     let listen = json!({ "notifications": { "taskIds": [task] } });
     let mut asked = vec![request(1, "subscriptions/listen", listen)];
     for id in [&*task, "unknown"] {
@@ -218,7 +218,7 @@ async fn request_of_tasks_is_for_clients_that_know_them_whatever_it_names() {
         for can in [json!({}), json!({ "extensions": {} }), json!({ "tasks": {} })] {
             let mut message = message.clone();
             message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = can;
-            let said = one.house.modern(message).await;
+            let said = one.fixture.modern(message).await;
             said.refused(400, -32021, "io.modelcontextprotocol/tasks");
             let required = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
             let data = &said.answer()["error"]["data"];
@@ -226,11 +226,11 @@ async fn request_of_tasks_is_for_clients_that_know_them_whatever_it_names() {
         }
         // For one that knows nothing of MCP the proxy speaks, which knows no tasks.
         if message["method"] != "subscriptions/listen" {
-            one.house.plain(message).await.refused(400, -32021, "clientCapabilities");
+            one.fixture.plain(message).await.refused(400, -32021, "clientCapabilities");
         }
     }
-    assert_eq!(one.house.upstream.heard().len(), heard, "the server was asked");
-    assert_eq!(one.house.api.audit("decision").await.len(), 1, "something was checked");
+    assert_eq!(one.fixture.upstream.heard().len(), heard, "the server was asked");
+    assert_eq!(one.fixture.api.audit("decision").await.len(), 1, "something was checked");
 }
 
 #[tokio::test]
@@ -239,16 +239,16 @@ async fn tasks_are_polled_freely_and_answered_with_an_approval() {
     let task = one.task().await;
     let said = one.asks(of_task("tasks/get", &task)).await;
     assert_eq!(said.answer()["result"]["status"], "working");
-    assert_eq!(one.house.upstream.last("tasks/get").header("mcp-name"), PLAIN);
+    assert_eq!(one.fixture.upstream.last("tasks/get").header("mcp-name"), PLAIN);
     let update = of_task("tasks/update", &task);
     let said = one.asks(update.clone()).await;
     let data = &said.answer()["error"]["data"];
     assert_eq!(data["code"], "ELEVATION_REQUIRED", "{said:?}");
-    one.house.approve(data["approval_id"].as_str().unwrap()).await;
+    one.fixture.approve(data["approval_id"].as_str().unwrap()).await;
     let said = one.asks(update).await;
     assert!(said.answer()["result"].is_object(), "{said:?}");
     one.asks(request(3, "resources/read", json!({ "uri": "file:///a" }))).await;
-    let decided = one.house.api.audit("decision").await;
+    let decided = one.fixture.api.audit("decision").await;
     let tools: Vec<_> = decided.iter().map(|row| &row["body"]["tool"]).collect();
     assert!(tools.contains(&&json!("files/mcp/tasks/update")), "{tools:?}");
     assert!(tools.contains(&&json!("files/mcp/resources/read")), "{tools:?}");

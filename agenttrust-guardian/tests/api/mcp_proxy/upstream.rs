@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, oneshot};
 
-/// What it speaks.
+/// The era of MCP that the server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     Legacy,
@@ -30,13 +30,13 @@ pub(super) enum Speaks {
 
 /// A request that it heard.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
+pub(super) struct ReceivedRequest {
     pub(super) headers: HeaderMap,
     pub(super) body: Value,
     pub(super) bytes: Bytes,
 }
 
-impl Heard {
+impl ReceivedRequest {
     pub(super) fn method(&self) -> &str {
         self.body["method"].as_str().unwrap_or_default()
     }
@@ -55,10 +55,10 @@ pub(super) struct Upstream {
 
 pub(super) struct Inner {
     pub(super) speaks: Mutex<Speaks>,
-    /// How it answers in a session that it does not know.
+    /// The answer in a session that it does not know.
     pub(super) unknown: Mutex<(u16, i32)>,
     pub(super) tools: Mutex<Vec<Value>>,
-    heard: Mutex<Vec<Heard>>,
+    heard: Mutex<Vec<ReceivedRequest>>,
     sessions: Mutex<Vec<String>>,
     opened: AtomicUsize,
     /// Lets go on what waits.
@@ -67,13 +67,13 @@ pub(super) struct Inner {
     pub(super) running: AtomicUsize,
     /// Whether it answers nothing at all.
     pub(super) hangs: AtomicBool,
-    /// What it says by itself.
+    /// Messages that it sends by itself.
     pub(super) says: broadcast::Sender<Value>,
     /// Questions that wait for an answer.
     asked: Mutex<HashMap<String, oneshot::Sender<Value>>>,
-    /// Tools on a page of their list; all of them unless it is said.
+    /// The number of tools on a page of their list; by default all of them.
     pub(super) page: Mutex<Option<usize>>,
-    /// What it wants to be sent as `Authorization`.
+    /// The value of `Authorization` that it wants.
     pub(super) authorization: Mutex<Option<String>>,
     /// The tasks that it has begun.
     tasks: Mutex<Vec<String>>,
@@ -83,13 +83,13 @@ pub(super) struct Inner {
     polled: Mutex<Value>,
 }
 
-/// A tool that takes anything.
+/// Returns a tool that takes anything.
 pub(super) fn tool(name: &str) -> Value {
     json!({ "name": name, "description": format!("does {name}"), "inputSchema": { "type": "object" } })
 }
 
 impl Upstream {
-    /// A server with these tools.
+    /// Creates a server with these tools.
     pub(super) async fn start(speaks: Speaks, tools: &[&str]) -> Self {
         let inner = Arc::new(Inner {
             speaks: Mutex::new(speaks),
@@ -116,24 +116,24 @@ impl Upstream {
         Self { url, inner }
     }
 
-    /// Everything that it heard, questions of the proxy's own left out.
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    /// Returns everything that it heard, questions of the proxy's own left out.
+    pub(super) fn heard(&self) -> Vec<ReceivedRequest> {
         self.inner.heard.lock().unwrap().clone()
     }
 
-    /// How often it was asked for this.
+    /// Returns how often it was asked for this.
     pub(super) fn count(&self, method: &str) -> usize {
         self.heard().iter().filter(|heard| heard.method() == method).count()
     }
 
-    /// The last that it was asked of this method.
-    pub(super) fn last(&self, method: &str) -> Heard {
+    /// Returns the last that it was asked of this method.
+    pub(super) fn last(&self, method: &str) -> ReceivedRequest {
         let heard = self.heard();
         let last = heard.iter().rev().find(|heard| heard.method() == method);
         last.unwrap_or_else(|| panic!("no {method} in {heard:#?}")).clone()
     }
 
-    /// The tools that were called.
+    /// Returns the tools that were called.
     pub(super) fn called(&self) -> Vec<String> {
         let heard = self.heard();
         let calls = heard.iter().filter(|heard| heard.method() == "tools/call");
@@ -168,7 +168,7 @@ async fn answer(
     bytes: Bytes,
 ) -> Response {
     let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let heard = Heard { headers: headers.clone(), body: body.clone(), bytes };
+    let heard = ReceivedRequest { headers: headers.clone(), body: body.clone(), bytes };
     inner.heard.lock().unwrap().push(heard);
     if inner.hangs.load(Ordering::SeqCst) {
         return std::future::pending().await;
@@ -201,7 +201,7 @@ fn result(id: &Value, result: Value) -> Response {
     ([("content-type", "application/json")], text).into_response()
 }
 
-/// What is out of order in a request of the era of sessions.
+/// Returns what is out of order in a request of the era of sessions.
 fn out_of_order(inner: &Inner, headers: &HeaderMap, body: &Value) -> Option<Response> {
     if body["method"] == "initialize" {
         return None;
@@ -348,7 +348,7 @@ fn listened_to(inner: &Arc<Inner>, id: &Value) -> Response {
     events(inner, first.chain(rest).map(|it| Ok(event(&it))))
 }
 
-/// A page of the list of tools.
+/// Returns a page of the list of tools.
 fn listed(inner: &Inner, body: &Value) -> Value {
     let tools = inner.tools.lock().unwrap().clone();
     let Some(page) = *inner.page.lock().unwrap() else { return json!({ "tools": tools }) };
@@ -365,7 +365,7 @@ fn event(message: &Value) -> Bytes {
     Bytes::from(format!("event: message\ndata: {message}\n\n"))
 }
 
-/// The same event with an id to go on from.
+/// Returns the same event with an id to go on from.
 fn identified(event: &[u8]) -> Bytes {
     Bytes::from([b"id: e4\n", event].concat())
 }
@@ -400,7 +400,7 @@ fn events(
     response
 }
 
-/// The stream on which it speaks by itself.
+/// Returns the stream on which it speaks by itself.
 fn listening(inner: &Arc<Inner>, last: Option<&str>) -> Response {
     let id = inner.polled.lock().unwrap().clone();
     let first = last.map(|last| {
@@ -473,8 +473,8 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
     }
 }
 
-/// A stream without the answer. Of two tools it may be gone on with: one stays open, the other the server closes. The third
-/// is answered where the test says it.
+/// Returns a stream without the answer. Of two tools it may be gone on with: one stays open, the other the server
+/// closes. The third is answered where the test says it.
 fn unanswered(inner: &Arc<Inner>, id: &Value, tool: &str, progress: &[u8]) -> Response {
     let resumes = stream::iter([Ok(identified(progress))]);
     match tool {
@@ -495,7 +495,7 @@ async fn held(inner: &Inner, params: &Value) -> Response {
     axum::Json(answer.await.unwrap()).into_response()
 }
 
-/// What a tool answers that does nothing else.
+/// Returns what a tool answers that does nothing else.
 fn said_at_once(
     inner: &Arc<Inner>,
     id: &Value,
@@ -521,7 +521,7 @@ fn said_at_once(
     })
 }
 
-/// A result that asks for more.
+/// Returns a result that asks for more.
 fn input_required(params: &Value) -> Value {
     let state = params["arguments"]["state"].as_str().unwrap_or("state-1");
     let question = json!({ "method": "elicitation/create", "params": { "message": "sure?" } });

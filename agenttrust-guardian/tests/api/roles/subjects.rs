@@ -8,16 +8,16 @@ use crate::authzen;
 use crate::mcp_servers::pinned_tool;
 use crate::support::{Api, Harness, open_with};
 
-/// What there is to act upon.
+/// The records that requests act upon.
 pub(crate) struct Subjects {
     pub(crate) harness: Harness,
     pub(super) token: String,
     pub(super) token_id: String,
     pub(super) session: String,
-    /// One from another agent, and that agent.
+    /// A delegation from another agent, and that agent.
     pub(super) delegation: String,
     pub(super) other: String,
-    /// One that a gateway opened, and the key of that gateway.
+    /// A session that a gateway opened, and the key of that gateway.
     pub(super) at_gateway: (String, String),
     pub(super) approval: String,
     pub(super) spare_key: String,
@@ -28,20 +28,20 @@ pub(crate) struct Subjects {
     /// An issuer of others, its provider and a federated token of ours, where they are needed.
     pub(super) federation: Option<Federation>,
     pub(super) digest: String,
-    /// What requests for access are about, where they are needed.
+    /// The subjects of requests for access, where they are needed.
     pub(super) access: Option<AccessSubjects>,
     /// A task in the inbox of the agent, and the lease by which it was fetched, where one is needed.
     pub(super) task: (String, String),
-    /// Where the policies are read from, for the one endpoint that reads them again.
+    /// The folder that the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
 }
 
-/// What requests for access are about.
+/// The subjects of requests for access.
 pub(super) struct AccessSubjects {
-    /// What is submitted after a denial, and after one to the gateway.
+    /// The body that is submitted after a denial, and after one to the gateway.
     pub(super) submission: Value,
     pub(super) at_gateway: Value,
-    /// One that was submitted.
+    /// A request for access that was submitted.
     pub(super) task: String,
 }
 
@@ -66,7 +66,7 @@ impl AccessSubjects {
     }
 }
 
-/// What requests about federation are about.
+/// The subjects of requests about federation.
 pub(super) struct Federation {
     pub(super) issuer: Issuer,
     /// Its provider, where a route is about one.
@@ -100,7 +100,7 @@ impl Federation {
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
 
-/// A Guardian with its own policies, or with those of a folder.
+/// Returns a Guardian with its own policies, or with those of a folder.
 async fn guardian(folder: Option<&tempfile::TempDir>) -> Api {
     let Some(folder) = folder else {
         return open_with(|builder| builder.allow_private_targets(true)).await;
@@ -170,7 +170,7 @@ impl Subjects {
     }
 }
 
-/// A webhook where a route is about one.
+/// Returns a webhook where a route is about one.
 async fn webhook(harness: &Harness, about: impl Fn(&str) -> bool) -> String {
     if !about("/api/v1/webhooks/{id}") {
         return String::new();
@@ -179,7 +179,7 @@ async fn webhook(harness: &Harness, about: impl Fn(&str) -> bool) -> String {
     harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
 }
 
-/// A destination of events where a route is about one.
+/// Returns a destination of events where a route is about one.
 async fn destination(harness: &Harness, about: impl Fn(&str) -> bool) -> String {
     if !about("/api/v1/siem/destinations/{id}") {
         return String::new();
@@ -187,7 +187,7 @@ async fn destination(harness: &Harness, about: impl Fn(&str) -> bool) -> String 
     harness.post("/api/v1/siem/destinations", ADMIN, quiet_destination()).await.ok().text("id")
 }
 
-/// What makes a destination that nothing is ever sent to.
+/// Returns what makes a destination that nothing is ever sent to.
 pub(crate) fn quiet_destination() -> Value {
     json!({
         "name": "prod", "destination_type": "webhook", "endpoint_url": "http://127.0.0.1:9/",
@@ -195,7 +195,7 @@ pub(crate) fn quiet_destination() -> Value {
     })
 }
 
-/// An MCP server where a route is about one, and the digest of its tool where one is about that.
+/// Returns an MCP server where a route is about one, and the digest of its tool where one is about that.
 async fn registered(harness: &Harness, about: impl Fn(&str) -> bool) -> (String, String) {
     if about("/mcp/servers/{id}/tools/{tool}/accept") {
         return pinned_tool(harness, "search").await;
@@ -208,7 +208,7 @@ async fn registered(harness: &Harness, about: impl Fn(&str) -> bool) -> (String,
     (server, String::new())
 }
 
-/// A delegation of another agent to the one that asks.
+/// Returns a delegation of another agent to the one that asks.
 async fn delegated(harness: &Harness, other: &str) -> String {
     let wanted =
         json!({ "from_agent_id": other, "to_agent_id": harness.agent, "scope": ["search"] });
@@ -216,7 +216,7 @@ async fn delegated(harness: &Harness, other: &str) -> String {
     made.body["delegation"]["id"].as_str().unwrap().to_owned()
 }
 
-/// A task that was sent to an agent, and the lease by which it was fetched.
+/// Returns a task that was sent to an agent, and the lease by which it was fetched.
 pub(crate) async fn fetched_task(api: &Api, agent: &str) -> (String, String) {
     let message =
         json!({ "messageId": agent, "role": "ROLE_USER", "parts": [{ "text": "do it" }] });

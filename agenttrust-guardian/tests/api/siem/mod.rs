@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use crate::support::{Api, open_with};
 
 const DESTINATIONS: &str = "/api/v1/siem/destinations";
-/// What is as good as a password, and is to be shown by nothing.
+/// A secret as good as a password, which nothing may show.
 const TOKEN: &str = "hunter2-of-the-receiver";
 
-/// A Guardian that sends to this machine.
+/// Returns a Guardian that sends to this machine.
 async fn open() -> Api {
     open_with(|builder| builder.allow_private_targets(true)).await
 }
 
-/// What makes a destination that nothing is ever sent to, where nothing listens.
+/// Returns what makes a destination that nothing is ever sent to, where nothing listens.
 fn quiet() -> Value {
     json!({
         "name": "prod", "destination_type": "splunk", "auth_token": TOKEN,
@@ -27,7 +27,7 @@ fn quiet() -> Value {
     })
 }
 
-/// The same, with these members.
+/// Returns the same, with these members.
 fn quiet_with(members: Value) -> Value {
     with(quiet(), members)
 }
@@ -39,7 +39,7 @@ fn with(mut body: Value, members: Value) -> Value {
     body
 }
 
-/// What makes a destination of a receiver that is sent each event soon.
+/// Returns what makes a destination of a receiver that is sent each event soon.
 fn of(receiver: &HttpReceiver, kind: &str) -> Value {
     json!({
         "name": "here", "destination_type": kind, "endpoint_url": receiver.url(), "auth_token": TOKEN,

@@ -7,10 +7,10 @@ use agenttrust_testkit::{ADMIN, eventually_within};
 use serde_json::json;
 
 use super::target::{Does, Target};
-use super::{House, known, message, said};
+use super::{Fixture, known, message, said};
 
-pub(super) async fn held(house: &House, id: &str) -> (serde_json::Value, String) {
-    let task = house.sends(id, "do it").await;
+pub(super) async fn held(fixture: &Fixture, id: &str) -> (serde_json::Value, String) {
+    let task = fixture.sends(id, "do it").await;
     assert_eq!(task["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{task}");
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
     (task["id"].clone(), approval)
@@ -18,62 +18,62 @@ pub(super) async fn held(house: &House, id: &str) -> (serde_json::Value, String)
 
 #[tokio::test]
 async fn task_that_is_held_goes_on_by_itself_once_it_is_approved() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let target = Target::start(Does::Completes).await;
-    house.reached_at(&target).await;
-    house.holds().await;
-    let (id, approval) = held(&house, "m-1").await;
-    let shown = house.api.approval(&approval).await;
-    assert_eq!(shown["action_name"], format!("a2a/{}", house.target));
+    fixture.reached_at(&target).await;
+    fixture.holds().await;
+    let (id, approval) = held(&fixture, "m-1").await;
+    let shown = fixture.api.approval(&approval).await;
+    assert_eq!(shown["action_name"], format!("a2a/{}", fixture.target));
     assert_eq!(shown["bound_to"], "input");
     assert_eq!(shown["input"]["parts"][0]["text"], "do it", "{shown}");
 
     // Waiting permits nothing: neither the same message nor a further one goes out, and its agent cannot approve it.
-    assert_eq!(house.sends("m-1", "do it").await["id"], id);
+    assert_eq!(fixture.sends("m-1", "do it").await["id"], id);
     let mut more = message("m-2", "and that");
     more["message"]["taskId"] = id.clone();
-    let task = house.done(&house.key, "SendMessage", more).await["task"].clone();
+    let task = fixture.done(&fixture.key, "SendMessage", more).await["task"].clone();
     assert_eq!(task["status"]["state"], "TASK_STATE_AUTH_REQUIRED");
-    house.api.approve(&house.key, &approval).await.refused(403, "AUTH_DENIED");
+    fixture.api.approve(&fixture.key, &approval).await.refused(403, "AUTH_DENIED");
     assert!(target.sent().is_empty());
 
-    house.api.approve(&house.operator, &approval).await.ok();
-    house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    fixture.api.approve(&fixture.operator, &approval).await.ok();
+    fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     assert_eq!(target.sent().len(), 1);
-    assert_eq!(house.api.approval(&approval).await["status"], "consumed");
-    let look = async || house.api.approval(&approval).await["succeeded"] == json!(true);
+    assert_eq!(fixture.api.approval(&approval).await["status"], "consumed");
+    let look = async || fixture.api.approval(&approval).await["succeeded"] == json!(true);
     eventually_within(Duration::from_secs(10), "its outcome is not told", look).await;
     // The next one is asked about anew.
-    let (_, other) = held(&house, "m-3").await;
+    let (_, other) = held(&fixture, "m-3").await;
     assert_ne!(other, approval);
 }
 
 #[tokio::test]
 async fn task_that_is_denied_or_lapses_is_rejected_and_never_sent() {
-    let house = House::with(|builder| builder.approval_ttl(Duration::from_secs(3))).await;
+    let fixture = Fixture::with(|builder| builder.approval_ttl(Duration::from_secs(3))).await;
     let target = Target::start(Does::Completes).await;
-    house.reached_at(&target).await;
-    house.holds().await;
-    let (id, approval) = held(&house, "m-1").await;
+    fixture.reached_at(&target).await;
+    fixture.holds().await;
+    let (id, approval) = held(&fixture, "m-1").await;
     let why = json!({ "reason": "not today" });
     let path = format!("/mcp/approvals/{approval}/deny");
-    house.api.post(&path, &house.operator, why).await.ok();
-    let task = house.becomes(&id, "TASK_STATE_REJECTED").await;
+    fixture.api.post(&path, &fixture.operator, why).await.ok();
+    let task = fixture.becomes(&id, "TASK_STATE_REJECTED").await;
     assert!(said(&task).contains("was denied (not today)"), "{task}");
 
-    let task = house.sends("m-2", "something else").await;
-    let task = house.becomes(&task["id"], "TASK_STATE_REJECTED").await;
+    let task = fixture.sends("m-2", "something else").await;
+    let task = fixture.becomes(&task["id"], "TASK_STATE_REJECTED").await;
     assert!(said(&task).contains("has expired"), "{task}");
     assert!(target.sent().is_empty());
 
     // Denied at once, it is a task all the same.
-    let path = format!("/api/v1/agents/{}", house.source);
-    house
+    let path = format!("/api/v1/agents/{}", fixture.source);
+    fixture
         .api
         .ask(axum::http::Method::PATCH, &path, ADMIN, Some(json!({ "capabilities": ["search"] })))
         .await
         .ok();
-    let task = house.sends("m-3", "do it").await;
+    let task = fixture.sends("m-3", "do it").await;
     assert_eq!(task["status"]["state"], "TASK_STATE_REJECTED", "{task}");
     assert!(target.sent().is_empty());
 }
@@ -81,23 +81,23 @@ async fn task_that_is_denied_or_lapses_is_rejected_and_never_sent() {
 #[tokio::test]
 async fn task_whose_sender_or_key_is_taken_back_meanwhile_is_rejected() {
     for (place, revoked) in ["key", "source", "target"].into_iter().enumerate() {
-        let house = House::new().await;
+        let fixture = Fixture::new().await;
         let target = Target::start(Does::Completes).await;
-        house.reached_at(&target).await;
-        house.holds().await;
-        let (id, approval) = held(&house, &format!("m-{place}")).await;
+        fixture.reached_at(&target).await;
+        fixture.holds().await;
+        let (id, approval) = held(&fixture, &format!("m-{place}")).await;
         match revoked {
             "key" => {
-                let keys = house.api.get("/api/v1/keys", ADMIN).await.ok().body;
-                let of = |key: &&serde_json::Value| key["agents"] == json!([house.source]);
+                let keys = fixture.api.get("/api/v1/keys", ADMIN).await.ok().body;
+                let of = |key: &&serde_json::Value| key["agents"] == json!([fixture.source]);
                 let key = keys["keys"].as_array().unwrap().iter().find(of).unwrap();
                 let path = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
-                house.api.ask(axum::http::Method::DELETE, &path, ADMIN, None).await.ok();
+                fixture.api.ask(axum::http::Method::DELETE, &path, ADMIN, None).await.ok();
             }
             agent => {
-                let agent = if agent == "source" { &house.source } else { &house.target };
+                let agent = if agent == "source" { &fixture.source } else { &fixture.target };
                 let path = format!("/api/v1/agents/{agent}/revoke");
-                house.api.post(&path, ADMIN, json!({ "reason": "a test" })).await.ok();
+                fixture.api.post(&path, ADMIN, json!({ "reason": "a test" })).await.ok();
             }
         }
         let look = async || {
@@ -105,7 +105,7 @@ async fn task_whose_sender_or_key_is_taken_back_meanwhile_is_rejected() {
             let body = json!({
                 "jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": { "id": id },
             });
-            let task = house.api.post(path, &house.operator, body).await.ok().body;
+            let task = fixture.api.post(path, &fixture.operator, body).await.ok().body;
             if task["result"]["state"] == "rejected" || task["result"]["status"] == "failed" {
                 Ok(())
             } else {
@@ -113,7 +113,7 @@ async fn task_whose_sender_or_key_is_taken_back_meanwhile_is_rejected() {
             }
         };
         eventually_within(Duration::from_secs(10), format!("{revoked}: not rejected"), look).await;
-        house.api.approve(&house.operator, &approval).await;
+        fixture.api.approve(&fixture.operator, &approval).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(target.sent().is_empty(), "{revoked}");
     }
@@ -124,7 +124,7 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
     let Some(fresh) = Fresh::or_skip() else { return };
     let open = |name: &'static str| {
         let url = fresh.url();
-        House::with(move |builder| {
+        Fixture::with(move |builder| {
             builder.database(url).replica(name).secret_key("0f1e".repeat(16))
         })
     };
@@ -158,22 +158,22 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
 
 #[tokio::test]
 async fn task_in_doubt_stays_so_where_sending_it_again_is_denied() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let target = Target::start(Does::Completes).await;
     let (rude, _) = super::sent::breaks_off().await;
     let rude = Target { url: format!("http://{rude}/a2a"), ..target.clone() };
-    house.reached_at(&rude).await;
-    let id = house.sends("m-1", "do it").await["id"].clone();
-    let doubted = async || known(&house.task(&id).await, "in_doubt") == &json!(true);
+    fixture.reached_at(&rude).await;
+    let id = fixture.sends("m-1", "do it").await["id"].clone();
+    let doubted = async || known(&fixture.task(&id).await, "in_doubt") == &json!(true);
     eventually_within(Duration::from_secs(10), "it is not in doubt", doubted).await;
-    house.holds().await;
-    house.reached_at(&target).await;
-    let again = house.sends("m-1", "do it").await;
+    fixture.holds().await;
+    fixture.reached_at(&target).await;
+    let again = fixture.sends("m-1", "do it").await;
     assert_eq!(again["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{again}");
     assert_eq!(known(&again, "in_doubt"), &json!(true));
     let approval = known(&again, "approval_id").as_str().unwrap().to_owned();
-    house.api.deny(&house.operator, &approval).await.ok();
-    let task = house.becomes(&id, "TASK_STATE_SUBMITTED").await;
+    fixture.api.deny(&fixture.operator, &approval).await.ok();
+    let task = fixture.becomes(&id, "TASK_STATE_SUBMITTED").await;
     assert_eq!(known(&task, "in_doubt"), &json!(true));
     assert!(said(&task).contains("was not sent again"), "{task}");
     assert!(target.sent().is_empty());

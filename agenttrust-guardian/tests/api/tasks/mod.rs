@@ -1,4 +1,4 @@
-//! Tasks: dispatched once, whatever comes in between, and seen by nobody else.
+//! Tasks: dispatched once, whatever comes in between, and seen by no other agent.
 
 mod as_things_are;
 mod held;
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use self::target::Target;
 use crate::support::{Api, open_with};
 
-/// One who asks, one who is asked, and their Guardian.
-pub(crate) struct House {
+/// A source that asks, a target that is asked, and their Guardian.
+pub(crate) struct Fixture {
     pub(crate) api: Api,
     pub(crate) source: String,
     pub(crate) key: String,
@@ -27,13 +27,13 @@ pub(crate) struct House {
     pub(crate) operator: String,
 }
 
-impl House {
-    /// In memory.
+impl Fixture {
+    /// Opens a Guardian in memory.
     pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
 
-    /// With these settings.
+    /// Opens a Guardian with these settings.
     pub(crate) async fn with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Self {
         let api = open_with(|builder| settings(builder.allow_private_targets(true))).await;
         let (source, key) = api.worker().await;
@@ -42,7 +42,7 @@ impl House {
         Self { api, source, key, target, target_key, operator }
     }
 
-    /// The target is reached there.
+    /// Sets in the target's card that the target is reached there.
     pub(crate) async fn reached_at(&self, target: &Target) {
         let interface = json!({
             "url": target.url, "protocol_binding": "JSONRPC", "protocol_version": "1.0",
@@ -51,20 +51,20 @@ impl House {
         self.api.post(&path, ADMIN, json!({ "interfaces": [interface] })).await.ok();
     }
 
-    /// What is sent to the target waits for an approval.
+    /// Makes what is sent to the target wait for an approval.
     pub(crate) async fn holds(&self) {
         let tool = escaped(&format!("a2a/{}", self.target));
         let path = format!("/api/v1/tools/{tool}/effect");
         self.api.put(&path, ADMIN, json!({ "effect": "destructive" })).await.ok();
     }
 
-    /// A request to the target, in words of A2A 1.0.
+    /// Returns a request to the target, in words of A2A 1.0.
     pub(crate) async fn call(&self, key: &str, method: &str, params: Value) -> Value {
         let answer = call(&self.api, &self.target, key, method, params).await;
         answer.ok().body
     }
 
-    /// The result of one that must succeed.
+    /// Returns the result of one that must succeed.
     pub(crate) async fn done(&self, key: &str, method: &str, params: Value) -> Value {
         let answer = self.call(key, method, params).await;
         assert!(answer["error"].is_null(), "{answer}");
@@ -78,7 +78,7 @@ impl House {
         task
     }
 
-    /// The task as it stands.
+    /// Returns the task as it stands.
     pub(crate) async fn task(&self, id: &Value) -> Value {
         self.done(&self.key, "GetTask", json!({ "id": id })).await
     }
@@ -95,7 +95,7 @@ impl House {
     }
 }
 
-/// A request to an agent, in words of A2A 1.0.
+/// Returns a request to an agent, in words of A2A 1.0.
 pub(crate) async fn call(
     api: &Api,
     target: &str,
@@ -108,7 +108,7 @@ pub(crate) async fn call(
     api.post(&format!("/a2a/agents/{target}"), key, body).await
 }
 
-/// A message that is sent without waiting for its end.
+/// Returns a message that is sent without waiting for its end.
 pub(crate) fn message(id: &str, text: &str) -> Value {
     json!({
         "message": { "messageId": id, "role": "ROLE_USER", "parts": [{ "text": text }] },
@@ -116,13 +116,13 @@ pub(crate) fn message(id: &str, text: &str) -> Value {
     })
 }
 
-/// What the Guardian says of a task.
+/// Returns what the Guardian says of a task.
 pub(crate) fn said(task: &Value) -> String {
     let text = task["status"]["message"]["parts"][0]["text"].as_str();
     text.unwrap_or_default().to_owned()
 }
 
-/// What it knows of a task beside.
+/// Returns what it knows of a task beside.
 pub(crate) fn known<'t>(task: &'t Value, member: &str) -> &'t Value {
     &task["metadata"]["https://agenttrust.id/ext/trust/v1"][member]
 }

@@ -15,24 +15,24 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What it does with a message.
+/// The target's way with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Does {
-    /// It is done at once.
+    /// The task is done at once.
     Completes,
-    /// It works at it until it is cancelled, or told to end it.
+    /// The target works at the task until it is cancelled, or told to end it.
     Works,
-    /// It wants another message.
+    /// The target wants another message.
     AsksBack,
-    /// It answers with a message instead of a task.
+    /// The target answers with a message instead of a task.
     Says,
-    /// It takes the message and hangs up.
+    /// The target takes the message and hangs up.
     HangsUp,
-    /// It refuses it.
+    /// The target refuses the message.
     Refuses,
-    /// It answers about another task than it was asked for.
+    /// The target answers about another task than it was asked for.
     Lies,
-    /// It answers what is no JSON.
+    /// The target's answer is no JSON.
     Html,
 }
 
@@ -67,22 +67,22 @@ impl Target {
         Self { url, inner }
     }
 
-    /// Does something else from now on.
+    /// Changes what the target does from now on.
     pub(crate) fn does(&self, does: Does) {
         *self.inner.does.lock().unwrap() = does;
     }
 
-    /// What it says of the task that it works at.
+    /// Sets the state of the task that it works at, as it tells it.
     pub(crate) fn is(&self, state: &'static str) {
         *self.inner.state.lock().unwrap() = state;
     }
 
-    /// The messages that it was sent.
+    /// Returns the messages that it was sent.
     pub(crate) fn sent(&self) -> Vec<Value> {
         self.inner.sent.lock().unwrap().clone()
     }
 
-    /// How often it was asked after a task.
+    /// Returns how often it was asked after a task.
     pub(crate) fn asked(&self) -> usize {
         self.inner.asked.load(Ordering::SeqCst)
     }

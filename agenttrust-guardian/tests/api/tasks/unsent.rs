@@ -7,13 +7,13 @@ use agenttrust_testkit::{ADMIN, eventually};
 use serde_json::{Value, json};
 
 use super::target::{Does, Target};
-use super::{House, call, known, message};
+use super::{Fixture, call, known, message};
 
-/// After so long the target is asked anew how a task stands.
+/// The time after which the target is asked again how a task stands.
 const ASKED_AGAIN: std::time::Duration = std::time::Duration::from_millis(1_200);
 
-impl House {
-    /// Whatever the target asks about the task of this id, as it is answered, without the id.
+impl Fixture {
+    /// Returns whatever the target asks about the task of this id, as it is answered, without the id.
     async fn all_of(&self, id: &str) -> Vec<Value> {
         let key = &self.target_key;
         let mut told = Vec::new();
@@ -47,7 +47,7 @@ impl House {
         told.into_iter().map(|said| plain(said, id)).collect()
     }
 
-    /// How many tasks the target has, by every list.
+    /// Returns how many tasks the target has, by every list.
     async fn listed(&self, more: Value) -> u64 {
         let listed = self.done(&self.target_key, "ListTasks", more).await;
         let total = listed["totalSize"].as_u64().unwrap();
@@ -73,7 +73,7 @@ impl House {
     }
 }
 
-/// An answer without the id that was asked for, and without when it was given.
+/// Returns an answer without the id that was asked for, and without when it was given.
 fn plain(said: Value, id: &str) -> Value {
     match said {
         Value::String(text) => text.replace(id, "").into(),
@@ -87,24 +87,24 @@ fn plain(said: Value, id: &str) -> Value {
 }
 
 async fn held_is_unknown(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) {
-    let house = House::with(settings).await;
+    let fixture = Fixture::with(settings).await;
     let target = Target::start(Does::Completes).await;
-    house.reached_at(&target).await;
-    house.holds().await;
-    let task = house.sends("m-1", "the secret plan").await;
+    fixture.reached_at(&target).await;
+    fixture.holds().await;
+    let task = fixture.sends("m-1", "the secret plan").await;
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
-    house.is_unknown_to_its_target(&task["id"]).await;
-    house.api.deny(&house.operator, &approval).await.ok();
-    house.becomes(&task["id"], "TASK_STATE_REJECTED").await;
-    house.is_unknown_to_its_target(&task["id"]).await;
+    fixture.is_unknown_to_its_target(&task["id"]).await;
+    fixture.api.deny(&fixture.operator, &approval).await.ok();
+    fixture.becomes(&task["id"], "TASK_STATE_REJECTED").await;
+    fixture.is_unknown_to_its_target(&task["id"]).await;
 
-    let task = house.sends("m-2", "the plan").await;
+    let task = fixture.sends("m-2", "the plan").await;
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
-    house.api.approve(&house.operator, &approval).await.ok();
-    house.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
-    let seen = house.done(&house.target_key, "GetTask", json!({ "id": task["id"] })).await;
+    fixture.api.approve(&fixture.operator, &approval).await.ok();
+    fixture.becomes(&task["id"], "TASK_STATE_COMPLETED").await;
+    let seen = fixture.done(&fixture.target_key, "GetTask", json!({ "id": task["id"] })).await;
     assert_eq!(seen["history"][0]["parts"][0]["text"], "the plan", "{seen}");
-    assert_eq!(house.listed(json!({})).await, 1);
+    assert_eq!(fixture.listed(json!({})).await, 1);
 }
 
 #[tokio::test]
@@ -116,59 +116,59 @@ async fn task_that_is_held_or_was_denied_does_not_exist_for_its_target() {
 
 #[tokio::test]
 async fn task_whose_target_was_not_reached_does_not_exist_for_it() {
-    let house = House::new().await;
+    let fixture = Fixture::new().await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::start(Does::Completes).await;
     let url = format!("http://{}/a2a", closed.local_addr().unwrap());
     drop(closed);
-    house.reached_at(&Target { url, ..target.clone() }).await;
-    let id = house.sends("m-1", "do it").await["id"].clone();
+    fixture.reached_at(&Target { url, ..target.clone() }).await;
+    let id = fixture.sends("m-1", "do it").await["id"].clone();
     eventually("it is not tried", async || {
-        super::said(&house.task(&id).await).contains("not reached")
+        super::said(&fixture.task(&id).await).contains("not reached")
     })
     .await;
-    house.is_unknown_to_its_target(&id).await;
-    house.reached_at(&target).await;
-    house.becomes(&id, "TASK_STATE_COMPLETED").await;
-    assert_eq!(house.listed(json!({})).await, 1);
+    fixture.is_unknown_to_its_target(&id).await;
+    fixture.reached_at(&target).await;
+    fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
+    assert_eq!(fixture.listed(json!({})).await, 1);
 }
 
 async fn later_one_is_left_out(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) {
-    let house = House::with(settings).await;
+    let fixture = Fixture::with(settings).await;
     let target = Target::start(Does::AsksBack).await;
-    house.reached_at(&target).await;
+    fixture.reached_at(&target).await;
     target.is("TASK_STATE_INPUT_REQUIRED");
-    let id = house.sends("m-1", "do it").await["id"].clone();
-    house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
+    let id = fixture.sends("m-1", "do it").await["id"].clone();
+    fixture.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
     let mut receiver = Receiver::answering(&[200]).await;
     let push = json!({ "taskId": id, "url": receiver.url() });
-    house.done(&house.target_key, "CreateTaskPushNotificationConfig", push).await;
-    let look = async || house.done(&house.target_key, "GetTask", json!({ "id": id })).await;
+    fixture.done(&fixture.target_key, "CreateTaskPushNotificationConfig", push).await;
+    let look = async || fixture.done(&fixture.target_key, "GetTask", json!({ "id": id })).await;
     let before = look().await;
     assert_eq!(before["history"].as_array().unwrap().len(), 1, "{before}");
 
-    house.holds().await;
-    let held = House::goes_on(&id, "m-2", "the secret plan");
-    house.done(&house.key, "SendMessage", held).await;
-    let task = house.becomes(&id, "TASK_STATE_AUTH_REQUIRED").await;
+    fixture.holds().await;
+    let held = Fixture::goes_on(&id, "m-2", "the secret plan");
+    fixture.done(&fixture.key, "SendMessage", held).await;
+    let task = fixture.becomes(&id, "TASK_STATE_AUTH_REQUIRED").await;
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
     assert_eq!(look().await, before);
     let of = |state: &str| json!({ "status": state });
-    assert_eq!(house.listed(of("TASK_STATE_AUTH_REQUIRED")).await, 0);
-    assert_eq!(house.listed(of("TASK_STATE_INPUT_REQUIRED")).await, 1);
+    assert_eq!(fixture.listed(of("TASK_STATE_AUTH_REQUIRED")).await, 0);
+    assert_eq!(fixture.listed(of("TASK_STATE_INPUT_REQUIRED")).await, 1);
     let since = json!({ "statusTimestampAfter": task["status"]["timestamp"] });
-    assert_eq!(house.listed(since).await, 0);
+    assert_eq!(fixture.listed(since).await, 0);
     tokio::time::sleep(ASKED_AGAIN).await;
-    let held = house.task(&id).await;
+    let held = fixture.task(&id).await;
     assert_eq!(held["status"], task["status"], "its target, asked again, took it back");
     assert_eq!(known(&held, "approval_id"), approval.as_str());
 
-    house.api.deny(&house.operator, &approval).await.ok();
-    let task = house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
+    fixture.api.deny(&fixture.operator, &approval).await.ok();
+    let task = fixture.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
     assert!(super::said(&task).contains("was denied"), "{task}");
     assert_eq!(look().await, before);
     tokio::time::sleep(ASKED_AGAIN).await;
-    let task = house.task(&id).await;
+    let task = fixture.task(&id).await;
     assert!(
         super::said(&task).contains("was denied"),
         "its target, asked again, took it back: {task}"
@@ -177,11 +177,12 @@ async fn later_one_is_left_out(settings: impl FnOnce(GuardianBuilder) -> Guardia
     assert_eq!(target.sent().len(), 1);
 
     // What is handed on it sees, and hears of.
-    let task = house.done(&house.key, "SendMessage", House::goes_on(&id, "m-3", "go on")).await;
+    let task =
+        fixture.done(&fixture.key, "SendMessage", Fixture::goes_on(&id, "m-3", "go on")).await;
     let approval = known(&task["task"], "approval_id").as_str().unwrap().to_owned();
     target.does(Does::Completes);
-    house.api.approve(&house.operator, &approval).await.ok();
-    house.becomes(&id, "TASK_STATE_COMPLETED").await;
+    fixture.api.approve(&fixture.operator, &approval).await.ok();
+    fixture.becomes(&id, "TASK_STATE_COMPLETED").await;
     assert_eq!(look().await["status"]["state"], "TASK_STATE_COMPLETED");
     let told = receiver.next().await.json();
     assert_eq!(told["task"]["status"]["state"], "TASK_STATE_COMPLETED", "{told}");
@@ -197,14 +198,14 @@ async fn later_message_that_is_held_or_was_denied_is_left_out_of_what_its_target
 
 #[tokio::test]
 async fn one_who_is_both_parties_or_oversees_them_sees_all() {
-    let house = House::new().await;
-    house.holds().await;
-    let task = house.sends("m-1", "do it").await;
-    let both = house.api.key("agent", &[&house.source, &house.target]).await;
-    let auditor = house.api.key("auditor", &[]).await;
-    for key in [&house.key, &house.operator, &auditor, &both, &ADMIN.to_owned()] {
-        let seen = house.done(key, "GetTask", json!({ "id": task["id"] })).await;
+    let fixture = Fixture::new().await;
+    fixture.holds().await;
+    let task = fixture.sends("m-1", "do it").await;
+    let both = fixture.api.key("agent", &[&fixture.source, &fixture.target]).await;
+    let auditor = fixture.api.key("auditor", &[]).await;
+    for key in [&fixture.key, &fixture.operator, &auditor, &both, &ADMIN.to_owned()] {
+        let seen = fixture.done(key, "GetTask", json!({ "id": task["id"] })).await;
         assert_eq!(seen["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{seen}");
-        assert_eq!(house.done(key, "ListTasks", json!({})).await["totalSize"], 1);
+        assert_eq!(fixture.done(key, "ListTasks", json!({})).await["totalSize"], 1);
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::load::tenant::{Tenant, connected, number};
+use crate::load::organisation::{Organisation, connected, number};
 use crate::program::{LONG, Program};
 
 /// Ten times what a caller is promised who has nothing to do with a flood.
@@ -16,7 +16,7 @@ const ANSWERED: Duration = Duration::from_secs(20);
 /// Floods with connections that send this and nothing more, while a caller of another organisation is
 /// answered by new connections, one after the other.
 async fn others_are_answered(program: &Program, count: usize, sent: &[u8]) -> Vec<TcpStream> {
-    let tenant = Tenant::new(program, "org_other").await;
+    let organisation = Organisation::new(program, "org_other").await;
     let flood = async {
         let mut open = Vec::new();
         for _ in 0..count {
@@ -28,12 +28,12 @@ async fn others_are_answered(program: &Program, count: usize, sent: &[u8]) -> Ve
     let asks = async {
         let mut slowest = Duration::ZERO;
         for _ in 0..40 {
-            slowest = slowest.max(tenant.is_answered(program).await);
+            slowest = slowest.max(organisation.is_answered(program).await);
         }
         slowest
     };
     let (open, during) = tokio::join!(flood, asks);
-    let after = tenant.is_answered(program).await;
+    let after = organisation.is_answered(program).await;
     println!("{count} connections: the slowest answer took {during:?}, and {after:?} afterwards");
     assert!(during < ANSWERED && after < ANSWERED, "{during:?} {after:?}");
     open
@@ -80,11 +80,11 @@ async fn heads_that_never_end_take_a_bounded_room() {
 #[tokio::test]
 async fn where_every_connection_is_busy_a_new_one_is_told_so() {
     let program = Program::serve(&["--dev", "--max-connections", "16"], &[]).await;
-    let tenant = Tenant::new(&program, "org_other").await;
+    let organisation = Organisation::new(&program, "org_other").await;
     let waits = format!(
         "GET /mcp/approvals/{}?wait=60 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\n\r\n",
-        tenant.held(&program).await,
-        tenant.key
+        organisation.held(&program).await,
+        organisation.key
     );
     let mut busy = Vec::new();
     while busy.len() < 16 {
@@ -105,7 +105,7 @@ async fn where_every_connection_is_busy_a_new_one_is_told_so() {
 #[tokio::test]
 async fn running_out_of_files_is_said_and_shuts_nobody_out() {
     let program = Program::serve(&["--dev"], &[]).await;
-    let tenant = Tenant::new(&program, "org_other").await;
+    let organisation = Organisation::new(&program, "org_other").await;
     let open = std::fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap().count();
     let few = Some(u64::try_from(open + 30).unwrap());
     let id = Pid::from_raw(i32::try_from(program.id()).unwrap());
@@ -117,7 +117,7 @@ async fn running_out_of_files_is_said_and_shuts_nobody_out() {
     program.logs("no more files can be opened").await;
     assert!(program.log().contains("WARN"), "{}", program.log());
     for _ in 0..10 {
-        assert!(tenant.is_answered(&program).await < ANSWERED);
+        assert!(organisation.is_answered(&program).await < ANSWERED);
     }
     assert_eq!(program.log().matches("no more files").count(), 1, "{}", program.log());
 }

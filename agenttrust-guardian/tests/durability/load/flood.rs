@@ -21,7 +21,7 @@ const ANSWERED: Duration = Duration::from_secs(20);
 const REVOKED: Duration = Duration::from_secs(10);
 const FLOOD: Duration = Duration::from_secs(8);
 
-/// A guard of an agent of its own that fails open.
+/// Returns a guard of an agent of its own that fails open.
 async fn guard(api: &Api) -> AgentTrustGuard {
     let (agent, key) = api.worker().await;
     let client = api.guardian.client_with_key(&key).unwrap();

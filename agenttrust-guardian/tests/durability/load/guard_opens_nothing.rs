@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use agenttrust::{Action, AgentTrustClient, AgentTrustError, AgentTrustGuard, Effect};
 
-use crate::load::tenant::{Tenant, connected};
+use crate::load::organisation::{Organisation, connected};
 use crate::program::Program;
 
 /// Asks over and over until `over`, by a new connection each time, so that each has to get in: how often it was
@@ -30,10 +30,13 @@ async fn asked(guard: impl Fn() -> AgentTrustGuard, over: &AtomicBool) -> (u32, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unauthenticated_flood_of_connections_opens_no_fail_open_guard() {
     let program = Program::serve_with_files(256, &["--dev", "--listen", "127.0.0.1:0"]).await;
-    let tenant = Tenant::new(&program, "org_other").await;
+    let organisation = Organisation::new(&program, "org_other").await;
     let guard = || {
-        let client = AgentTrustClient::builder().base_url(program.url("")).api_key(&tenant.key);
-        AgentTrustGuard::builder(client.build().unwrap(), &tenant.agent).fail_open(true).build()
+        let client =
+            AgentTrustClient::builder().base_url(program.url("")).api_key(&organisation.key);
+        AgentTrustGuard::builder(client.build().unwrap(), &organisation.agent)
+            .fail_open(true)
+            .build()
     };
     for sent in [b"".as_slice(), b"G", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01\x02\x00"] {
         let over = AtomicBool::new(false);

@@ -17,7 +17,7 @@ use crate::support::{Api, open, open_with};
 
 const CHECK: &str = "/api/v1/agenttrust/check";
 
-/// A body that begins and never ends.
+/// Returns a body that begins and never ends.
 fn stuck() -> Body {
     let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
     Body::from_stream(begun.chain(stream::pending()))
@@ -53,7 +53,7 @@ fn is_turned_away(answer: &Answer, says: &str) {
     assert!(answer.text("message").contains(says), "{says:?} is not in {answer:?}");
 }
 
-/// An agent of another organisation, and its key.
+/// Returns an agent of another organisation, and its key.
 async fn stranger(api: &Api) -> (String, String) {
     let admin = api.guardian.create_key_in("org_other", Role::Admin, &[]).await.unwrap();
     let agent = json!({ "name": "worker", "capabilities": ["*"] });

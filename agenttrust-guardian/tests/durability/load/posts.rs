@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::load::tenant::{Tenant, connected};
+use crate::load::organisation::{Organisation, connected};
 use crate::program::Program;
 
 /// Ten times what a caller is promised who has nothing to do with a flood.
@@ -17,8 +17,8 @@ async fn thousand_posts_sent_and_hung_up_take_a_bounded_room_and_delay_nobody() 
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();
     let program = Program::serve(&["--database", &database], &[]).await;
     let admin = program.first_key();
-    let flooding = Tenant::with_admin_key(&program, &admin, "org_flood").await;
-    let other = Tenant::with_admin_key(&program, &admin, "org_other").await;
+    let flooding = Organisation::with_admin_key(&program, &admin, "org_flood").await;
+    let other = Organisation::with_admin_key(&program, &admin, "org_other").await;
     let event = json!({ "event_type": "tool_end", "tool_name": "t".repeat(180),
                         "error_type": "e".repeat(180), "success": false });
     let body =

@@ -6,7 +6,7 @@ use agenttrust_testkit::eventually_within;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::load::tenant::{connected, number};
+use crate::load::organisation::{connected, number};
 use crate::program::{DEV_KEY, Program, text};
 
 const WHOLE: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -22,14 +22,14 @@ pub(crate) enum Database {
     Postgres(Fresh),
 }
 
-/// Everything of a database, locked until this is let go.
+/// A lock on all of a database, held until it is dropped.
 pub(crate) enum Lock {
     File(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Database {
-    /// An SQLite file, and PostgreSQL where there is one.
+    /// Returns an SQLite file, and PostgreSQL where there is one.
     pub(crate) fn both() -> Vec<Self> {
         let file = Self::File(tempfile::tempdir().unwrap());
         [Some(file), Fresh::or_skip().map(Self::Postgres)].into_iter().flatten().collect()

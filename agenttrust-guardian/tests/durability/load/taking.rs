@@ -19,7 +19,7 @@ const PROMISED: Duration = Duration::from_secs(10);
 const INTROSPECT: &str = "/api/v1/agent-tokens/introspect";
 const REVOKE: &str = "/api/v1/agent-tokens/revoke";
 
-/// One of everything that can be taken back.
+/// A record of each kind that can be taken back.
 struct Everything {
     revoked: String,
     suspended: String,
@@ -72,7 +72,7 @@ impl Everything {
         answers
     }
 
-    /// All of it is taken back, by what memory says.
+    /// Checks that all of it is taken back, by what memory says.
     async fn is_taken_back(&self, api: &Api) {
         for (agent, status) in [(&self.revoked, "revoked"), (&self.suspended, "suspended")] {
             let path = format!("/api/v1/agents/{agent}");
@@ -110,7 +110,7 @@ impl Everything {
     }
 }
 
-/// The answer, unless it is that of a replica that has been out of touch for two seconds: it says nothing
+/// Returns the answer, unless it is that of a replica that has been out of touch for two seconds: it says nothing
 /// else of what it knows.
 fn told(answer: Answer) -> Option<Answer> {
     let out_of_touch = answer.status == 503 && answer.text("message").contains("out of touch");

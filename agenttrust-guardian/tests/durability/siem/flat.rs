@@ -2,37 +2,56 @@
 
 use std::path::Path;
 
+use agenttrust_testkit::audit::{hexadecimal, row_hash};
 use agenttrust_testkit::siem::HttpReceiver;
 use agenttrust_testkit::{ADMIN, eventually_within, is_long};
 use serde_json::{Value, json};
-use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Row};
 
 use super::{Asked, DESTINATIONS, NEVER, OPEN, body, receiver, text};
 use crate::served::Served;
 
-/// How many events are owed in a long trial, and in a short one.
+/// The numbers of events that are owed in a long trial, and in a short one.
 const OWED: (usize, usize) = (1_000_000, 20_000);
-/// How much more memory the Guardian may have at its peak while they are: a batch, read, written and sent, and what the
+/// The memory by which the Guardian's peak may grow while they are owed: a batch, read, written and sent, and what the
 /// database keeps of what was read. The events of a short trial would take as much once more.
 const MORE_MOST_KIB: u64 = 32 << 10;
 
-/// Writes rows as the Guardian would, but for their hashes: what is sent does not hang on them.
+/// The rows that one statement writes.
+const AT_ONCE: i64 = 10_000;
+
+/// Writes rows as the Guardian would that was killed before it signed them.
 async fn owe(database: &Path, rows: usize) {
-    const ROWS: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < $1) \
-                        INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) \
-                        SELECT '', newest.seq + n, newest.at, 'tool.effect_set', newest.org_id, NULL, NULL, $2, \
-                        randomblob(32), randomblob(32) \
-                        FROM n, (SELECT seq, at, org_id FROM audit ORDER BY seq DESC LIMIT 1) AS newest";
+    const NEWEST: &str = "SELECT seq, at, org_id, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    const ROWS: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) \
+                        SELECT '', value->>0, $1, 'tool.effect_set', $2, NULL, NULL, $3, \
+                        unhex(value->>1), unhex(value->>2) FROM json_each($4)";
     let options = SqliteConnectOptions::new().filename(database);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     let body = json!({ "tool": "send_mail", "note": "x".repeat(400) }).to_string();
-    let rows = i64::try_from(rows).unwrap();
-    sqlx::query(ROWS).bind(rows).bind(body).execute(&mut connection).await.unwrap();
+    let newest = sqlx::query(NEWEST).fetch_one(&mut connection).await.unwrap();
+    let (at, org): (String, String) = (newest.get("at"), newest.get("org_id"));
+    let (mut seq, mut prev): (i64, Vec<u8>) = (newest.get("seq"), newest.get("hash"));
+    let last = seq + i64::try_from(rows).unwrap();
+    while seq < last {
+        let mut some = Vec::new();
+        for _ in 0..AT_ONCE.min(last - seq) {
+            seq += 1;
+            let texts =
+                [Some(&*at), Some("tool.effect_set"), Some(&*org), None, None, Some(&*body)];
+            let hash = row_hash(seq, &prev, texts);
+            some.push((seq, hexadecimal(&prev), hexadecimal(&hash)));
+            prev = hash;
+        }
+        let some = serde_json::to_string(&some).unwrap();
+        let written = sqlx::query(ROWS).bind(&at).bind(&org).bind(&body).bind(some);
+        written.execute(&mut connection).await.unwrap();
+    }
     connection.close().await.unwrap();
 }
 
-/// The most that it ever had in memory, in KiB.
+/// Returns the most that it ever had in memory, in KiB.
 fn peak(served: &Served) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", served.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -45,7 +64,7 @@ async fn make(served: &Served, receiver: &HttpReceiver) -> String {
     format!("{DESTINATIONS}/{}", text(&made, "id"))
 }
 
-/// A destination that is down: tried again and again with as many events as that, if so many are owed.
+/// Returns a destination that is down: tried again and again with as many events as that, if so many are owed.
 async fn try_in_vain(served: &Served, path: &str, most: Option<u64>) -> Value {
     let caller = served.caller();
     for size in 0..5 {
@@ -67,7 +86,8 @@ async fn try_in_vain(served: &Served, path: &str, most: Option<u64>) -> Value {
     caller.read(path).await
 }
 
-/// All of it arrives once the receiver is there, by the thousand, and still no memory is needed for it.
+/// Starts the receiver again, and checks that all of it arrives, by the thousand, and still no memory is needed for
+/// it.
 async fn catch_up(receiver: &mut HttpReceiver, served: &Served, path: &str, rows: usize) {
     receiver.restart();
     served.caller().sure("PUT", path, ADMIN, &json!({ "batch_size": 1000 })).await;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Asked, DESTINATIONS, NEVER, all_arrive, arrived, audited, body, receiver, text};
 use crate::support::{Harness, open_with};
 
-/// A Guardian that may reach a receiver here.
+/// Returns a Guardian that may reach a receiver here.
 async fn open() -> Harness {
     const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     let settings = |builder: agenttrust_guardian::GuardianBuilder| {
@@ -34,7 +34,7 @@ async fn ask(harness: &Harness, count: usize) {
     }
 }
 
-/// What a metric says.
+/// Returns what a metric says.
 async fn metric(harness: &Harness, name: &str) -> u64 {
     let text = harness.read("/metrics").await;
     let text = text.as_str().unwrap();
@@ -63,7 +63,7 @@ async fn a_destination_that_stalls_delays_no_other_and_no_health() {
     assert_eq!(metric(&harness, "agenttrust_siem_destinations").await, 2);
 }
 
-/// The id of the event of the last decision.
+/// Returns the id of the event of the last decision.
 async fn last_decision(harness: &Harness) -> String {
     let rows = audited(&**harness, "").await;
     rows.into_iter().rfind(|row| row.kind == "decision").unwrap().id
@@ -137,11 +137,11 @@ async fn a_destination_that_is_paused_is_owed_what_happens_and_one_that_is_sent_
     );
     let replay = json!({ "since": since });
     harness.post(&format!("{path}/replay"), ADMIN, replay).await.ok();
-    let owed = audited(&*harness, "").await.len() - made_after;
+    let expected = audited(&*harness, "").await.len() - made_after;
     let again = async || {
         let again = receiver.taken().len() - first;
         // All that came since it was paused, and that it was sent back.
-        if again > 5 && arrived(&receiver, "").len() == owed { Ok(()) } else { Err(again) }
+        if again > 5 && arrived(&receiver, "").len() == expected { Ok(()) } else { Err(again) }
     };
     eventually_within(NEVER, "it does not come again", again).await;
     let again: Vec<_> = receiver.ids().split_off(first);

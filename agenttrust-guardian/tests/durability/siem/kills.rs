@@ -12,13 +12,13 @@ use super::{DESTINATIONS, NEVER, OPEN, agent, all_arrive, audited, body, receive
 use crate::kill9::check;
 use crate::served::Served;
 
-/// How often the Guardian is killed at least.
+/// The least number of times that the Guardian is killed.
 const KILLS_LEAST: usize = 10;
 const CLIENTS: usize = 4;
-/// After how many answers of a round it is killed; the rounds take turns.
+/// The numbers of answers of a round after which it is killed; the rounds take turns.
 const KILLED_AFTER: [usize; 5] = [3, 12, 25, 7, 18];
 
-/// What the receiver does in a round, one thing after the other; then it takes.
+/// Returns what the receiver does in a round, one thing after the other; then it takes.
 fn moods(round: usize) -> Vec<Mood> {
     match round % 7 {
         0 => vec![Mood::Answer(503, None)],
@@ -58,7 +58,7 @@ async fn load_and_kill(served: &mut Served, worker: &crate::kill9::Agent, answer
     }
 }
 
-/// One round: the receiver fails, the Guardian is killed under load and started again.
+/// Runs one round: the receiver fails, the Guardian is killed under load and started again.
 async fn round(
     served: &mut Served,
     receiver: &mut HttpReceiver,

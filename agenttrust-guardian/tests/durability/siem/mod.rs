@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use crate::kill9::Agent;
 use crate::served::Caller;
 
-/// For the test that would hang.
+/// The limit for a test that would hang.
 const NEVER: Duration = Duration::from_secs(90);
 /// The secret of a webhook.
 const SECRET: &str = "whsec_MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=";
-/// What a Guardian is told so that it may reach a receiver here.
+/// The options by which a Guardian may reach a receiver here.
 const OPEN: [&str; 2] = ["--allow-outbound", "127.0.0.0/8"];
 
 const DESTINATIONS: &str = "/api/v1/siem/destinations";
@@ -27,7 +27,7 @@ const DESTINATIONS: &str = "/api/v1/siem/destinations";
 /// A row of the audit, as far as it has to arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    /// What its event is called.
+    /// The id of its event.
     id: String,
     kind: String,
 }
@@ -36,7 +36,7 @@ fn receiver() -> HttpReceiver {
     HttpReceiver::start(Vendor::Webhook, SECRET)
 }
 
-/// The body that makes a destination of this receiver.
+/// Returns the body that makes a destination of this receiver.
 fn body(receiver: &HttpReceiver, batch_size: usize, flush_seconds: u64) -> Value {
     json!({
         "name": "siem", "destination_type": "webhook", "endpoint_url": receiver.url(), "auth_token": SECRET,
@@ -48,7 +48,7 @@ fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field}: {value}")).to_owned()
 }
 
-/// Whoever answers: a served Guardian, or one in the test.
+/// A Guardian that answers: a served one, or one in the test.
 trait Asked {
     async fn read(&self, path: &str) -> Value;
 }
@@ -65,7 +65,7 @@ impl<G> Asked for Api<G> {
     }
 }
 
-/// Every row of a log, in its order.
+/// Returns every row of a log, in its order.
 async fn audited(asked: &impl Asked, log: &str) -> Vec<Row> {
     let (mut after, mut rows) = (0, Vec::new());
     loop {
@@ -81,7 +81,7 @@ async fn audited(asked: &impl Asked, log: &str) -> Vec<Row> {
     }
 }
 
-/// The ids of what arrived from a log, each where it came first. One that came again is what it was.
+/// Returns the ids of what arrived from a log, each where it came first. One that came again is what it was.
 fn arrived(receiver: &HttpReceiver, log: &str) -> Vec<String> {
     let mut seen: HashMap<String, Value> = HashMap::new();
     let mut ids = Vec::new();
@@ -100,24 +100,24 @@ fn arrived(receiver: &HttpReceiver, log: &str) -> Vec<String> {
     ids
 }
 
-/// What has to arrive at a destination that was made when this log had so many rows.
-fn owed(rows: &[Row], made_after: usize) -> Vec<String> {
+/// Returns what has to arrive at a destination that was made when this log had so many rows.
+fn expected(rows: &[Row], made_after: usize) -> Vec<String> {
     rows.iter().skip(made_after).map(|row| row.id.clone()).collect()
 }
 
 /// Waits until everything of a log arrived that the audit has, in its order and nothing else.
 async fn all_arrive(asked: &impl Asked, receiver: &HttpReceiver, log: &str, made_after: usize) {
     let rows = audited(asked, log).await;
-    let owed = owed(&rows, made_after);
+    let expected = expected(&rows, made_after);
     let look = async || {
         let arrived = arrived(receiver, log);
-        if arrived == owed { Ok(()) } else { Err((arrived.len(), owed.len())) }
+        if arrived == expected { Ok(()) } else { Err((arrived.len(), expected.len())) }
     };
     eventually_within(NEVER, "not every event arrives, and in its order", look).await;
     assert_eq!(receiver.wrong(), Vec::<String>::new());
 }
 
-/// An agent with a key of its own.
+/// Returns an agent with a key of its own.
 async fn agent(caller: &Caller) -> Agent {
     let body = json!({ "name": "worker", "capabilities": ["*"] });
     let id = text(&caller.sure("POST", "/api/v1/agents", ADMIN, &body).await, "id");

@@ -28,7 +28,7 @@ async fn ask(served: &Served, worker: &Agent, count: usize) {
     }
 }
 
-/// Which of them delivers: it alone knows how far behind it is.
+/// Returns which of them delivers: it alone knows how far behind it is.
 async fn deliverer(served: &[Served; 2], path: &str) -> usize {
     let look = async || {
         let mut knows = Vec::new();
@@ -42,7 +42,7 @@ async fn deliverer(served: &[Served; 2], path: &str) -> usize {
     eventually_within(NEVER, "not one of them delivers", look).await
 }
 
-/// Nothing came twice while both lived.
+/// Checks that nothing came twice while both lived.
 fn once(receiver: &HttpReceiver) {
     let arrived: usize = NAMES.map(|log| arrived(receiver, log).len()).iter().sum();
     assert_eq!(receiver.taken().len(), arrived, "two replicas sent the same");

@@ -39,7 +39,7 @@ impl Desk {
         list["approvals"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
     }
 
-    /// The one approval that waits.
+    /// Returns the one approval that waits.
     async fn pending(&self) -> String {
         let look = async || {
             let all = self.approvals().await;
@@ -56,7 +56,7 @@ impl Desk {
         assert_eq!(status, 200, "{said}");
     }
 
-    /// The approval, once the outcome of its call has arrived.
+    /// Returns the approval, once the outcome of its call has arrived.
     async fn settled(&self, approval: &str) -> Value {
         let look = async || {
             let all = self.approvals().await;

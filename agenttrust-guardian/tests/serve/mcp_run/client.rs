@@ -16,14 +16,14 @@ pub(super) struct Client {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What came beside the answers that were waited for.
+    /// The messages that came beside the answers that were waited for.
     pub(super) beside: Vec<Value>,
     log: Arc<Mutex<String>>,
     next: u64,
 }
 
 impl Client {
-    /// A server `notes` behind a Guardian inside.
+    /// Creates a server `notes` behind a Guardian inside.
     pub(super) fn inside(arguments: &[&str]) -> Self {
         Self::start(arguments, &[], "")
     }
@@ -88,7 +88,7 @@ impl Client {
         id
     }
 
-    /// The next message; none at the end.
+    /// Returns the next message; none at the end.
     pub(super) async fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
         let read = tokio::time::timeout(LONG, self.output.read_line(&mut line)).await;
@@ -97,7 +97,7 @@ impl Client {
         (read > 0).then(message)
     }
 
-    /// The answer to the request with this id.
+    /// Returns the answer to the request with this id.
     pub(super) async fn answer(&mut self, id: &Value) -> Value {
         loop {
             let message = self.next().await;
@@ -124,7 +124,7 @@ impl Client {
         text_of(&answer)
     }
 
-    /// Everything of these that reached the server.
+    /// Returns everything of these that reached the server.
     pub(super) async fn reached(&mut self, method: &str) -> Vec<Value> {
         let asked = self.says("list_asked", json!({})).await;
         let asked: Vec<Value> = serde_json::from_str(&asked).unwrap();
@@ -156,13 +156,13 @@ pub(super) fn signal(name: &str, process: u32) {
     assert!(done.success());
 }
 
-/// What a result says.
+/// Returns what a result says.
 pub(super) fn text_of(answer: &Value) -> String {
     let text = answer["result"]["content"][0]["text"].as_str();
     text.unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
 }
 
-/// Whether a process is there and no zombie.
+/// Returns whether a process is there and no zombie.
 pub(super) fn runs(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());

@@ -10,7 +10,7 @@ use super::client::{Client, runs, signal};
 use super::server::CODE;
 use crate::program::LONG;
 
-/// The processes that the server is, and that it has started.
+/// Returns the processes that the server is, and that it has started.
 async fn tree(client: &mut Client) -> Vec<u32> {
     let said = client.says("get_tree", json!({})).await;
     said.split(' ').map(|id| id.parse().unwrap()).collect()
@@ -149,7 +149,7 @@ async fn cancelled_call_is_cancelled_at_the_server_and_not_answered() {
     assert_eq!(client.answer(&slow).await["result"]["content"][0]["text"], "read_note null");
 }
 
-/// The most memory that a process had, in KiB.
+/// Returns the most memory that a process had, in KiB.
 fn peak_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,5 +1,5 @@
-//! An MCP server on standard input and output: this very test program, started anew. What the test harness prints
-//! beside it is no message, as much of what servers print is none.
+//! An MCP server on standard input and output: this very test program, started again. The lines that the test harness
+//! prints beside it are no messages, as many lines that servers print are not.
 
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio, exit};
@@ -12,7 +12,7 @@ pub(super) const IS_SERVER: &str = "MCP_RUN_SERVER";
 /// Its exit code once its input ends.
 pub(super) const CODE: i32 = 7;
 
-/// The command of the server.
+/// Returns the command of the server.
 pub(super) fn command() -> Vec<String> {
     let program = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     let test = "mcp_run::server::is_this_program_where_it_is_asked_to_be";
@@ -37,9 +37,9 @@ fn is_this_program_where_it_is_asked_to_be() {
 
 struct Server {
     manner: String,
-    /// How often it changed what it says of its tools.
+    /// The number of times that it changed what it says of its tools.
     changed: u32,
-    /// Everything that it was asked for and told.
+    /// The requests and notifications that it received.
     asked: Vec<Value>,
     /// Requests that wait for an answer of the client.
     waits: Vec<Value>,
@@ -91,7 +91,7 @@ fn garbled(id: &Value, how: &str) {
     }
 }
 
-/// What can be read of the variables and the memory of a process, and of those of this one.
+/// Returns what can be read of the variables and the memory of a process, and of those of this one.
 fn secrets_of(process: &Value) -> String {
     let environment =
         |of: &str| std::fs::read(format!("/proc/{of}/environ")).map_err(|it| it.kind());
@@ -165,7 +165,7 @@ impl Server {
         names.map(tool).into()
     }
 
-    /// Two pages.
+    /// Answers with the list of tools, in two pages.
     fn list(&self, id: &Value, params: &Value) {
         if self.manner == "silent" {
             return;

@@ -10,7 +10,7 @@ fn names(list: &Value) -> Vec<&str> {
     tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
 
-/// What the policies of the tests forbid.
+/// Returns what the policies of the tests forbid.
 fn policies(folder: &tempfile::TempDir) -> String {
     let policy = r#"@id("all") permit (principal, action, resource);
         @id("not") forbid (principal, action, resource == Tool::"notes/read_env");"#;
@@ -81,7 +81,7 @@ async fn tool_is_held_to_what_it_was_in_an_earlier_run_where_that_is_kept() {
     }
 }
 
-/// What a run on standard error says that a person decides with.
+/// Returns what a run on standard error says that a person decides with.
 async fn desk(client: &Client) -> [(&'static str, String); 2] {
     client.logs("agenttrust approvals list").await;
     let log = client.log();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::program::LONG;
 
-/// The fields of a message of protocol buffers that hold bytes, by number.
+/// Returns the fields of a message of protocol buffers that hold bytes, by number.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     fn number(bytes: &mut &[u8]) -> u64 {
         let mut value = 0;
@@ -116,7 +116,7 @@ impl Collector {
         Self { url, received }
     }
 
-    /// So many spans, or more, in the order in which they ended.
+    /// Returns so many spans, or more, in the order in which they ended.
     pub(super) async fn spans(&mut self, count: usize) -> Vec<Span> {
         let mut spans = Vec::new();
         while spans.len() < count {

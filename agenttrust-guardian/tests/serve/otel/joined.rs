@@ -31,7 +31,7 @@ async fn ask(program: &Program, path: &str, headers: &[(&str, &str)], body: &Val
     serde_json::from_str(&answer).unwrap()
 }
 
-/// The trace that the rows of these decisions name.
+/// Returns the trace that the rows of these decisions name.
 async fn audited(program: &Program, tool: &str) -> Vec<Value> {
     let request = client().get(program.url("/api/v1/audit?limit=1000"));
     let answer = request.header("x-api-key", DEV_KEY).send().await.unwrap().text().await.unwrap();
@@ -81,7 +81,7 @@ async fn evaluation_of_authzen_is_a_span_in_the_callers_trace() {
     }
 }
 
-/// An agent that speaks A2A 1.0, is done at once, and remembers by which trace it was asked.
+/// Returns an agent that speaks A2A 1.0, is done at once, and remembers by which trace it was asked.
 async fn a2a_agent() -> (String, Arc<Mutex<Vec<HeaderMap>>>) {
     type Asked = Arc<Mutex<Vec<HeaderMap>>>;
     let answer = async |State(asked): State<Asked>, headers: HeaderMap, body: axum::Json<Value>| {

@@ -5,7 +5,7 @@ use super::output::{Output, Tries};
 use super::rng::Rng;
 use super::scope::{Kind, Scope, Var};
 
-/// Where an expression stands.
+/// The place of an expression.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) awaits: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Place {
     loops: Vec<Loop>,
 }
 
-/// What `return` returns here.
+/// The value that `return` returns here.
 #[derive(Clone, Copy)]
 pub(crate) enum Exit {
     Function(Output),
@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     Block,
     /// The `i64` of a closure.
     Closure,
-    /// Nothing can be returned.
+    /// A function without a value to return.
     Nowhere,
 }
 
@@ -75,13 +75,13 @@ impl<'a> Body<'a> {
         self.site
     }
 
-    /// Statements of a block that has been entered.
+    /// Returns statements of a block that has been entered.
     pub(crate) fn statements(&mut self, place: &Place, depth: usize, most: usize) -> String {
         let count = 1 + self.rng.below(most);
         (0..count).map(|_| self.statement(place, depth) + "\n").collect()
     }
 
-    /// A block that is worth a number.
+    /// Returns a block that is worth a number.
     fn block(&mut self, place: &Place, depth: usize) -> String {
         let mark = self.scope.enter();
         let statements = self.statements(place, depth, 2);
@@ -94,7 +94,7 @@ impl<'a> Body<'a> {
         format!("{{\n{statements}{tail}\n}}")
     }
 
-    /// A block that is worth nothing.
+    /// Returns a block that is worth nothing.
     fn unit_block(&mut self, place: &Place, depth: usize) -> String {
         let mark = self.scope.enter();
         let statements = self.statements(place, depth, 3);
@@ -111,7 +111,7 @@ impl<'a> Body<'a> {
             5 => self.noisy(),
             6 => self.moving(),
             7 => self.leaving(place, inner),
-            8 => format!("note({}, {});", self.site(), self.int(place, inner)),
+            8 => format!("run_step({}, {});", self.site(), self.int(place, inner)),
             9 => self.failing(place),
             10 => format!("if {} {}", self.cond(place, inner), self.unit_block(place, inner)),
             11 => self.if_let(place, inner),
@@ -222,10 +222,10 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// `return`, `break` or `continue`, sometimes.
+    /// Returns `return`, `break` or `continue`, sometimes.
     fn leaving(&mut self, place: &Place, depth: usize) -> String {
         let Some(exit) = self.exit(place, depth) else {
-            return format!("note({}, {});", self.site(), self.int(place, depth));
+            return format!("run_step({}, {});", self.site(), self.int(place, depth));
         };
         format!("if {} {{ {exit}; }}", self.cond(place, 0))
     }
@@ -357,7 +357,7 @@ impl<'a> Body<'a> {
                  let {value} = {name}(5).unwrap_or(0);"
             ),
             1 => format!(
-                "macro_rules! {name} {{ ($value:expr) => {{ note({site}, $value) }}; }}\n\
+                "macro_rules! {name} {{ ($value:expr) => {{ run_step({site}, $value) }}; }}\n\
                  let {value} = {name}!(6);"
             ),
             _ => format!(
@@ -384,7 +384,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// An expression that is worth an `i64`.
+    /// Returns an expression that is worth an `i64`.
     pub(crate) fn int(&mut self, place: &Place, depth: usize) -> String {
         if depth == 0 || self.rng.chance(1, 4) {
             return self.leaf(place);
@@ -392,7 +392,7 @@ impl<'a> Body<'a> {
         let inner = depth - 1;
         match self.rng.below(if place.awaits { 17 } else { 12 }) {
             0 => format!("({}).wrapping_add({})", self.int(place, inner), self.int(place, inner)),
-            1 => format!("note({}, {})", self.site(), self.int(place, inner)),
+            1 => format!("run_step({}, {})", self.site(), self.int(place, inner)),
             2 => {
                 let cond = self.cond(place, inner);
                 format!("if {cond} {} else {}", self.block(place, inner), self.block(place, inner))
@@ -511,12 +511,12 @@ impl<'a> Body<'a> {
         )
     }
 
-    /// A future in a box, which may take everything along but borrows of locals.
+    /// Returns a future in a box, which may take everything along but borrows of locals.
     pub(crate) fn boxed(&mut self, output: Output, depth: usize) -> String {
         format!("Box::pin({})", self.future(output, depth))
     }
 
-    /// The same, without the box.
+    /// Returns the same, without the box.
     pub(crate) fn future(&mut self, output: Output, depth: usize) -> String {
         let all = self.scope.hide(|var| !var.is_local_borrow);
         let inside = Place::new(true, Exit::Function(output));
@@ -528,7 +528,7 @@ impl<'a> Body<'a> {
         format!("async move {{\n{statements}{tail}\n}}")
     }
 
-    /// The end of a body.
+    /// Returns the end of a body.
     pub(crate) fn tail(&mut self, place: &Place, output: Output, depth: usize) -> String {
         let value = self.int(place, depth);
         let success = output.success(&value);

@@ -15,16 +15,17 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-/// What every pair is called with.
+/// The inputs that every pair is called with.
 const INPUTS: [i64; 4] = [0, 1, -7, 1_000_003];
 
-/// What is given to a function has numbers below this, and what its body makes above.
+/// The bound between numbers: values that are given to a function have those below, and values that its body makes
+/// those above.
 const GIVEN: u32 = 100;
 
 /// Below this is `self`, and what no name is bound to: unused by the body, it may outlive it.
 const NAMED: u32 = 10;
 
-/// What a denial becomes where only a number can be returned.
+/// The output that a denial becomes where only a number can be returned.
 const DENIED: i64 = -999_999;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,29 +46,29 @@ fn push(step: Step) {
     LOG.with_borrow_mut(|log| log.push(step));
 }
 
-/// Something that happens.
-pub fn note(site: u32, value: i64) -> i64 {
+/// Records that a step of the generated body ran, and returns its value.
+pub fn run_step(site: u32, value: i64) -> i64 {
     push(Step::Ran(site, value));
     value
 }
 
-/// Something that happens and may fail.
+/// Returns something that happens and may fail.
 pub fn fallible(site: u32, value: i64) -> Result<i64, Small> {
-    note(site, value);
+    run_step(site, value);
     if value.rem_euclid(4) == 3 { Err(Small(value)) } else { Ok(value) }
 }
 
 pub fn maybe(site: u32, value: i64) -> Option<i64> {
-    note(site, value);
+    run_step(site, value);
     (value.rem_euclid(4) != 2).then_some(value)
 }
 
-/// Something that happens after the executor had its turn.
+/// Returns something that happens after the executor had its turn.
 pub async fn pause(site: u32, value: i64) -> i64 {
     let mut waited = false;
     poll_fn(|cx| {
         if waited {
-            return Poll::Ready(note(site, value));
+            return Poll::Ready(run_step(site, value));
         }
         waited = true;
         cx.waker().wake_by_ref();
@@ -77,12 +78,12 @@ pub async fn pause(site: u32, value: i64) -> i64 {
 }
 
 pub fn consume<T>(site: u32, value: T) -> i64 {
-    note(site, 0);
+    run_step(site, 0);
     drop(value);
-    note(site, 1)
+    run_step(site, 1)
 }
 
-/// The future, which may change threads.
+/// Returns the future, which may change threads.
 pub fn sent<F: Future + Send>(future: F) -> F {
     future
 }
@@ -93,7 +94,7 @@ pub struct Noisy(pub u32);
 
 impl Noisy {
     pub fn value(&self) -> i64 {
-        note(self.0, 2)
+        run_step(self.0, 2)
     }
 }
 
@@ -146,7 +147,7 @@ impl From<AgentTrustError> for Small {
     }
 }
 
-/// The number that says that a call was denied.
+/// Returns the number that says that a call was denied.
 pub fn denied(error: &AgentTrustError) -> i64 {
     assert_eq!(error.code(), "ACTION_DENIED", "{error}");
     DENIED
@@ -185,7 +186,7 @@ pub struct Pair {
     pub right: i64,
 }
 
-/// What methods are of.
+/// The type that methods are of.
 #[derive(Debug)]
 pub struct Tool {
     pub first: Noisy,
@@ -200,12 +201,12 @@ impl Tool {
     }
 }
 
-/// How an output shows what became of the call.
+/// An output that shows what became of the call.
 pub trait Judged: Debug {
-    /// The type of the error, if it failed.
+    /// Returns the type of the error, if it failed.
     fn failure(&self) -> Option<&'static str>;
 
-    /// Whether it is what a denial becomes.
+    /// Returns whether it is what a denial becomes.
     fn is_denial(&self) -> bool;
 }
 
@@ -259,13 +260,13 @@ impl Judged for Reply {
     }
 }
 
-/// What a call gave back.
+/// The output of a call.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Shown {
     output: String,
     failure: Option<&'static str>,
     is_denial: bool,
-    /// What was lent to the call, afterwards.
+    /// The value that was lent to the call, as it is afterwards.
     pub lent: String,
 }
 
@@ -287,23 +288,23 @@ impl Shown {
 
 type Call = fn(i64) -> Pin<Box<dyn Future<Output = Shown>>>;
 
-/// One body, bare and guarded.
+/// A body, bare and guarded.
 pub struct Case {
     pub name: &'static str,
     pub bare: Call,
     pub guarded: Call,
-    /// What is lent to a call, before it.
+    /// The value that is lent to a call, as it is before.
     pub lent: fn(i64) -> String,
 }
 
 #[derive(Clone, Default)]
 struct Guardian {
     denies: bool,
-    heard: Arc<Mutex<Heard>>,
+    heard: Arc<Mutex<Recorded>>,
 }
 
 #[derive(Default)]
-struct Heard {
+struct Recorded {
     checks: usize,
     events: Vec<Value>,
 }
@@ -343,12 +344,12 @@ impl Guardian {
         }
     }
 
-    fn take(&self) -> Heard {
+    fn take(&self) -> Recorded {
         std::mem::take(&mut self.heard.lock().unwrap())
     }
 }
 
-/// What a call gave back and did, until its caller had the output and after.
+/// Returns what a call gave back and did, until its caller had the output and after.
 async fn traced(call: impl Future<Output = Shown>) -> (Shown, Vec<Step>) {
     LOG.take();
     let shown = call.await;
@@ -433,7 +434,7 @@ fn same(
     ))
 }
 
-fn reported_once(heard: Heard, failure: Option<&str>) -> Result<(), String> {
+fn reported_once(heard: Recorded, failure: Option<&str>) -> Result<(), String> {
     let [event] = &heard.events[..] else {
         return Err(format!("{} events for one call", heard.events.len()));
     };
@@ -474,7 +475,7 @@ fn nothing_ran(guarded: &Shown, lent: &str, log: &[Step], allowed: &[Step]) -> R
     Ok(())
 }
 
-fn not_reported(heard: Heard) -> Result<(), String> {
+fn not_reported(heard: Recorded) -> Result<(), String> {
     match heard.events.first() {
         None => Ok(()),
         Some(event) => Err(format!("denied, and reported all the same: {event}")),

@@ -16,7 +16,7 @@ use std::{env, fs};
 use self::rng::Rng;
 use self::shape::Function;
 
-/// How many pairs of functions are compared: these with `AGENTTRUST_TRIALS=long`, else a tenth.
+/// The number of pairs of functions that are compared: these with `AGENTTRUST_TRIALS=long`, else a tenth.
 const PAIRS: usize = 160;
 
 fn pairs() -> usize {

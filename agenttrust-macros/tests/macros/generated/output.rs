@@ -1,6 +1,6 @@
 //! What generated functions return.
 
-/// What `?` works on.
+/// The value that `?` works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Tries {
     Result,
@@ -53,7 +53,7 @@ impl Output {
         }
     }
 
-    /// What `on_denied` has to be, where a denial has no other way.
+    /// Returns what `on_denied` has to be, where a denial has no other way.
     pub(crate) fn on_denied(self) -> Option<&'static str> {
         match self {
             Self::Maybe => Some("|_| None"),
@@ -63,7 +63,7 @@ impl Output {
         }
     }
 
-    /// The output that says that all went well, and holds `value`.
+    /// Returns the output that says that all went well, and holds `value`.
     pub(crate) fn success(self, value: &str) -> String {
         match self {
             Self::Int | Self::Opaque => format!("Ok({value})"),
@@ -77,7 +77,7 @@ impl Output {
         }
     }
 
-    /// The output that says that it failed, where there is one.
+    /// Returns the output that says that it failed, where there is one.
     pub(crate) fn failure(self, value: &str) -> Option<String> {
         match self {
             Self::Int | Self::Text | Self::Opaque | Self::Borrow | Self::BorrowMut => {

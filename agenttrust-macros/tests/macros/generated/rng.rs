@@ -7,7 +7,7 @@ impl Rng {
         Self(seed)
     }
 
-    /// Chance of its own, so that what one taker takes leaves the next one's as it was.
+    /// Returns chance of its own, so that what one taker takes leaves the next one's as it was.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
@@ -20,12 +20,12 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit as u64).unwrap()
     }
 
-    /// True `times` times of `of`.
+    /// Returns true `times` times of `of`.
     pub(crate) fn chance(&mut self, times: usize, of: usize) -> bool {
         self.below(of) < times
     }

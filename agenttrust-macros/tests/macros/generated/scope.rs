@@ -1,6 +1,6 @@
 //! The names that a generated body can use, and how.
 
-/// What a name is bound to.
+/// The value that a name is bound to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// `i64`
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// May be used inside of an `async move` block and after it.
+    /// Returns whether it may be used inside of an `async move` block and after it.
     pub(crate) fn is_copy(self) -> bool {
         matches!(
             self,
@@ -52,7 +52,7 @@ impl Kind {
         )
     }
 
-    /// May be given away.
+    /// Returns whether it may be given away.
     pub(crate) fn is_movable(self) -> bool {
         matches!(self, Self::Text | Self::List { .. } | Self::Noisy | Self::Both)
     }
@@ -62,7 +62,7 @@ impl Kind {
 pub(crate) struct Var {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// How many blocks are around the one it was made in.
+    /// The number of blocks around the one it was made in.
     pub(crate) level: usize,
     /// Borrows from a local, so that it cannot leave the function.
     pub(crate) is_local_borrow: bool,
@@ -106,7 +106,7 @@ impl Scope {
         self.vars.truncate(mark);
     }
 
-    /// Everything that is not shadowed.
+    /// Returns everything that is not shadowed.
     pub(crate) fn visible(&self) -> Vec<Var> {
         let shadowed = |at: usize| {
             let name = &self.vars[at].name;
@@ -115,7 +115,7 @@ impl Scope {
         (0..self.vars.len()).filter(|at| !shadowed(*at)).map(|at| self.vars[at].clone()).collect()
     }
 
-    /// What was made in this very block and can be given away here.
+    /// Returns what was made in this very block and can be given away here.
     pub(crate) fn movable(&self) -> Vec<Var> {
         let here = |var: &Var| var.level == self.level && var.kind.is_movable();
         self.visible().into_iter().filter(here).collect()

@@ -14,13 +14,13 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// The body returns a future.
+    /// Returns whether the body returns a future.
     fn is_deferred(self) -> bool {
         matches!(self, Self::Boxed | Self::ImplFuture)
     }
 }
 
-/// Whose function it is.
+/// The `self` of a function, if it has one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
     Nobody,
@@ -60,18 +60,18 @@ impl Owner {
     }
 }
 
-/// One parameter, and what it is given.
+/// A parameter, and the value that it is given.
 #[derive(Default)]
 struct Argument {
     pattern: String,
     ty: String,
     generic: Option<String>,
-    /// What the body sees, and whether it is `Serialize`.
+    /// The names that the body sees, and whether each is `Serialize`.
     names: Vec<(String, Kind, bool)>,
-    /// Before the call.
+    /// The statements before the call.
     setup: String,
     pass: String,
-    /// What is lent and may be changed.
+    /// A value that is lent and may be changed.
     lent: Option<String>,
     borrows: bool,
 }
@@ -131,7 +131,7 @@ impl Function {
         Self { number, shape, owner, output, arguments, is_named, body, attribute }
     }
 
-    /// The module with both functions and both calls.
+    /// Returns the module with both functions and both calls.
     pub(crate) fn module(&self) -> String {
         let Self { number, owner, attribute, .. } = self;
         let (bare, guarded) = (self.function("bare"), self.function("guarded"));
@@ -140,7 +140,7 @@ impl Function {
             Owner::Nobody => format!("{bare}\n{guarded}"),
             Owner::TraitDefault => format!(
                 "trait Works: Send + Sync {{\nfn base(&self) -> i64;\n{bare}\n{guarded}\n}}\n\
-                 impl Works for Tool {{ fn base(&self) -> i64 {{ note(3, self.base) }} }}"
+                 impl Works for Tool {{ fn base(&self) -> i64 {{ run_step(3, self.base) }} }}"
             ),
             _ => format!("impl Tool {{\n{bare}\n{guarded}\n}}"),
         };
@@ -153,7 +153,7 @@ impl Function {
         )
     }
 
-    /// The entry in the table of cases.
+    /// Returns the entry in the table of cases.
     pub(crate) fn case(&self) -> String {
         let number = self.number;
         format!(
@@ -311,7 +311,7 @@ impl Given {
         Self { name, other, mutable: rng.chance(1, 2) }
     }
 
-    /// How it says whether what it binds may change.
+    /// Returns how it says whether what it binds may change.
     fn word(&self) -> &'static str {
         if self.mutable { "mut " } else { "" }
     }
@@ -326,7 +326,7 @@ impl Given {
         }
     }
 
-    /// Whose type is no JSON.
+    /// Returns whose type is no JSON.
     fn handle(&self, name: String, ty: &str, kind: Kind, pass: String) -> Argument {
         Argument { names: vec![(name.clone(), kind, false)], ..self.owned(name, ty, kind, pass) }
     }
@@ -350,7 +350,7 @@ impl Given {
         }
     }
 
-    /// A value or a reference that has one name.
+    /// Returns a value or a reference that has one name.
     fn by_its_name(&self, which: usize) -> Argument {
         let Self { name, mutable, .. } = self;
         let mutable = *mutable;
@@ -369,7 +369,7 @@ impl Given {
         }
     }
 
-    /// A pattern that takes the value apart.
+    /// Returns a pattern that takes the value apart.
     fn taken_apart(&self, which: usize) -> Argument {
         let (Self { name, other, mutable }, word) = (self, self.word());
         let int = Kind::Int { mutable: *mutable };
@@ -404,7 +404,7 @@ impl Given {
         }
     }
 
-    /// What tells when it is dropped, and where.
+    /// Returns what tells when it is dropped, and where.
     fn dropped(&self, which: usize, site: usize) -> Argument {
         let name = &self.name;
         match which {
@@ -428,7 +428,7 @@ impl Given {
 
     fn callable(&self, site: usize) -> Argument {
         let ty = "impl Fn(i64) -> i64 + Send + Sync + 'bound";
-        self.handle(self.name.clone(), ty, Kind::Callable, format!("move |n| note({site}, n)"))
+        self.handle(self.name.clone(), ty, Kind::Callable, format!("move |n| run_step({site}, n)"))
     }
 
     fn generic(&self, rng: &mut Rng) -> Argument {

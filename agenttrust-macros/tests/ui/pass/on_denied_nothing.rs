@@ -23,9 +23,9 @@ fn silent(done: &AtomicBool) {
     step();
 }
 
-fn note(_: AgentTrustError) {}
+fn ignore(_: AgentTrustError) {}
 
-#[guarded(on_denied = note)]
+#[guarded(on_denied = ignore)]
 async fn silent_async(done: &AtomicBool) -> () {
     step();
     if done.swap(true, Ordering::SeqCst) {

@@ -42,11 +42,11 @@ use crate::judge::Judge;
     note = "tonic's `Body` needs the feature `tonic` of `agenttrust-tower`; axum's needs none, and its route templates need the feature `axum`, which is on by default"
 )]
 pub trait FollowBody: Sized {
-    /// The same body, which tells `following` what passes through it and how it ends.
+    /// Returns the same body, which tells `following` what passes through it and how it ends.
     fn follow(self, following: Following) -> Self;
 }
 
-/// What is told of a body: the permit of its call, and how to judge it.
+/// A follower of a body: the permit of its call, and the way to judge it.
 ///
 /// Dropped, it reports the call as `Cancelled`.
 #[must_use = "dropped, the call is reported as cancelled"]
@@ -54,7 +54,7 @@ pub struct Following {
     /// None of a stream that is listened to for the answers of other calls.
     permit: Option<Permit>,
     judge: Judge,
-    /// How long the head says that the body is: nobody may ask for more after so much.
+    /// The length of the body by its head: no reader may ask for more after so much.
     expected: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ impl Following {
         self.end();
     }
 
-    /// How many bytes there are, by the head or by the body itself, where the last of them is the last
+    /// Returns how many bytes there are, by the head or by the body itself, where the last of them is the last
     /// that can be said.
     pub(super) fn expected(&self, exact: Option<u64>) -> Option<u64> {
         self.expected.or(exact).filter(|_| self.judge.ends_with_data())
@@ -98,7 +98,7 @@ impl Following {
         }
     }
 
-    /// The body broke off, which goes before whatever the handler had said by then.
+    /// Reports that the body broke off, which goes before whatever the handler had said by then.
     pub(super) fn fail(self, outcome: CallOutcome) {
         if let Some(permit) = self.permit {
             permit.broke_off(outcome);

@@ -36,7 +36,7 @@ impl<B: Body<Data = Bytes>> ReportingBody<B> {
     }
 }
 
-/// The type of an error, as it is reported.
+/// Returns the type of an error, as it is reported.
 fn class_of<E>(error: &E) -> CallOutcome {
     Err::<(), &E>(error).outcome()
 }

@@ -14,7 +14,7 @@ use tower_mcp::{CallToolResult, RouterRequest, RouterResponse, ToolRequest};
 use crate::contract::probe::Probe;
 use crate::guardian::Guardian;
 
-/// One way to put a layer around a service.
+/// A way to put a layer around a service.
 pub(crate) trait Adapter {
     type Request: Send + 'static;
     type Response: Send + 'static;
@@ -36,7 +36,7 @@ pub(crate) trait Adapter {
 
     fn response() -> Self::Response;
 
-    /// Whether an answer is the inner service's own.
+    /// Returns whether an answer is the inner service's own.
     fn is_answer(response: &Self::Response) -> bool;
 
     /// Takes the answer to its end, where it is one that goes on.
@@ -303,7 +303,7 @@ impl Adapter for McpRouter {
     }
 }
 
-/// One tool of tower-mcp.
+/// A tool of tower-mcp.
 pub(crate) struct McpTool;
 
 impl Adapter for McpTool {

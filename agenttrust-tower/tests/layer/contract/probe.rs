@@ -37,7 +37,7 @@ impl<Res> Probe<Res> {
         Self { watched: Arc::new(Mutex::new(watched)), answer, ready: false }
     }
 
-    /// The same service, to ask how it was used.
+    /// Returns the same service, to ask how it was used.
     pub(crate) fn watch(&self) -> Self {
         self.clone()
     }
@@ -59,12 +59,12 @@ impl<Res> Probe<Res> {
         self.watched().free
     }
 
-    /// From now on calls stay.
+    /// Closes the gate: from now on calls stay.
     pub(crate) fn close(&self) {
         self.watched().open = false;
     }
 
-    /// From now on it is never ready, and says why.
+    /// Breaks the service: from now on it is never ready, and says why.
     pub(crate) fn break_down(&self) {
         self.watched().broken = true;
     }

@@ -18,7 +18,7 @@ use crate::guardian::{Guardian, Script};
 
 const HANG: Duration = Duration::from_secs(20);
 
-/// Tools are named by the request, as everywhere in these tests; `wait` waits for its approval.
+/// Returns a layer that names tools by the request, as everywhere in these tests; `wait` waits for its approval.
 fn layer(
     guard: &AgentTrustGuard,
 ) -> GuardLayer<fn(&String) -> Action, agenttrust_tower::DenyAsError> {
@@ -36,7 +36,7 @@ fn guardian() -> Guardian {
     Guardian::new(Script::Allow).on("drop_table", Script::Deny).on("wait", Script::Hold)
 }
 
-/// What really ran.
+/// The count of calls that really ran.
 #[derive(Clone, Default)]
 struct Ran(Arc<AtomicUsize>);
 
@@ -57,7 +57,7 @@ impl Ran {
     }
 }
 
-/// Allowed calls among denied ones, many at a time.
+/// Checks allowed calls among denied ones, many at a time.
 async fn serves<S>(service: S, ran: &Ran)
 where
     S: Service<String, Response = String, Error = BoxError, Future: Send> + Clone + Send + 'static,

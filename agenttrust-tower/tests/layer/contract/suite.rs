@@ -20,23 +20,23 @@ use crate::guardian::{Guardian, Script};
 const HANG: Duration = Duration::from_secs(20);
 
 /// A layered service, what is inside of it, and who is asked.
-struct Scene<A: Adapter> {
+struct Fixture<A: Adapter> {
     guardian: Guardian,
     guard: agenttrust::AgentTrustGuard,
     inner: Probe<A::Response>,
     service: A::Service,
 }
 
-fn scene<A: Adapter>(script: Script, places: usize) -> Scene<A> {
+fn fixture<A: Adapter>(script: Script, places: usize) -> Fixture<A> {
     let guardian = Guardian::new(script);
     let guard = guardian.guard();
     let probe = Probe::new(places, A::response);
     let inner = probe.watch();
     let service = A::layered(&guardian, &guard, probe);
-    Scene { guardian, guard, inner, service }
+    Fixture { guardian, guard, inner, service }
 }
 
-/// As a server calls: drives its own clone ready, then calls it.
+/// Calls as a server does: drives its own clone ready, then calls it.
 async fn call<A: Adapter>(service: &A::Service) -> Result<A::Response, BoxError> {
     timeout(HANG, service.clone().oneshot(A::request())).await.expect("it does not hang")
 }
@@ -45,9 +45,9 @@ fn ran<A: Adapter>(result: &Result<A::Response, BoxError>) -> bool {
     result.as_ref().is_ok_and(A::is_answer)
 }
 
-/// More calls than places, again and again: each uses a place, and gives it back.
+/// Checks that more calls than places, again and again, each use a place and give it back.
 async fn keeps_every_place<A: Adapter>() {
-    let Scene { inner, service, .. } = scene::<A>(Script::Allow, 2);
+    let Fixture { inner, service, .. } = fixture::<A>(Script::Allow, 2);
     for _ in 0..4 {
         let all = join_all((0..16).map(|_| call::<A>(&service))).await;
         assert!(all.iter().all(ran::<A>));
@@ -58,9 +58,10 @@ async fn keeps_every_place<A: Adapter>() {
     assert_eq!(inner.free(), 2, "a place was lost");
 }
 
-/// One and the same instance, driven ready for each call, as tower has it.
+/// Checks that one and the same instance, driven ready for each call, serves all of them, as tower
+/// has it.
 async fn one_instance_serves_call_after_call<A: Adapter>() {
-    let Scene { inner, mut service, .. } = scene::<A>(Script::Allow, 1);
+    let Fixture { inner, mut service, .. } = fixture::<A>(Script::Allow, 1);
     for _ in 0..8 {
         let ready = timeout(HANG, service.ready()).await.expect("it becomes ready again");
         let future = ready.expect("it is whole").call(A::request());
@@ -85,7 +86,7 @@ async fn denied_calls_never_reach_it<A: Adapter>() {
         Script::Status(503),
         Script::Nonsense,
     ] {
-        let Scene { guardian, guard, inner, service } = scene::<A>(script, 1);
+        let Fixture { guardian, guard, inner, service } = fixture::<A>(script, 1);
         for _ in 0..3 {
             assert!(!ran::<A>(&call::<A>(&service).await), "{script:?}");
         }
@@ -100,7 +101,7 @@ async fn each_call_is_asked_about_once_and_reported_once<A: Adapter>() {
     if !A::GUARDS {
         return;
     }
-    let Scene { guardian, guard, inner, service } = scene::<A>(Script::Allow, 4);
+    let Fixture { guardian, guard, inner, service } = fixture::<A>(Script::Allow, 4);
     for _ in 0..5 {
         let answer = call::<A>(&service).await;
         assert!(ran::<A>(&answer));
@@ -113,9 +114,9 @@ async fn each_call_is_asked_about_once_and_reported_once<A: Adapter>() {
     assert!(events.iter().all(|event| event["success"] == true), "{events:?}");
 }
 
-/// Dropped while the Guardian is asked: nothing runs, then or later.
+/// Checks that nothing runs, then or later, when a call is dropped while the Guardian is asked.
 async fn nothing_runs_after_a_drop_before_the_answer<A: Adapter>() {
-    let Scene { guardian, guard, inner, service } = scene::<A>(Script::Silent, 1);
+    let Fixture { guardian, guard, inner, service } = fixture::<A>(Script::Silent, 1);
     {
         let mut waiting = pin!(service.clone().oneshot(A::request()));
         assert!(poll_once(waiting.as_mut()).is_pending());
@@ -129,9 +130,10 @@ async fn nothing_runs_after_a_drop_before_the_answer<A: Adapter>() {
     assert!(guardian.events(&guard).await.is_empty());
 }
 
-/// Dropped while it runs: the inner call is dropped with it, and reported as cancelled, once.
+/// Checks that the inner call is dropped with a call that is dropped while it runs, and is reported
+/// as cancelled, once.
 async fn a_drop_in_the_middle_ends_the_call<A: Adapter>() {
-    let Scene { guardian, guard, inner, service } = scene::<A>(Script::Allow, 1);
+    let Fixture { guardian, guard, inner, service } = fixture::<A>(Script::Allow, 1);
     inner.close();
     {
         let mut running = pin!(service.clone().oneshot(A::request()));
@@ -153,9 +155,9 @@ async fn a_drop_in_the_middle_ends_the_call<A: Adapter>() {
     }
 }
 
-/// Ready when the inner service is, and broken when it is.
+/// Checks that the layer is ready when the inner service is, and broken when it is.
 async fn readiness_is_the_inner_service_s_own<A: Adapter>() {
-    let Scene { inner, mut service, .. } = scene::<A>(Script::Deny, 1);
+    let Fixture { inner, mut service, .. } = fixture::<A>(Script::Deny, 1);
     let mut other = service.clone();
     assert!(matches!(poll_ready::<A>(&mut service), Poll::Ready(Ok(()))));
     assert!(poll_ready::<A>(&mut other).is_pending(), "there is only one place");
@@ -167,9 +169,10 @@ async fn readiness_is_the_inner_service_s_own<A: Adapter>() {
     assert_eq!(error.to_string(), "the probe is broken");
 }
 
-/// Where the answer takes long, the place serves others, and the call still runs when it may.
+/// Checks that the place serves others where the answer takes long, and that the call still runs
+/// when it may.
 async fn a_place_serves_others_while_an_answer_takes_long<A: Adapter>() {
-    let Scene { guardian, inner, service, .. } = scene::<A>(Script::Silent, 1);
+    let Fixture { guardian, inner, service, .. } = fixture::<A>(Script::Silent, 1);
     let waiting = tokio::spawn({
         let service = service.clone();
         async move { service.oneshot(A::request()).await }

@@ -50,7 +50,7 @@ impl ServerHandler for Obliging {
     }
 }
 
-/// Parameters that rmcp does not read as those of a guarded method.
+/// Returns parameters that rmcp does not read as those of a guarded method.
 fn malformed() -> [Option<Value>; 4] {
     [
         None,

@@ -61,7 +61,7 @@ async fn a_call_that_waits_for_approval_runs_once_it_is_there() {
     assert_eq!((result.is_error, files.runs()), (Some(false), 1));
 }
 
-/// Its one tool runs until it is cancelled, or for ever.
+/// A server whose one tool runs until it is cancelled, or for ever.
 #[derive(Clone, Default)]
 struct Patient {
     running: Arc<Notify>,

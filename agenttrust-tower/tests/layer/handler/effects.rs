@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::guardian::{Guardian, Script};
 use crate::handler::server::{Files, call, client, context, of_file};
 
-/// Which effect a call of `tool` is asked about with.
+/// Returns which effect a call of `tool` is asked about with.
 async fn effect(tool: &'static str) -> String {
     let guardian = Guardian::new(Script::Allow);
     let client = client(Files::default().guarded(guardian.guard())).await;

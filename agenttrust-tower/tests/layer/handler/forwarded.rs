@@ -1,4 +1,4 @@
-//! What is not guarded is the inner handler's own, and nobody is asked about it.
+//! A request that is not guarded is the inner handler's own, and no Guardian is asked about it.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ impl ServerHandler for Named {
     }
 }
 
-/// The error that a method of the inner handler answers with.
+/// Returns the error that a method of the inner handler answers with.
 fn name_of<T: std::fmt::Debug>(answer: Result<T, ErrorData>) -> String {
     answer.expect_err("the inner handler answers with errors only").message.into_owned()
 }

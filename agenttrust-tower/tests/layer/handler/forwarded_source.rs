@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const OURS: &str = include_str!("../../../src/rmcp/forward.rs");
 
-/// The text of rmcp's trait, of the very version that this is built with.
+/// Returns the text of rmcp's trait, of the very version that this is built with.
 fn trait_of_rmcp() -> String {
     // Of this platform alone: a machine that has built this has no packages of the others. Not
     // `--offline` either: what it built may have been this crate and none of its neighbours.
@@ -44,7 +44,7 @@ fn cargo(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("it prints text")
 }
 
-/// The names after `fn` in code; comments are no code.
+/// Returns the names after `fn` in code; comments are no code.
 fn functions(source: &str) -> BTreeSet<&str> {
     let code = source.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
     let after_fn = code.filter_map(|line| {

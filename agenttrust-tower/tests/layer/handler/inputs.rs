@@ -16,7 +16,7 @@ fn handler() -> (Guardian, GuardedHandler<Files>) {
     (guardian, handler)
 }
 
-/// The digests that these calls are asked about with, one after the other by one guard.
+/// Returns the digests that these calls are asked about with, one after the other by one guard.
 async fn digests<const N: usize>(calls: [CallToolRequestParams; N]) -> [String; N] {
     let (guardian, handler) = handler();
     for call in calls {

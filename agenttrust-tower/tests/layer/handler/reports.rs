@@ -17,7 +17,7 @@ fn only(events: &[Value]) -> &Value {
     event
 }
 
-/// What was reported of a call of `tool`.
+/// Returns what was reported of a call of `tool`.
 async fn reported<H: ServerHandler>(guardian: &Guardian, handler: H, tool: &'static str) -> Value
 where
     GuardedHandler<H>: ServerHandler,
@@ -65,7 +65,7 @@ async fn a_denied_call_leaves_no_report() {
     assert_eq!(guardian.events(&guard).await.len(), 0);
 }
 
-/// Its tools ask for more, start a task, or panic.
+/// A server whose tools ask for more, start a task, or panic.
 struct Unfinished;
 
 impl ServerHandler for Unfinished {

@@ -21,7 +21,7 @@ pub(crate) struct File {
     name: String,
 }
 
-/// A server as people write them: `#[tool_handler]` and nothing else, and so with a router made anew
+/// A server as people write them: `#[tool_handler]` and nothing else, and so with a new router
 /// for each call.
 #[derive(Clone, Default)]
 pub(crate) struct Files {
@@ -29,7 +29,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// How often a tool of it has run.
+    /// Returns how often a tool of it has run.
     pub(crate) fn runs(&self) -> usize {
         self.runs.load(Ordering::SeqCst)
     }
@@ -81,7 +81,7 @@ impl Files {
 #[tool_handler]
 impl ServerHandler for Files {}
 
-/// A client of `handler`, over a pipe, after the handshake.
+/// Returns a client of `handler`, over a pipe, after the handshake.
 pub(crate) async fn client(handler: impl ServerHandler) -> RunningService<RoleClient, ()> {
     let (server, client) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
@@ -91,7 +91,7 @@ pub(crate) async fn client(handler: impl ServerHandler) -> RunningService<RoleCl
     ().serve(client).await.expect("the handshake")
 }
 
-/// As [`client`], without a handshake: for handlers that would not answer it.
+/// Returns a client as [`client`] does, without a handshake: for handlers that would not answer it.
 pub(crate) fn client_of_any(handler: impl ServerHandler) -> RunningService<RoleClient, ()> {
     let (server, client) = tokio::io::duplex(64 * 1024);
     let server = serve_directly(handler, server, None);
@@ -99,12 +99,12 @@ pub(crate) fn client_of_any(handler: impl ServerHandler) -> RunningService<RoleC
     serve_directly((), client, None)
 }
 
-/// A context for calling a handler's methods directly.
+/// Returns a context for calling a handler's methods directly.
 pub(crate) fn context() -> RequestContext<RoleServer> {
     RequestContext::new(NumberOrString::Number(1), peer())
 }
 
-/// A peer that nobody answers for.
+/// Returns a peer without an answering side.
 pub(crate) fn peer() -> Peer<RoleServer> {
     struct Nobody;
     impl ServerHandler for Nobody {
@@ -125,7 +125,7 @@ pub(crate) fn call(tool: &'static str, given: Value) -> CallToolRequestParams {
     CallToolRequestParams::new(tool).with_arguments(arguments(given))
 }
 
-/// The call of `tool` for one file.
+/// Returns the call of `tool` for one file.
 pub(crate) fn of_file(tool: &'static str) -> CallToolRequestParams {
     call(tool, json!({ "name": "plan.md" }))
 }

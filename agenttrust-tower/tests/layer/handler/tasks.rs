@@ -1,4 +1,5 @@
-//! `tasks/update` lets a tool that asked for more go on, with answers that nobody was asked about.
+//! `tasks/update` lets a tool that asked for more go on, with answers that no Guardian was asked
+//! about.
 
 use std::sync::{Arc, Mutex};
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::connection::{Connection, VERSIONS};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 
-/// What is reported of a call that is answered with this, and what the caller got.
+/// Returns what is reported of a call that is answered with this, and what the caller got.
 async fn reported(
     version: Version,
     status: u16,
@@ -27,12 +27,12 @@ async fn reported(
         }
         response.body(Body::from(text.clone())).expect("the head is right")
     };
-    let house = House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await;
-    let mut connection = Connection::open(house.address, version).await;
+    let server = GuardedServer::answering(Script::Allow, |layer| layer, Arc::new(answer)).await;
+    let mut connection = Connection::open(server.address, version).await;
     let reply = connection.post(&tools_call(1, "tool", json!({}))).await;
     assert_eq!((reply.status.as_u16(), &*reply.text), (status, expected.as_bytes()), "as it was");
-    let report = house.report().await;
-    assert_eq!(house.reports().await.len(), 1, "one report a call");
+    let report = server.report().await;
+    assert_eq!(server.reports().await.len(), 1, "one report a call");
     json!([report["success"], report["error_type"]])
 }
 

@@ -13,18 +13,18 @@ use serde_json::{Value, json};
 
 use crate::connection::{Connection, VERSIONS, post, with_method};
 use crate::guardian::{Guardian, Script};
-use crate::mcp::house::{House, plain, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, plain, tools_call};
 
-/// The digests of what was asked, one for each of these bodies.
+/// Returns the digests of what was asked, one for each of these bodies.
 async fn digests(texts: &[String]) -> Vec<String> {
     // One guard: the key that goes into a digest is a guard's own.
-    let house = House::open(Script::Allow).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_2).await;
+    let server = GuardedServer::open(Script::Allow).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_2).await;
     for text in texts {
         let reply = connection.send(post(text.clone())).await;
         assert_eq!(reply.status, 200, "{text}: {reply:?}");
     }
-    let digests: Vec<_> = house.guardian.checks().into_iter().map(|check| check.digest).collect();
+    let digests: Vec<_> = server.guardian.checks().into_iter().map(|check| check.digest).collect();
     assert_eq!(digests.len(), texts.len());
     assert!(digests.iter().all(|digest| digest.len() > 60), "{digests:?}");
     digests
@@ -33,21 +33,21 @@ async fn digests(texts: &[String]) -> Vec<String> {
 #[tokio::test]
 async fn an_allowed_call_runs_once_as_it_was_checked_and_leaves_one_report() {
     for version in VERSIONS {
-        let house = House::open(Script::Allow).await;
-        let mut connection = Connection::open(house.address, version).await;
+        let server = GuardedServer::open(Script::Allow).await;
+        let mut connection = Connection::open(server.address, version).await;
         let call = tools_call("a", "send_mail", json!({ "to": "é\u{0}😀", "n": [1.5, -3, 1e300] }));
         let reply = connection.post(&call).await;
         assert_eq!(reply.status, 200);
         assert_eq!(reply.json()["id"], "a");
-        let heard = house.only_heard();
+        let heard = server.only_heard();
         assert_eq!(heard.message(), call);
         assert_eq!(heard.head.headers["content-length"], heard.text.len().to_string());
-        let checks = house.guardian.checks();
+        let checks = server.guardian.checks();
         assert_eq!(checks.len(), 1);
         assert_eq!(checks[0].tool, "send_mail");
         assert!(!checks[0].sent.contains("1e300") && !checks[0].sent.contains('😀'), "inputs stay");
-        assert_eq!(house.report().await["success"], true);
-        assert_eq!(house.reports().await.len(), 1);
+        assert_eq!(server.report().await["success"], true);
+        assert_eq!(server.reports().await.len(), 1);
     }
 }
 
@@ -100,7 +100,7 @@ async fn all_that_a_server_may_go_by_is_part_of_what_an_approval_is_bound_to() {
 
 #[tokio::test]
 async fn tools_are_named_after_their_server_and_their_effect_is_what_was_said() {
-    let house = House::with(Script::Allow, |layer| {
+    let server = GuardedServer::with(Script::Allow, |layer| {
         layer.server("notes").effects(|tool| match tool {
             "purge" => Some(Effect::Destructive),
             "search" => Some(Effect::Read),
@@ -108,12 +108,12 @@ async fn tools_are_named_after_their_server_and_their_effect_is_what_was_said() 
         })
     })
     .await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for tool in ["purge", "search", "other"] {
         connection.post(&tools_call(1, tool, json!({}))).await;
     }
     let asked: Vec<_> =
-        house.guardian.checks().into_iter().map(|check| (check.tool, check.effect)).collect();
+        server.guardian.checks().into_iter().map(|check| (check.tool, check.effect)).collect();
     let expected = [("notes/purge", "destructive"), ("notes/search", "read"), ("notes/other", "")];
     assert_eq!(asked, expected.map(|(tool, effect)| (tool.to_owned(), effect.to_owned())));
 }
@@ -125,17 +125,18 @@ async fn resources_and_prompts_are_guarded_where_that_was_asked_for() {
     let get = json!({ "name": "greet", "arguments": { "who": "x" } });
     let get = json!({ "jsonrpc": "2.0", "id": 2, "method": "prompts/get", "params": get });
 
-    let house = House::open(Script::Deny).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Deny).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for message in [&read, &get] {
         assert_eq!(connection.post(message).await.json()["result"]["content"][0]["text"], "done");
     }
-    assert_eq!((house.heard().len(), house.guardian.checks().len()), (2, 0));
+    assert_eq!((server.heard().len(), server.guardian.checks().len()), (2, 0));
 
-    let house =
-        House::with(Script::Deny, |layer| layer.server("notes").resources(true).prompts(true))
-            .await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::with(Script::Deny, |layer| {
+        layer.server("notes").resources(true).prompts(true)
+    })
+    .await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for message in [&read, &get] {
         let answer = connection.post(message).await.json();
         assert_eq!(answer["id"], message["id"]);
@@ -144,19 +145,19 @@ async fn resources_and_prompts_are_guarded_where_that_was_asked_for() {
         assert!(answer["error"]["message"].as_str().expect("text").contains("denied"), "{answer}");
         assert_eq!(answer.get("result"), None);
     }
-    assert_eq!(house.heard().len(), 0);
+    assert_eq!(server.heard().len(), 0);
     let asked: Vec<_> =
-        house.guardian.checks().into_iter().map(|check| (check.tool, check.effect)).collect();
+        server.guardian.checks().into_iter().map(|check| (check.tool, check.effect)).collect();
     let expected = [("notes/mcp/resources/read", "read"), ("notes/mcp/prompts/get", "read")];
     assert_eq!(asked, expected.map(|(tool, effect)| (tool.to_owned(), effect.to_owned())));
 }
 
 #[tokio::test]
 async fn everything_else_of_the_protocol_passes_unasked() {
-    let house = House::open(Script::Deny).await;
+    let server = GuardedServer::open(Script::Deny).await;
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
-        let before = house.heard().len();
+        let mut connection = Connection::open(server.address, version).await;
+        let before = server.heard().len();
         let messages = [
             json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "capabilities": {} } }),
             json!({ "jsonrpc": "2.0", "id": "2", "method": "tools/list" }),
@@ -172,41 +173,41 @@ async fn everything_else_of_the_protocol_passes_unasked() {
         for message in &messages {
             assert_eq!(connection.post(message).await.status, 200, "{message}");
         }
-        let heard = house.heard();
+        let heard = server.heard();
         let heard: Vec<_> = heard.iter().skip(before).map(|heard| heard.message()).collect();
         assert_eq!(heard, messages);
 
-        let before = house.heard().len();
+        let before = server.heard().len();
         let methods = [Method::GET, Method::DELETE, Method::OPTIONS, Method::HEAD];
         for method in &methods {
             assert_eq!(connection.send(with_method(method.clone(), "")).await.status, 200);
         }
-        let heard = house.heard();
+        let heard = server.heard();
         let heard: Vec<_> = heard.iter().skip(before).map(|heard| &heard.head.method).collect();
         assert_eq!(heard, methods.iter().collect::<Vec<_>>());
     }
-    assert_eq!((house.guardian.checks().len(), house.reports().await.len()), (0, 0));
+    assert_eq!((server.guardian.checks().len(), server.reports().await.len()), (0, 0));
 }
 
 #[tokio::test]
 async fn a_held_call_that_waits_runs_once_it_is_approved() {
-    let house = House::with(Script::Hold, |layer| {
+    let server = GuardedServer::with(Script::Hold, |layer| {
         layer.on_elevation(OnElevation::Wait(Duration::from_secs(60)))
     })
     .await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let call = tokio::spawn(async move {
         connection.post(&tools_call(1, "delete", json!({ "a": 1 }))).await.json()
     });
-    house.guardian.asked(1).await;
+    server.guardian.asked(1).await;
     // Longer than a ready service is kept.
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(house.heard().len(), 0, "it ran before it was approved");
-    house.guardian.approve();
+    assert_eq!(server.heard().len(), 0, "it ran before it was approved");
+    server.guardian.approve();
     let answer = call.await.expect("no panic");
     assert_eq!(answer["result"]["content"][0]["text"], "done");
-    assert_eq!(house.only_heard().message()["params"]["arguments"]["a"], 1);
-    assert_eq!(house.report().await["success"], true);
+    assert_eq!(server.only_heard().message()["params"]["arguments"]["a"], 1);
+    assert_eq!(server.report().await["success"], true);
 }
 
 #[guarded(tool = "cache_clear", effect = "mutating")]
@@ -227,16 +228,16 @@ async fn a_covered_function_inside_is_not_asked_about_again() {
         layer.effects(|_| Some(Effect::Mutating)).covers_inner(true)
     };
     let router = Router::new().route("/mcp", any(clearing));
-    let house = House::around(Guardian::new(Script::Allow), refine, router).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::around(Guardian::new(Script::Allow), refine, router).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let answer = connection.post(&tools_call(1, "cache_clear", json!({}))).await.json();
     assert_eq!(answer["result"]["cleared"], json!({ "Ok": null }), "{answer}");
-    assert_eq!(house.guardian.checks().len(), 1);
-    house.report().await;
-    assert_eq!(house.reports().await.len(), 1);
+    assert_eq!(server.guardian.checks().len(), 1);
+    server.report().await;
+    assert_eq!(server.reports().await.len(), 1);
     // The permit of another tool covers nothing: the function asks for itself.
     connection.post(&tools_call(2, "cache_fill", json!({}))).await;
-    let asked: Vec<_> = house.guardian.checks().into_iter().map(|check| check.tool).collect();
+    let asked: Vec<_> = server.guardian.checks().into_iter().map(|check| check.tool).collect();
     assert_eq!(asked, ["cache_clear", "cache_fill", "cache_clear"]);
 }
 
@@ -249,8 +250,8 @@ async fn the_server_is_given_the_permit_of_the_call() {
             format!("{}", handle.is_some())
         }),
     );
-    let house = House::around(Guardian::new(Script::Allow), |layer| layer, router).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::around(Guardian::new(Script::Allow), |layer| layer, router).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let reply = connection.post(&tools_call(1, "good", json!({}))).await;
     assert_eq!(reply.text, "true");
 }

@@ -1,4 +1,4 @@
-//! A call that was not allowed does not run, and whoever made it can read why.
+//! A call that was not allowed does not run, and its caller can read why.
 
 use agenttrust::Effect;
 use http::Version;
@@ -7,17 +7,18 @@ use serde_json::{Value, json};
 
 use crate::connection::{Connection, VERSIONS, post};
 use crate::guardian::{Guardian, Script};
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 
-/// A denied call: its answer, after making sure that nothing ran.
+/// Returns a denied call: its answer, after making sure that nothing ran.
 async fn denied(script: Script, version: Version) -> Value {
-    let house = House::with(script, |layer| layer.effects(|_| Some(Effect::Destructive))).await;
-    let mut connection = Connection::open(house.address, version).await;
+    let server =
+        GuardedServer::with(script, |layer| layer.effects(|_| Some(Effect::Destructive))).await;
+    let mut connection = Connection::open(server.address, version).await;
     let reply = connection.post(&tools_call("the call", "delete", json!({ "a": "s3cret" }))).await;
     assert_eq!(reply.status, 200, "{script:?}: MCP clients throw away the body of anything else");
     assert_eq!(reply.header("content-type"), Some("application/json"));
-    assert_eq!(house.heard().len(), 0, "{script:?}: it ran");
-    assert_eq!(house.reports().await.len(), 0, "{script:?}: what did not run is not reported");
+    assert_eq!(server.heard().len(), 0, "{script:?}: it ran");
+    assert_eq!(server.reports().await.len(), 0, "{script:?}: what did not run is not reported");
     assert!(!String::from_utf8_lossy(&reply.text).contains("s3cret"), "{:?}", reply.text);
     let answer = reply.json();
     assert_eq!(answer["jsonrpc"], "2.0");
@@ -55,8 +56,8 @@ async fn every_way_of_not_being_allowed_is_a_result_that_the_model_can_read() {
 
 #[tokio::test]
 async fn a_result_says_that_it_is_one_from_the_revision_on_that_has_it() {
-    let house = House::open(Script::Deny).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Deny).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for (revision, says) in [
         (None, false),
         (Some("2025-11-25"), false),
@@ -78,9 +79,9 @@ async fn a_result_says_that_it_is_one_from_the_revision_on_that_has_it() {
 async fn one_tool_that_is_denied_is_no_matter_to_the_next() {
     let guardian = Guardian::new(Script::Allow).on("delete", Script::Deny);
     let router = axum::Router::new().route("/mcp", axum::routing::any(|| async { "it ran" }));
-    let house = House::around(guardian, |layer| layer, router).await;
+    let server = GuardedServer::around(guardian, |layer| layer, router).await;
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
+        let mut connection = Connection::open(server.address, version).await;
         for _ in 0..3 {
             let denied = connection.post(&tools_call(1, "delete", json!({}))).await.json();
             assert_eq!(denied["result"]["isError"], true);
@@ -91,8 +92,8 @@ async fn one_tool_that_is_denied_is_no_matter_to_the_next() {
 
 #[tokio::test]
 async fn a_client_that_waits_for_a_task_is_told_by_an_error() {
-    let house = House::open(Script::Deny).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Deny).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let call = |task: Value| {
         let mut call = tools_call(7, "delete", json!({}));
         call["params"]["task"] = task;
@@ -109,5 +110,5 @@ async fn a_client_that_waits_for_a_task_is_told_by_an_error() {
     assert!(message.contains("it is not covered"), "{message}");
     // Without one it is a call like any other.
     assert_eq!(connection.post(&call(Value::Null)).await.json()["result"]["isError"], true);
-    assert_eq!(house.heard().len(), 0, "it ran");
+    assert_eq!(server.heard().len(), 0, "it ran");
 }

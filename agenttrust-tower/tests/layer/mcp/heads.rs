@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{Connection, VERSIONS, post, with_method};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 use crate::mcp::messages::{Bad, HEADER_MISMATCH, INVALID_REQUEST, all_refused};
 
 fn with(headers: &'static [(&'static str, &'static str)], message: &Value) -> Bad {
@@ -27,7 +27,7 @@ fn with(headers: &'static [(&'static str, &'static str)], message: &Value) -> Ba
 
 #[tokio::test]
 async fn a_header_that_contradicts_the_body_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = tools_call(7, "delete", json!({}));
     let mut bad: Vec<_> = [
         &[("mcp-method", "tools/list")][..],
@@ -53,13 +53,13 @@ async fn a_header_that_contradicts_the_body_is_refused() {
     bad.push(with(&[("mcp-name", "delete")], &list));
     let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": {} });
     bad.push(with(&[("mcp-method", "tools/call")], &answer));
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn headers_that_say_what_the_body_says_are_handed_on_with_it() {
-    let house = House::open(Script::Allow).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Allow).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     // The second one is "größe" in base64.
     for (name, said) in [("delete", "delete"), ("größe", "=?base64?Z3LDtsOfZQ==?=")] {
         let mut request = post(tools_call(7, name, json!({})).to_string());
@@ -67,8 +67,8 @@ async fn headers_that_say_what_the_body_says_are_handed_on_with_it() {
         headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
         headers.insert("mcp-name", HeaderValue::from_static(said));
         assert_eq!(connection.send(request).await.status, 200, "{name}");
-        assert_eq!(house.guardian.checks().last().expect("a check").tool, name);
-        assert_eq!(house.heard().last().expect("a call").head.headers["mcp-name"], said);
+        assert_eq!(server.guardian.checks().last().expect("a check").tool, name);
+        assert_eq!(server.heard().last().expect("a call").head.headers["mcp-name"], said);
     }
     let task = json!({ "taskId": "t1" });
     let get = json!({ "jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": task });
@@ -79,7 +79,7 @@ async fn headers_that_say_what_the_body_says_are_handed_on_with_it() {
 
 #[tokio::test]
 async fn a_body_that_is_compressed_or_in_another_character_set_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = tools_call(7, "good", json!({})).to_string();
     const ENCODING: &str = "content-encoding";
     const KIND: &str = "content-type";
@@ -112,12 +112,12 @@ async fn a_body_that_is_compressed_or_in_another_character_set_is_refused() {
         })
     })
     .collect();
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_method_of_http_that_mcp_does_not_have_is_refused_with_those_that_it_has() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = tools_call(7, "good", json!({})).to_string();
     let bad: Vec<_> = ["PUT", "PATCH", "TRACE", "POSTS", "post", "QUERY"]
         .into_iter()
@@ -132,9 +132,9 @@ async fn a_method_of_http_that_mcp_does_not_have_is_refused_with_those_that_it_h
             })
         })
         .collect();
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
+        let mut connection = Connection::open(server.address, version).await;
         let reply = connection.send(with_method(Method::PUT, call.clone())).await;
         assert_eq!(reply.header("allow"), Some("POST, GET, DELETE"));
     }

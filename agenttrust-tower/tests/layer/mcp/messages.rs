@@ -1,5 +1,5 @@
-//! Whatever is not one well-formed message is refused in JSON-RPC's own words: nobody is asked, nothing
-//! runs, and the connection goes on.
+//! A body that is not one well-formed message is refused in JSON-RPC's own words: no Guardian is asked, nothing runs,
+//! and the connection goes on.
 
 use bytes::Bytes;
 use http::{Request, Version};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{Body, Connection, VERSIONS, post};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 
 pub(crate) const PARSE_ERROR: i32 = -32700;
 pub(crate) const INVALID_REQUEST: i32 = -32600;
@@ -24,7 +24,7 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
-    /// A body that is refused with 400.
+    /// Creates a body that is refused with 400.
     pub(crate) fn text(text: impl Into<Bytes>, code: i32, id: impl Into<Value>) -> Self {
         let text = text.into();
         let what = String::from_utf8_lossy(text.get(..90).unwrap_or(&text)).into_owned();
@@ -48,11 +48,11 @@ impl Bad {
 }
 
 /// Sends each of them, and after each a good call on the same connection.
-pub(crate) async fn all_refused(house: &House, bad: &[Bad]) {
+pub(crate) async fn all_refused(server: &GuardedServer, bad: &[Bad]) {
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
+        let mut connection = Connection::open(server.address, version).await;
         for Bad { what, request, status, code, id } in bad {
-            let before = (house.heard().len(), house.guardian.checks().len());
+            let before = (server.heard().len(), server.guardian.checks().len());
             let reply = connection.send(request()).await;
             assert_eq!(reply.status, *status, "{version:?} {what}: {reply:?}");
             assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
@@ -64,29 +64,29 @@ pub(crate) async fn all_refused(house: &House, bad: &[Bad]) {
             assert_eq!(answer.get("result"), None, "{what}");
             let message = answer["error"]["message"].as_str().unwrap_or_default();
             assert!((10..300).contains(&message.len()), "{what}: {message:?}");
-            let after = (house.heard().len(), house.guardian.checks().len());
+            let after = (server.heard().len(), server.guardian.checks().len());
             assert_eq!(after, before, "{what}: it reached the server, or the Guardian was asked");
 
             let good = connection.post(&tools_call(7, "good", json!({}))).await;
             assert_eq!(good.json()["result"]["content"][0]["text"], "done", "after {what}");
         }
-        assert_eq!(house.reports().await.len(), house.heard().len(), "one report a call");
+        assert_eq!(server.reports().await.len(), server.heard().len(), "one report a call");
     }
 }
 
-/// A call with this text in the place of its id.
+/// Returns a call with this text in the place of its id.
 fn with_id(id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"good"}}}}"#)
 }
 
-/// A call with this text in the place of its params.
+/// Returns a call with this text in the place of its params.
 fn with_params(params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{params}}}"#)
 }
 
 #[tokio::test]
 async fn what_is_no_json_text_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let good = with_params(r#"{"name":"good"}"#);
     let mut bad: Vec<_> = [1, good.len() / 2, good.len() - 1]
         .into_iter()
@@ -113,12 +113,12 @@ async fn what_is_no_json_text_is_refused() {
     let mut invalid = good.into_bytes();
     invalid[60] = 0xff;
     bad.push(Bad::text(invalid, PARSE_ERROR, Value::Null));
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_key_that_comes_twice_is_refused_wherever_it_is_and_however_it_is_written() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let bad = [
         r#"{"jsonrpc":"2.0","id":7,"method":"ping","method":"tools/call","params":{"name":"good"}}"#
             .to_owned(),
@@ -129,12 +129,12 @@ async fn a_key_that_comes_twice_is_refused_wherever_it_is_and_however_it_is_writ
         with_params(r#"{"name":"good","arguments":{"a":[{"b":{"c":1,"d":2,"\u0063":3}}]}}"#),
         with_params(r#"{"name":"good","_meta":{"a":1,"a":1}}"#),
     ];
-    all_refused(&house, &bad.map(|text| Bad::text(text, PARSE_ERROR, Value::Null))).await;
+    all_refused(&server, &bad.map(|text| Bad::text(text, PARSE_ERROR, Value::Null))).await;
 }
 
 #[tokio::test]
 async fn what_is_json_and_no_message_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let good = with_params(r#"{"name":"good"}"#);
     let unidentified = |text: String| Bad::text(text, INVALID_REQUEST, Value::Null);
     let identified = |text: String| Bad::text(text, INVALID_REQUEST, 7);
@@ -154,12 +154,12 @@ async fn what_is_json_and_no_message_is_refused() {
     bad.push(identified(r#"{"jsonrpc":"2.0","id":7}"#.into()));
     bad.push(identified(r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#.into()));
     bad.push(unidentified(r#"{"jsonrpc":"2.0","result":{}}"#.into()));
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn an_id_that_is_neither_text_nor_whole_number_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let bad = [
         "null",
         "true",
@@ -176,15 +176,15 @@ async fn an_id_that_is_neither_text_nor_whole_number_is_refused() {
         "-9223372036854775809",
     ];
     let bad = bad.map(|id| Bad::text(with_id(id), INVALID_REQUEST, Value::Null));
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn every_other_id_comes_back_exactly_as_it_was_in_denials_and_in_refusals() {
-    let house = House::open(Script::Deny).await;
+    let server = GuardedServer::open(Script::Deny).await;
     let long = format!("\"{}\"", "i".repeat(10_000));
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
+        let mut connection = Connection::open(server.address, version).await;
         for id in [
             "0",
             "-1",
@@ -204,12 +204,12 @@ async fn every_other_id_comes_back_exactly_as_it_was_in_denials_and_in_refusals(
             }
         }
     }
-    assert_eq!(house.heard().len(), 0);
+    assert_eq!(server.heard().len(), 0);
 }
 
 #[tokio::test]
 async fn a_guarded_call_that_does_not_say_what_it_calls_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let mut bad: Vec<_> = [
         "null",
         "[]",
@@ -236,12 +236,13 @@ async fn a_guarded_call_that_does_not_say_what_it_calls_is_refused() {
     bad.push(Bad::text(with_params(&huge), INVALID_PARAMS, 7));
     let absent = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call"}"#;
     bad.push(Bad::text(absent, INVALID_PARAMS, 7));
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_guarded_call_in_the_form_of_a_notification_is_refused() {
-    let house = House::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
+    let server =
+        GuardedServer::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
     let bad = [
         ("tools/call", r#"{"name":"good"}"#),
         ("resources/read", r#"{"uri":"file:///a"}"#),
@@ -251,13 +252,13 @@ async fn a_guarded_call_in_the_form_of_a_notification_is_refused() {
         let text = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
         Bad::text(text, INVALID_REQUEST, Value::Null)
     });
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn nothing_that_was_sent_is_repeated_in_a_refusal_but_the_id() {
-    let house = House::open(Script::Allow).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Allow).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for text in [
         r#"{"s3cret":1,"s3cret":2}"#.to_owned(),
         r#"{"s3cret": s3cret}"#.to_owned(),

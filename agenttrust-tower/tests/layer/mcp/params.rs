@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::connection::{Body, Connection, VERSIONS, post};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 use crate::mcp::messages::{Bad, HEADER_MISMATCH, all_refused};
 
 type Headers = &'static [(&'static str, &'static [u8])];
 
 const MODERN: (&str, &[u8]) = ("mcp-protocol-version", b"2026-07-28");
 
-/// A layer that knows what the tool `query` repeats, and nothing of others.
+/// Returns a layer that knows what the tool `query` repeats, and nothing of others.
 fn knows_query(layer: McpHttpLayer) -> McpHttpLayer {
     let query = json!({ "type": "object", "properties": {
         "region": { "type": "string", "x-mcp-header": "Region" },
@@ -44,13 +44,13 @@ fn bad(headers: Headers, message: &Value) -> Bad {
     Bad::request(&what, (400, HEADER_MISMATCH), id, move || sent(headers, &message))
 }
 
-async fn all_pass(house: &House, good: &[(Headers, Value)]) {
+async fn all_pass(server: &GuardedServer, good: &[(Headers, Value)]) {
     for version in VERSIONS {
-        let mut connection = Connection::open(house.address, version).await;
+        let mut connection = Connection::open(server.address, version).await;
         for (headers, message) in good {
             let reply = connection.send(sent(headers, message)).await;
             assert_eq!(reply.status, 200, "{version:?} {headers:?} {message}: {reply:?}");
-            let handed_on = house.heard().last().expect("a call").head.headers.clone();
+            let handed_on = server.heard().last().expect("a call").head.headers.clone();
             for (name, value) in *headers {
                 let came = handed_on.get_all(*name).iter().any(|came| came.as_bytes() == *value);
                 assert!(came, "{name} was not handed on: {handed_on:?}");
@@ -61,7 +61,7 @@ async fn all_pass(house: &House, good: &[(Headers, Value)]) {
 
 #[tokio::test]
 async fn a_param_header_that_contradicts_its_argument_is_refused() {
-    let house = House::with(Script::Allow, knows_query).await;
+    let server = GuardedServer::with(Script::Allow, knows_query).await;
     let full =
         json!({ "region": "us-west1", "limit": 42, "text": "eu", "options": { "dry": true } });
     let full = tools_call(7, "query", full);
@@ -100,12 +100,12 @@ async fn a_param_header_that_contradicts_its_argument_is_refused() {
         // To a reader that decodes it, it says "us".
         bad(&[("mcp-param-region", b"=?base64?dXM=?=")], &looks_encoded),
     ];
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_param_header_that_is_missing_is_refused_since_there_are_any() {
-    let house = House::with(Script::Allow, knows_query).await;
+    let server = GuardedServer::with(Script::Allow, knows_query).await;
     let both = tools_call(7, "query", json!({ "region": "us", "limit": 1 }));
     let version = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
     let mut in_body = both.clone();
@@ -116,10 +116,10 @@ async fn a_param_header_that_is_missing_is_refused_since_there_are_any() {
         bad(&[MODERN, ("mcp-param-limit", b"1")], &both),
         bad(&[("mcp-param-limit", b"1")], &in_body),
     ];
-    all_refused(&house, &refused).await;
+    all_refused(&server, &refused).await;
     let empty = tools_call(7, "query", json!({ "region": null }));
     all_pass(
-        &house,
+        &server,
         &[
             (&[MODERN, ("mcp-param-region", b"us"), ("mcp-param-limit", b"1")], both.clone()),
             (&[MODERN], empty),
@@ -132,14 +132,14 @@ async fn a_param_header_that_is_missing_is_refused_since_there_are_any() {
 
 #[tokio::test]
 async fn a_param_header_that_says_what_its_argument_says_is_handed_on_however_it_is_written() {
-    let house = House::with(Script::Allow, knows_query).await;
+    let server = GuardedServer::with(Script::Allow, knows_query).await;
     let full =
         json!({ "region": "us-west1", "limit": 42, "text": "eu", "options": { "dry": true } });
     let full = tools_call(7, "query", full);
     let strange =
         tools_call(7, "query", json!({ "region": "größe", "limit": 9_007_199_254_740_993_i64 }));
     all_pass(
-        &house,
+        &server,
         &[
             (&[("mcp-param-region", b"us-west1"), ("mcp-param-dry-run", b"true")], full.clone()),
             (&[("mcp-param-region", b"=?base64?dXMtd2VzdDE=?=")], full.clone()),
@@ -157,7 +157,7 @@ async fn a_param_header_that_says_what_its_argument_says_is_handed_on_however_it
 
 #[tokio::test]
 async fn without_a_schema_a_param_header_says_what_some_argument_says() {
-    let house = House::with(Script::Allow, knows_query).await;
+    let server = GuardedServer::with(Script::Allow, knows_query).await;
     let call =
         json!({ "region": "us", "deep": { "er": { "limit": 42 } }, "list": ["eu"], "dry": false });
     let call = tools_call(7, "unknown", call);
@@ -169,10 +169,10 @@ async fn without_a_schema_a_param_header_says_what_some_argument_says() {
         bad(&[("mcp-param-x", b"=?base64?%?=")], &call),
         bad(&[("mcp-param-x", b"us")], &tools_call(7, "unknown", Value::Null)),
     ];
-    all_refused(&house, &refused).await;
+    all_refused(&server, &refused).await;
     // No client has to have them all, where nothing is known of them.
     all_pass(
-        &house,
+        &server,
         &[
             (&[MODERN, ("mcp-param-anything", b"us")], call.clone()),
             (&[("mcp-param-limit", b"42.0"), ("mcp-param-dry", b"false")], call.clone()),
@@ -184,8 +184,8 @@ async fn without_a_schema_a_param_header_says_what_some_argument_says() {
 
 #[tokio::test]
 async fn what_calls_no_tool_repeats_no_arguments() {
-    let house = House::with(Script::Allow, |layer| knows_query(layer).prompts(true)).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::with(Script::Allow, |layer| knows_query(layer).prompts(true)).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     for method in ["tools/list", "prompts/get"] {
         let params = json!({ "name": "query", "arguments": { "region": "us" } });
         let message = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
@@ -196,15 +196,15 @@ async fn what_calls_no_tool_repeats_no_arguments() {
 
 #[tokio::test]
 async fn a_version_in_the_body_that_the_header_contradicts_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let mut call = tools_call(7, "good", json!({}));
     call["params"]["_meta"] = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
     let refused = [
         bad(&[("mcp-protocol-version", b"2025-11-25")], &call),
         bad(&[MODERN, ("mcp-protocol-version", b"2025-11-25")], &call),
     ];
-    all_refused(&house, &refused).await;
-    all_pass(&house, &[(&[MODERN], call.clone()), (&[], call)]).await;
+    all_refused(&server, &refused).await;
+    all_pass(&server, &[(&[MODERN], call.clone()), (&[], call)]).await;
 }
 
 #[test]

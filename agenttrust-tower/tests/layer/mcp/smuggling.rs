@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{Connection, post, raw, with_method};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 use crate::mcp::messages::{Bad, INVALID_PARAMS, INVALID_REQUEST, all_refused};
 
 // Go's own reader of JSON takes `Method` for `method`, and `paramſ` for `params`; another takes
@@ -14,7 +14,7 @@ use crate::mcp::messages::{Bad, INVALID_PARAMS, INVALID_REQUEST, all_refused};
 
 #[tokio::test]
 async fn a_member_that_another_reader_takes_for_one_of_the_message_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let bad: Vec<_> = [
         r#"{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{"name":"good"}}"#,
         r#"{"jsonrpc":"2.0","id":7,"method":"ping","METHOD":"tools/call"}"#,
@@ -29,12 +29,13 @@ async fn a_member_that_another_reader_takes_for_one_of_the_message_is_refused() 
     ]
     .map(|text| Bad::text(text, INVALID_REQUEST, 7))
     .into();
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_member_that_another_reader_takes_for_one_of_the_params_is_refused() {
-    let house = House::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
+    let server =
+        GuardedServer::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
     let bad: Vec<_> = [
         r#"{"name":"good","Name":"delete"}"#,
         r#"{"name":"good","NAME":"delete"}"#,
@@ -55,12 +56,12 @@ async fn a_member_that_another_reader_takes_for_one_of_the_params_is_refused() {
         })
     })
     .collect();
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_method_that_another_reader_takes_for_a_guarded_one_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let methods = [
         "Tools/Call",
         "TOOLS/CALL",
@@ -73,12 +74,12 @@ async fn a_method_that_another_reader_takes_for_a_guarded_one_is_refused() {
         let call = tools_call(7, "good", json!({})).to_string();
         Bad::text(call.replace("tools/call", method), INVALID_REQUEST, 7)
     });
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn a_message_in_the_body_of_another_method_is_refused() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = tools_call(7, "good", json!({})).to_string();
     let bad: Vec<_> = [Method::GET, Method::DELETE, Method::OPTIONS]
         .into_iter()
@@ -92,12 +93,12 @@ async fn a_message_in_the_body_of_another_method_is_refused() {
             })
         })
         .collect();
-    all_refused(&house, &bad).await;
+    all_refused(&server, &bad).await;
 }
 
 #[tokio::test]
 async fn nothing_is_said_of_the_body_that_came_which_is_not_true_of_the_one_that_goes_on() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = tools_call(7, "good", json!({ "a": 1.50 })).to_string();
     let spaced = call.replace(':', " :  ");
     // Its own length, and a trailer after it.
@@ -109,9 +110,9 @@ async fn nothing_is_said_of_the_body_that_came_which_is_not_true_of_the_one_that
          {:x}\r\n{spaced}\r\n0\r\nx-after: 1\r\n\r\n",
         spaced.len()
     );
-    let answer = raw(house.address, said.as_bytes(), false).await;
+    let answer = raw(server.address, said.as_bytes(), false).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    let heard = house.only_heard();
+    let heard = server.only_heard();
     let headers = &heard.head.headers;
     for gone in [
         "content-encoding",
@@ -133,28 +134,28 @@ async fn nothing_is_said_of_the_body_that_came_which_is_not_true_of_the_one_that
 
 #[tokio::test]
 async fn a_body_of_no_type_stays_one() {
-    let house = House::open(Script::Allow).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let server = GuardedServer::open(Script::Allow).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let mut request = post(tools_call(7, "good", json!({})).to_string());
     request.headers_mut().remove("content-type");
     assert_eq!(connection.send(request).await.status, 200);
-    assert_eq!(house.only_heard().head.headers.get("content-type"), None);
+    assert_eq!(server.only_heard().head.headers.get("content-type"), None);
 }
 
 #[tokio::test]
 async fn a_stream_of_the_server_does_not_become_another_connection() {
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let said = "GET /mcp HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                 sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-    let answer = raw(house.address, said.as_bytes(), true).await;
+    let answer = raw(server.address, said.as_bytes(), true).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert_eq!(house.only_heard().head.headers.get("upgrade"), None);
+    assert_eq!(server.only_heard().head.headers.get("upgrade"), None);
 }
 
 #[tokio::test]
 async fn two_messages_in_one_stream_of_bytes_are_two_calls() {
     // What is left of one message is not the beginning of the next.
-    let house = House::open(Script::Allow).await;
+    let server = GuardedServer::open(Script::Allow).await;
     let call = |tool: &str| tools_call(7, tool, json!({})).to_string();
     let (first, second) = (call("first"), call("second"));
     let said = format!(
@@ -163,7 +164,7 @@ async fn two_messages_in_one_stream_of_bytes_are_two_calls() {
         first.len(),
         second.len()
     );
-    raw(house.address, said.as_bytes(), false).await;
-    let tools: Vec<_> = house.guardian.checks().into_iter().map(|check| check.tool).collect();
+    raw(server.address, said.as_bytes(), false).await;
+    let tools: Vec<_> = server.guardian.checks().into_iter().map(|check| check.tool).collect();
     assert_eq!(tools, ["first", "second"]);
 }

@@ -17,12 +17,12 @@ use tokio::time::timeout;
 
 use crate::connection::{Connection, VERSIONS, post, with_method};
 use crate::guardian::Script;
-use crate::mcp::house::{House, tools_call};
+use crate::mcp::guarded_server::{GuardedServer, tools_call};
 
 type Event = Result<Bytes, std::io::Error>;
 
-/// A server that answers its one call with what we say, piece by piece.
-async fn told() -> (House, mpsc::UnboundedSender<Event>) {
+/// Returns a server that answers its one call with what we say, piece by piece.
+async fn told() -> (GuardedServer, mpsc::UnboundedSender<Event>) {
     let (tell, hears) = mpsc::unbounded_channel::<Event>();
     let hears = Mutex::new(Some(hears));
     let answer = move |_: &_, _: &_| {
@@ -33,7 +33,7 @@ async fn told() -> (House, mpsc::UnboundedSender<Event>) {
             .body(Body::from_stream(events))
             .expect("the head is right")
     };
-    (House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
+    (GuardedServer::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
 }
 
 async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
@@ -51,8 +51,8 @@ const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 #[tokio::test]
 async fn events_come_as_they_are_sent_and_the_call_is_reported_at_the_answer() {
     for version in VERSIONS {
-        let (house, tell) = told().await;
-        let mut connection = Connection::open(house.address, version).await;
+        let (server, tell) = told().await;
+        let mut connection = Connection::open(server.address, version).await;
         let call = post(tools_call(1, "slow", json!({})).to_string());
         let mut body = connection.head(call).await.into_body();
         for _ in 0..2 {
@@ -60,11 +60,11 @@ async fn events_come_as_they_are_sent_and_the_call_is_reported_at_the_answer() {
             let got = next(&mut body).await.expect("not the end").expect("no error");
             assert!(got.ends_with(b"{}}\n\n"), "{got:?}");
         }
-        assert_eq!(house.reports().await.len(), 0, "it was reported before it was answered");
+        assert_eq!(server.reports().await.len(), 0, "it was reported before it was answered");
         tell.send(event(ANSWER)).expect("it is read");
         next(&mut body).await.expect("not the end").expect("no error");
         // The stream goes on.
-        let report = house.report().await;
+        let report = server.report().await;
         assert_eq!((&report["success"], &report["tool_name"]), (&json!(true), &json!("slow")));
         tell.send(event(PROGRESS)).expect("it is read");
         next(&mut body).await.expect("not the end").expect("no error");
@@ -72,7 +72,7 @@ async fn events_come_as_they_are_sent_and_the_call_is_reported_at_the_answer() {
         while let Some(piece) = next(&mut body).await {
             assert!(piece.expect("no error").is_empty(), "the end is the server's");
         }
-        assert_eq!(house.reports().await.len(), 1);
+        assert_eq!(server.reports().await.len(), 1);
     }
 }
 
@@ -87,21 +87,21 @@ async fn a_stream_that_is_cut_before_the_answer_is_a_failure() {
             "NoReply",
         ),
     ] {
-        let (house, tell) = told().await;
-        let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+        let (server, tell) = told().await;
+        let mut connection = Connection::open(server.address, Version::HTTP_11).await;
         let call = post(tools_call(1, "slow", json!({})).to_string());
         let mut body = connection.head(call).await.into_body();
         tell.send(last).expect("it is read");
         drop(tell);
         while let Some(Ok(_)) = next(&mut body).await {}
-        let report = house.report().await;
+        let report = server.report().await;
         assert_eq!(report["success"], false, "{what}");
         assert_eq!(report["error_type"], error_type, "{what}");
     }
 }
 
-/// A server that says this on the stream of a call, and then what we say on the one that is listened to.
-async fn elsewhere(first: &'static str) -> (House, mpsc::UnboundedSender<Event>) {
+/// Returns a server that says this on the stream of a call, and then what we say on the one that is listened to.
+async fn elsewhere(first: &'static str) -> (GuardedServer, mpsc::UnboundedSender<Event>) {
     let (tell, hears) = mpsc::unbounded_channel::<Event>();
     let hears = Mutex::new(Some(hears));
     let answer = move |head: &http::request::Parts, _: &_| {
@@ -116,7 +116,7 @@ async fn elsewhere(first: &'static str) -> (House, mpsc::UnboundedSender<Event>)
         let response = Response::builder().header("content-type", "text/event-stream");
         response.body(body).expect("the head is right")
     };
-    (House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
+    (GuardedServer::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
 }
 
 const TOLD: &str = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n";
@@ -132,8 +132,8 @@ fn in_session(
 }
 
 /// Makes the call, whose stream ends without an answer.
-async fn unanswered(house: &House, call: http::Request<crate::connection::Body>) {
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+async fn unanswered(server: &GuardedServer, call: http::Request<crate::connection::Body>) {
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     assert_eq!(connection.send(call).await.status, 200);
 }
 
@@ -143,16 +143,16 @@ async fn a_call_that_is_answered_on_another_stream_of_its_session_is_reported_as
     let listens = || in_session(with_method(http::Method::GET, ""));
     // It goes on from an event, or is listened to already.
     for (first, listened_before) in [(TOLD_WITH_ID, false), (TOLD_WITH_ID, true), (TOLD, true)] {
-        let (house, tell) = elsewhere(first).await;
-        let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+        let (server, tell) = elsewhere(first).await;
+        let mut connection = Connection::open(server.address, Version::HTTP_11).await;
         if !listened_before {
-            unanswered(&house, call()).await;
+            unanswered(&server, call()).await;
         }
         // Its head comes with its first piece.
         tell.send(event(PROGRESS)).expect("it is kept");
         let mut stream = connection.head(listens()).await.into_body();
         if listened_before {
-            unanswered(&house, call()).await;
+            unanswered(&server, call()).await;
         }
         for other in [
             r#"{"jsonrpc":"2.0","id":8,"result":{"content":[]}}"#,
@@ -164,12 +164,12 @@ async fn a_call_that_is_answered_on_another_stream_of_its_session_is_reported_as
         for _ in 0..4 {
             next(&mut stream).await.expect("not the end").expect("no error");
         }
-        assert_eq!(house.reports().await.len(), 0, "{first} {listened_before}");
+        assert_eq!(server.reports().await.len(), 0, "{first} {listened_before}");
         let answer = r#"{"result":{"content":[],"isError":true},"jsonrpc":"2.0","id":7}"#;
         tell.send(event(answer)).expect("it is read");
         next(&mut stream).await.expect("not the end").expect("no error");
-        assert_eq!(house.report().await["error_type"], "ToolError", "{first} {listened_before}");
-        assert_eq!(house.reports().await.len(), 1);
+        assert_eq!(server.report().await["error_type"], "ToolError", "{first} {listened_before}");
+        assert_eq!(server.reports().await.len(), 1);
     }
 }
 
@@ -177,16 +177,16 @@ async fn a_call_that_is_answered_on_another_stream_of_its_session_is_reported_as
 async fn a_call_that_can_be_answered_nowhere_else_has_no_reply() {
     let call = || post(tools_call(7, "slow", json!({})).to_string());
     for (first, call) in [(TOLD_WITH_ID, call()), (TOLD, in_session(call()))] {
-        let (house, _tell) = elsewhere(first).await;
-        unanswered(&house, call).await;
-        assert_eq!(house.report().await["error_type"], "NoReply", "{first}");
+        let (server, _tell) = elsewhere(first).await;
+        unanswered(&server, call).await;
+        assert_eq!(server.report().await["error_type"], "NoReply", "{first}");
     }
 }
 
 #[tokio::test]
 async fn a_stream_that_breaks_is_a_failure_and_breaks_for_the_caller_too() {
-    let (house, tell) = told().await;
-    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let (server, tell) = told().await;
+    let mut connection = Connection::open(server.address, Version::HTTP_11).await;
     let call = post(tools_call(1, "slow", json!({})).to_string());
     let mut body = connection.head(call).await.into_body();
     tell.send(event(PROGRESS)).expect("it is read");
@@ -199,14 +199,14 @@ async fn a_stream_that_breaks_is_a_failure_and_breaks_for_the_caller_too() {
         }
     }
     assert!(broke, "the caller takes it for the end");
-    assert_eq!(house.report().await["success"], false);
+    assert_eq!(server.report().await["success"], false);
 }
 
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_one_cancelled() {
     for version in VERSIONS {
-        let (house, tell) = told().await;
-        let mut connection = Connection::open(house.address, version).await;
+        let (server, tell) = told().await;
+        let mut connection = Connection::open(server.address, version).await;
         let call = post(tools_call(1, "slow", json!({})).to_string());
         let mut body = connection.head(call).await.into_body();
         tell.send(event(PROGRESS)).expect("it is read");
@@ -215,9 +215,9 @@ async fn a_caller_that_goes_away_leaves_one_cancelled() {
         // Whoever writes notices only when there is something to write.
         let gone = async || tell.send(event(PROGRESS)).is_err();
         eventually("nobody notices that it went away", gone).await;
-        let report = house.report().await;
+        let report = server.report().await;
         assert_eq!(report["error_type"], "Cancelled", "{version:?}");
-        assert_eq!(house.reports().await.len(), 1);
+        assert_eq!(server.reports().await.len(), 1);
     }
 }
 
@@ -232,12 +232,12 @@ async fn a_caller_that_goes_away_before_the_server_answers_leaves_one_cancelled(
         }),
     );
     let guardian = crate::guardian::Guardian::new(Script::Allow);
-    let house = House::around(guardian, |layer| layer, router).await;
-    let mut connection = Connection::open(house.address, Version::HTTP_2).await;
+    let server = GuardedServer::around(guardian, |layer| layer, router).await;
+    let mut connection = Connection::open(server.address, Version::HTTP_2).await;
     let call = tokio::spawn(async move {
         connection.head(post(tools_call(1, "slow", json!({})).to_string())).await
     });
     starts.recv().await.expect("it runs");
     call.abort();
-    assert_eq!(house.report().await["error_type"], "Cancelled");
+    assert_eq!(server.report().await["error_type"], "Cancelled");
 }

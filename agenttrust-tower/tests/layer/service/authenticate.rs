@@ -1,4 +1,4 @@
-//! Gateways that answer in ways that ours does not: nobody is let in on them.
+//! Gateways that answer in ways that ours does not: no agent is let in on them.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +13,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 
-/// A gateway that answers every introspection and every session with these.
+/// Returns a gateway that answers every introspection and every session with these.
 fn gateway(worth: Value, session: Value) -> AgentTrustClient {
     AgentTrustClient::builder()
         .base_url("http://guardian.test")
@@ -30,7 +30,7 @@ fn gateway(worth: Value, session: Value) -> AgentTrustClient {
         .expect("the settings are right")
 }
 
-/// The status, and as whom the request came in.
+/// Returns the status, and as whom the request came in.
 async fn visit(worth: Value, session: Value) -> (StatusCode, Option<String>) {
     let service = AuthenticateLayer::new(gateway(worth, session)).layer(service_fn(
         |request: Request<String>| async move {

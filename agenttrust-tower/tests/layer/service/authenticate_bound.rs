@@ -110,7 +110,7 @@ fn jkt(pair: &AgentKeyPair) -> String {
     thumbprint(&key_of_pem(&pair.public_key_pem).expect("a key"))
 }
 
-/// What looks like a token that is bound to this key: the scripted Guardian takes any.
+/// Returns what looks like a token that is bound to this key: the scripted Guardian takes any.
 fn bound_to(jkt: &str) -> String {
     let part = |part: serde_json::Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let header = part(json!({ "typ": "wit+jwt", "alg": "EdDSA" }));

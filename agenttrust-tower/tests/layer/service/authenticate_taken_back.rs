@@ -1,4 +1,5 @@
-//! What was taken back lets nobody in, whatever was on its way; and nothing else is lost by it.
+//! A token or session that was taken back lets no agent in, whatever was on its way; and nothing
+//! else is lost by it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ async fn followed() -> (Gateway, Site) {
     (gateway, site)
 }
 
-/// A request on its way.
+/// Returns a request on its way.
 fn comes(site: &Site, token: &str) -> JoinHandle<StatusCode> {
     let (site, token) = (site.clone(), token.to_owned());
     tokio::spawn(async move { visit(&site, &token).await.0 })
@@ -47,7 +48,7 @@ async fn nobody_is_let_in_by_an_answer_of_before_the_revocation() {
     assert_eq!(early.await.expect("no panic"), StatusCode::UNAUTHORIZED);
 }
 
-/// A server with one place inside, which somebody takes while a token is looked into.
+/// Returns a server with one place inside, which another call takes while a token is looked into.
 async fn full() -> (Gateway, JoinHandle<StatusCode>, impl Sized) {
     let (gateway, place) = (Gateway::new(), Arc::new(Semaphore::new(1)));
     let inner = ServiceBuilder::new()

@@ -1,4 +1,4 @@
-//! Floods, outages and settings that let nobody in.
+//! Floods, outages and settings that let no agent in.
 
 use std::io;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ async fn status(app: &Router, method: &str, uri: &str) -> StatusCode {
     app.clone().oneshot(request).await.expect("infallible").status()
 }
 
-/// A route that counts the calls of its handlers.
+/// Returns a route that counts the calls of its handlers.
 fn files(calls: &Arc<AtomicUsize>) -> Router {
     let counted = |calls: &Arc<AtomicUsize>| {
         let calls = calls.clone();

@@ -60,7 +60,7 @@ where
     (guardian.checks().len(), guardian.events(guard).await.len())
 }
 
-/// A Guardian that allows, and its guard.
+/// Returns a Guardian that allows, and its guard.
 fn asked() -> (Guardian, AgentTrustGuard) {
     let guardian = Guardian::new(Script::Allow);
     let guard = guardian.guard();
@@ -101,7 +101,7 @@ async fn the_second_call_asks_for_itself() {
     assert_eq!(counted(&guardian, &guard, covering, body).await, (3, 3));
 }
 
-/// One of several functions, called.
+/// A call of one of several functions.
 type Calling = Pin<Box<dyn Future<Output = Result<(), AgentTrustError>> + Send>>;
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 
 use crate::guardian::{Guardian, Script, by_word};
 
-/// A service that counts its calls.
+/// Returns a service that counts its calls.
 fn counting(
     calls: &Arc<AtomicUsize>,
 ) -> impl Service<String, Response = String, Error = BoxError, Future: Send> + Clone + use<> {

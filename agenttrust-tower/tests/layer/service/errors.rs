@@ -7,7 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// The lines at `ERROR` that `during` logs on this thread.
+/// Returns the lines at `ERROR` that `during` logs on this thread.
 pub(crate) fn errors(during: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), during);

@@ -62,12 +62,12 @@ impl Gateway {
             .expect("the settings are right")
     }
 
-    /// A server that says in whose session a request came in.
+    /// Returns a server that says in whose session a request came in.
     pub(crate) fn site(&self, set: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer) -> Site {
         Site::new(set(AuthenticateLayer::new(self.client())).layer(visited()))
     }
 
-    /// From now on answers about tokens, made as they are asked for, stay on their way.
+    /// Holds back answers about tokens, made as they are asked for, from now on.
     pub(crate) fn hold_back(&self) {
         self.state.open.send_replace(false);
     }
@@ -76,7 +76,7 @@ impl Gateway {
         self.state.open.send_replace(true);
     }
 
-    /// Whether there is a connection.
+    /// Sets whether the gateway is away: whether connections fail.
     pub(crate) fn is_away(&self, away: bool) {
         *locked(&self.state.away) = away;
     }
@@ -86,7 +86,7 @@ impl Gateway {
         locked(&self.state.revoked).insert(token.to_owned());
     }
 
-    /// Tells whoever follows.
+    /// Sends a revocation to the layer that follows.
     pub(crate) async fn tell(&self, revocation: Value) {
         let told = format!("event: revocation\ndata: {revocation}\n\n");
         let stream = locked(&self.state.stream).clone();
@@ -99,7 +99,7 @@ impl Gateway {
         heard().await;
     }
 
-    /// How often a token was asked about, and a session opened.
+    /// Returns how often a token was asked about, and a session opened.
     pub(crate) fn asked(&self) -> (usize, usize) {
         let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
         (count(&self.state.introspections), count(&self.state.sessions))
@@ -149,7 +149,8 @@ impl Gateway {
     }
 }
 
-/// Long enough for what was told to arrive: nothing in between takes longer than a thread's turn.
+/// Waits long enough for what was sent to arrive: nothing in between takes longer than a thread's
+/// turn.
 async fn heard() {
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
@@ -172,7 +173,7 @@ pub(crate) fn visited() -> Site {
     }))
 }
 
-/// The status, and the session or the problem.
+/// Returns the status, and the session or the problem.
 pub(crate) async fn visit(site: &Site, token: &str) -> (StatusCode, String) {
     let response = site.clone().oneshot(request(token)).await.expect("infallible");
     (response.status(), response.into_body())

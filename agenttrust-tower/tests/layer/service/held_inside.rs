@@ -28,7 +28,7 @@ fn layer(guard: AgentTrustGuard) -> GuardLayer<Extract, DenyAsError> {
     GuardLayer::new(guard).extract(extract)
 }
 
-/// What a call under `layer` is told, whose body is `body`.
+/// Returns what a call under `layer` is told, whose body is `body`.
 async fn told<F>(
     layer: GuardLayer<Extract, DenyAsError>,
     body: impl Fn() -> F + Clone + Send + 'static,
@@ -43,7 +43,7 @@ where
     service.oneshot("request").await.expect_err("it is held inside").to_string()
 }
 
-/// A Guardian that approved the request, and holds the function inside.
+/// Returns a Guardian that approved the request, and holds the function inside.
 fn approved() -> Guardian {
     Guardian::new(Script::Approved).on("file_delete", Script::Hold)
 }

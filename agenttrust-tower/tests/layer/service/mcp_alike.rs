@@ -22,7 +22,7 @@ fn guard(guardian: &Guardian) -> AgentTrustGuard {
     AgentTrustGuard::builder(guardian.client(), "agt_1").binding_key(KEY).build()
 }
 
-/// The tool and the digest that a call has over HTTP.
+/// Returns the tool and the digest that a call has over HTTP.
 async fn over_http(params: &Value) -> (String, String) {
     sent_over_http("tools/call", params).await
 }
@@ -38,7 +38,7 @@ async fn sent_over_http(method: &str, params: &Value) -> (String, String) {
     asked(&guardian)
 }
 
-/// The same to a server of tower-mcp.
+/// Returns the same to a server of tower-mcp.
 async fn to_a_router(params: &Value) -> (String, String) {
     sent_to_a_router(McpRequest::CallTool(serde_json::from_value(params.clone()).expect("one")))
         .await
@@ -57,7 +57,7 @@ async fn sent_to_a_router(request: McpRequest) -> (String, String) {
     asked(&guardian)
 }
 
-/// The same to a handler of rmcp.
+/// Returns the same to a handler of rmcp.
 async fn sent_to_a_handler(update: UpdateTaskParams) -> (String, String) {
     #[derive(Clone)]
     struct Handler;

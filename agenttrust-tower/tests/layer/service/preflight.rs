@@ -67,7 +67,7 @@ async fn preflight_passes_as_nobody_and_nothing_else_passes_without_a_token() {
     assert_eq!(asked, (200, "OPTIONS of agt_2".to_owned()));
 }
 
-/// An identity as the layer makes it.
+/// Returns an identity as the layer makes it.
 async fn known(guardian: &Guardian) -> AgentIdentity {
     let service = AuthenticateLayer::new(guardian.client()).layer(service_fn(
         async |mut request: Request<String>| {

@@ -7,7 +7,7 @@ use tower::{BoxError, Layer, ServiceExt, service_fn};
 
 use crate::guardian::{Check, Guardian, Script};
 
-/// What is asked of a call under a layer made by `refine`.
+/// Returns what is asked of a call under a layer made by `refine`.
 async fn asked(
     refine: impl FnOnce(
         GuardLayer<fn(&String) -> Action, agenttrust_tower::DenyAsError>,

@@ -29,7 +29,7 @@ async fn until(call: &mut Pin<Box<Call>>, state: &str) {
     eventually(format!("it never was {state}"), async || look()).await;
 }
 
-/// A call that waits for its approval, having taken the only place that `inner` had.
+/// Returns a call that waits for its approval, having taken the only place that `inner` had.
 fn waiting(guardian: &Guardian) -> (Pin<Box<Call>>, Handle<String, String>) {
     let (inner, mut handle) = mock::pair();
     let mut service = GuardLayer::new(guardian.guard()).extract(by_word).layer(inner);
@@ -44,7 +44,7 @@ async fn a_held_call_runs_once_it_is_approved_and_a_clone_is_ready() {
     let guardian = Guardian::new(Script::Hold);
     let (mut call, mut inner) = waiting(&guardian);
     until(&mut call, "Authorizing").await;
-    until(&mut call, "Held").await;
+    until(&mut call, "Waiting").await;
     inner.allow(0);
     guardian.approve();
     until(&mut call, "Readying").await;
@@ -61,7 +61,7 @@ async fn a_held_call_runs_once_it_is_approved_and_a_clone_is_ready() {
 async fn a_held_call_never_reaches_the_inner_service_before_the_approval() {
     let guardian = Guardian::new(Script::Hold);
     let (mut call, mut inner) = waiting(&guardian);
-    until(&mut call, "Held").await;
+    until(&mut call, "Waiting").await;
     assert!(timeout(Duration::from_millis(300), &mut call).await.is_err());
     assert!(inner.poll_request().is_pending());
 }
@@ -103,7 +103,7 @@ async fn a_call_dropped_while_held_leaves_no_report() {
     let guardian = Guardian::new(Script::Hold);
     let guard = guardian.guard();
     let (mut call, mut inner) = waiting(&guardian);
-    until(&mut call, "Held").await;
+    until(&mut call, "Waiting").await;
     drop(call);
     assert!(!matches!(inner.poll_request(), Poll::Ready(Some(_))), "it ran");
     assert_eq!(guardian.events(&guard).await.len(), 0);
@@ -117,7 +117,7 @@ async fn a_permitted_call_dropped_before_the_service_is_ready_leaves_one_cancell
     let mut service = GuardLayer::new(guard.clone()).extract(by_word).layer(inner);
     service.ready().await.expect("ready");
     let mut call = Box::pin(service.call("wait_for_it".to_owned()));
-    until(&mut call, "Held").await;
+    until(&mut call, "Waiting").await;
     handle.allow(0);
     guardian.approve();
     until(&mut call, "Readying").await;
@@ -136,7 +136,7 @@ async fn a_service_that_fails_to_become_ready_again_leaves_one_failure() {
     let mut service = GuardLayer::new(guard.clone()).extract(by_word).layer(inner);
     service.ready().await.expect("ready");
     let mut call = Box::pin(service.call("wait_for_it".to_owned()));
-    until(&mut call, "Held").await;
+    until(&mut call, "Waiting").await;
     handle.allow(0);
     guardian.approve();
     until(&mut call, "Readying").await;

@@ -26,7 +26,7 @@ const LIMIT: usize = 100_000;
 
 /// A request as its handler saw it.
 #[derive(Clone, Debug)]
-struct Heard {
+struct ReceivedRequest {
     headers: HeaderMap,
     bytes: Bytes,
     trailers: Option<HeaderMap>,
@@ -36,7 +36,7 @@ struct Heard {
 struct Desk {
     guardian: Guardian,
     served: Served,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    heard: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Desk {
@@ -46,14 +46,14 @@ impl Desk {
 
     async fn with(change: impl FnOnce(Layer) -> Layer) -> Self {
         let guardian = Guardian::new(Script::Allow);
-        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let heard: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let hearing = Arc::clone(&heard);
         let handler = async move |request: Request| {
             let (head, body) = request.into_parts();
             let body = body.collect().await.expect("a whole body");
             let trailers = body.trailers().cloned();
             let bytes = body.to_bytes();
-            let heard = Heard { headers: head.headers, bytes: bytes.clone(), trailers };
+            let heard = ReceivedRequest { headers: head.headers, bytes: bytes.clone(), trailers };
             hearing.lock().expect("no test panics with it").push(heard);
             bytes
         };
@@ -66,15 +66,15 @@ impl Desk {
         Connection::open(self.served.address, version).await
     }
 
-    fn heard(&self) -> Vec<Heard> {
+    fn heard(&self) -> Vec<ReceivedRequest> {
         self.heard.lock().expect("no test panics with it").clone()
     }
 
-    fn last(&self) -> Heard {
+    fn last(&self) -> ReceivedRequest {
         self.heard().pop().expect("something was heard")
     }
 
-    /// The digest that was last asked about, and what it was said to be of.
+    /// Returns the digest that was last asked about, and what it was said to be of.
     fn asked(&self) -> (String, String) {
         let check = self.guardian.checks().pop().expect("something was asked");
         (check.digest, check.binds)
@@ -126,7 +126,7 @@ async fn body_goes_on_byte_for_byte_and_is_part_of_what_is_bound() {
     assert!(checks.iter().all(|check| check.binds.is_empty()), "the whole input");
 }
 
-/// How a body was made: with a length or without.
+/// A body that was made with a length or without.
 trait SizeHint {
     fn size_hint_is_open(&self) -> bool;
 }

@@ -16,7 +16,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::guardian::{Guardian, Script};
 use crate::wire::served::Served;
 
-/// Debian's Chromium, where it is installed.
+/// Returns the path of Debian's Chromium, where it is installed.
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser"];
@@ -29,7 +29,7 @@ fn chromium() -> Option<PathBuf> {
     found
 }
 
-/// What a page of another origin is answered that asks `url` with this token.
+/// Returns what a page of another origin is answered that asks `url` with this token.
 async fn asked_by_a_page(chromium: &PathBuf, url: &str, token: &str) -> String {
     static PROFILES: AtomicUsize = AtomicUsize::new(0);
     let page = format!(
@@ -57,7 +57,7 @@ async fn asked_by_a_page(chromium: &PathBuf, url: &str, token: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What the handler is reached by: anything that comes with an agent.
+/// Returns what the handler is reached by: anything that comes with an agent.
 async fn whose(
     method: Method,
     agent: Option<axum::Extension<AgentIdentity>>,

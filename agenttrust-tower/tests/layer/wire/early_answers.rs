@@ -18,8 +18,8 @@ use crate::wire::served::{Served, VERSIONS, Version};
 
 const SIZES: [usize; 3] = [1, 60_000, 3 << 20];
 
-/// What is answered without the body, and with which status: by a guard, by one that binds bodies, by one whose Guardian is
-/// away, by the layer that asks for a token, by an extractor, and by the layer for MCP.
+/// The requests that are answered without the body, and with which status: by a guard, by one that binds bodies, by
+/// one whose Guardian is away, by the layer that asks for a token, by an extractor, and by the layer for MCP.
 const EARLY: [(&str, u16); 6] = [
     ("/denied", 403),
     ("/bound", 413),
@@ -166,7 +166,7 @@ async fn connection_goes_on_after_an_answer_before_the_body_or_says_that_it_ends
     }
 }
 
-/// The head of an answer, and what came with it.
+/// Returns the head of an answer, and what came with it.
 async fn head_of(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Answers that do not come to their end: the body fails, or nobody is there any more to read it.
+//! Answers that do not come to their end: the body fails, or no client reads it any more.
 
 use std::convert::Infallible;
 use std::io;

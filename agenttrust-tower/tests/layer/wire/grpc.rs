@@ -39,7 +39,8 @@ impl Words {
         Self { calls: Counter::default(), messages: Counter::default(), gate: Gate::closed() }
     }
 
-    /// `missing` as the first word is not found, at once or after one message.
+    /// Returns two messages; `missing` as the first word is not found, at once or after one
+    /// message.
     fn replies(self, word: &str) -> Result<Response<Replies>, Status> {
         self.calls.count();
         let last = match word {
@@ -125,12 +126,12 @@ impl Service<http::Request<Body>> for Words {
     }
 }
 
-/// Where the guard stands.
+/// The place of the guard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
-    /// Around the whole server, also what it does not serve.
+    /// The guard is around the whole server, also what it does not serve.
     Server,
-    /// Around the one service.
+    /// The guard is around the one service.
     Service,
 }
 

@@ -29,7 +29,7 @@ fn assert_denied(denied: &Status, code: Code, reason: &str, told: &str) {
     assert_eq!(metadata("agenttrust-check-id"), check_id, "{told}: {denied:?}");
 }
 
-/// More than a window of flow control takes, and never over.
+/// Returns more than a window of flow control takes, and never over.
 fn endless() -> impl futures_util::Stream<Item = String> + Send {
     stream::repeat("word ".repeat(1000)).take(200).chain(stream::pending())
 }
@@ -72,7 +72,8 @@ async fn denied_calls_never_reach_a_method_and_the_connection_goes_on() {
     }
 }
 
-/// Another call gets through, to be told that there is no such method, on the connection that there was.
+/// Checks that another call gets through, to be answered that there is no such method, on the connection that there
+/// was.
 async fn still_of_use(client: &mut Client, served: &Served, told: &str) {
     let status = client.unary("/test.Words/Open", "a").await.expect_err("there is no such");
     assert_eq!(status.message(), "no such method", "{told}: {status:?}");

@@ -136,7 +136,7 @@ async fn a_client_whose_connection_breaks_leaves_one_cancelled() {
     assert_failure(&watch.report().await, "Cancelled");
 }
 
-/// A server that speaks gRPC by hand: one message in a frame, and these trailers.
+/// Returns a server that speaks gRPC by hand: one message in a frame, and these trailers.
 fn by_hand(trailers: Option<HeaderMap>) -> Router {
     const MESSAGE: [u8; 8] = [0, 0, 0, 0, 3, 10, 1, b'a'];
     let handler = async move || {

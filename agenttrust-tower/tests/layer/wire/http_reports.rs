@@ -18,7 +18,7 @@ use crate::guardian::{Guardian, Script};
 use crate::wire::served::{Served, VERSIONS, Version};
 use crate::wire::watch::{Gate, Watch, assert_failure, assert_success, chunk};
 
-/// How long a stream is kept open, so that its report shows whether that time was counted.
+/// The time that a stream is kept open, so that its report shows whether that time was counted.
 const OPEN_FOR: Duration = Duration::from_millis(80);
 
 fn streamed(chunks: &[&'static str]) -> Body {
@@ -45,7 +45,7 @@ fn every_kind_of_answer() -> Router {
         .route("/events", get(|| async { events(["one", "two"]) }))
 }
 
-/// A stream that says beforehand how long it is: hyper asks for no more than that.
+/// Returns a stream that says beforehand how long it is: hyper asks for no more than that.
 fn declared(length: u64, chunks: &[&'static str]) -> Response<Body> {
     Response::builder().header("content-length", length).body(streamed(chunks)).expect("a response")
 }

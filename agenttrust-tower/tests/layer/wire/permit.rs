@@ -1,4 +1,5 @@
-//! axum's handlers and their permits: what they say counts, and without a guard there is none.
+//! The handlers of axum and their permits: what they say counts, and without a guard there is no
+//! permit.
 
 use agenttrust::CallOutcome;
 use agenttrust_tower::GuardLayer;

@@ -10,14 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Which HTTP a client speaks.
+/// The version of HTTP that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     Http1,
     Http2,
 }
 
-/// Both of them.
+/// The versions that clients speak.
 pub(crate) const VERSIONS: [Version; 2] = [Version::Http1, Version::Http2];
 
 impl Version {
@@ -32,7 +32,7 @@ impl Version {
     }
 }
 
-/// How often something happened.
+/// The number of times that something happened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counter(Arc<AtomicUsize>);
 
@@ -79,7 +79,7 @@ impl Served {
         format!("http://{}{path}", self.address)
     }
 
-    /// A connection of the test's own, to say things that no client says.
+    /// Returns a connection of the test's own, to say things that no client says.
     pub(crate) async fn connect(&self) -> Connection {
         Connection(TcpStream::connect(self.address).await.expect("it listens"))
     }
@@ -91,10 +91,10 @@ impl Drop for Served {
     }
 }
 
-/// One HTTP/1.1 connection, byte by byte.
+/// An HTTP/1.1 connection, byte by byte.
 pub(crate) struct Connection(TcpStream);
 
-/// What came back: the head as text, and as much of the body as the head announces.
+/// The answer: the head as text, and as much of the body as the head announces.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -125,7 +125,7 @@ impl Connection {
         self.0.write_all(format!("{head}{body}").as_bytes()).await.expect("it takes the request");
     }
 
-    /// The head of an answer, to the empty line.
+    /// Returns the head of an answer, to the empty line.
     pub(crate) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -134,7 +134,7 @@ impl Connection {
         String::from_utf8(head).expect("text")
     }
 
-    /// Whether the server has closed it.
+    /// Returns whether the server has closed it.
     pub(crate) async fn is_over(&mut self) -> bool {
         matches!(self.0.read(&mut [0; 16]).await, Ok(0) | Err(_))
     }

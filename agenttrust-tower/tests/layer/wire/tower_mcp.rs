@@ -12,7 +12,7 @@ use crate::guardian::{Guardian, Script};
 use crate::wire::served::Counter;
 use crate::wire::watch::{Watch, assert_failure, assert_success};
 
-/// A tool that counts its calls, of this `kind`.
+/// Returns a tool that counts its calls, of this `kind`.
 fn counting(name: &str, calls: &Counter, kind: fn(ToolBuilder) -> ToolBuilder) -> Tool {
     let calls = calls.clone();
     kind(ToolBuilder::new(name))
@@ -36,7 +36,7 @@ fn router(calls: &Counter) -> McpRouter {
         .tool(failing)
 }
 
-/// A client of that router behind a layer.
+/// Returns a client of that router behind a layer.
 async fn connected(guardian: &Watch, calls: &Counter) -> McpClient {
     let layer = GuardLayer::mcp_router(guardian.guard.clone()).server("tools");
     let transport = ChannelTransport::layer(router(calls), layer);

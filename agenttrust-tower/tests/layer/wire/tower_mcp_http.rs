@@ -16,7 +16,8 @@ use crate::guardian::{Guardian, Script};
 use crate::wire::served::Counter;
 use crate::wire::watch::{Watch, assert_failure, assert_success};
 
-/// A server with a tool that counts its calls and one that never ends, behind guard and time-out.
+/// Returns a server with a tool that counts its calls and one that never ends, behind guard and
+/// time-out.
 fn server(watch: &Watch, calls: &Counter) -> Router {
     let (counted, hanging) = (calls.clone(), calls.clone());
     let wipe = ToolBuilder::new("wipe").handler(move |_: NoParams| {
@@ -52,7 +53,7 @@ async fn send(server: &Router, session: Option<&str>, message: &Value) -> (Optio
     (session, String::from_utf8_lossy(&text).into_owned())
 }
 
-/// A session, after the handshake.
+/// Returns a session, after the handshake.
 async fn opened(server: &Router) -> String {
     let who = json!({ "name": "test", "version": "1" });
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": who });

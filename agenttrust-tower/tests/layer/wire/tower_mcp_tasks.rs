@@ -17,7 +17,7 @@ use crate::wire::watch::{Watch, assert_success};
 
 type Layered = GuardLayer<McpRouterExtract, McpRouterDeny>;
 
-/// A guarded server that counts what reaches it.
+/// Returns a guarded server that counts what reaches it.
 fn server(
     layer: Layered,
     calls: &Counter,
@@ -36,7 +36,7 @@ fn server(
     }))
 }
 
-/// What a server answers to this request; nothing of it reaches the server where that is `denied`.
+/// Returns what a server answers to this request; nothing of it reaches the server where that is `denied`.
 async fn answered(
     layer: Layered,
     request: McpRequest,

@@ -23,12 +23,12 @@ impl Watch {
         Self { guardian, guard }
     }
 
-    /// Everything that was reported so far.
+    /// Returns everything that was reported so far.
     pub(crate) async fn events(&self) -> Vec<Value> {
         self.guardian.events(&self.guard).await
     }
 
-    /// The next report: the only one beside the `known` that were there before.
+    /// Returns the next report: the only one beside the `known` that were there before.
     pub(crate) async fn report_after(&self, known: usize) -> Value {
         let reported = async || self.events().await.len() > known;
         eventually("nothing was reported", reported).await;
@@ -39,7 +39,7 @@ impl Watch {
         events[known].clone()
     }
 
-    /// The one report that there is.
+    /// Returns the one report that there is.
     pub(crate) async fn report(&self) -> Value {
         self.report_after(0).await
     }
@@ -61,7 +61,7 @@ pub(crate) fn assert_failure(report: &Value, error_type: &str) {
     assert_eq!(report["error_type"], error_type, "{report}");
 }
 
-/// Opened once, by the test.
+/// A gate that the test opens once.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(watch::Sender<bool>);
 
@@ -79,7 +79,7 @@ impl Gate {
         opened.wait_for(|opened| *opened).await.expect("the gate is still there");
     }
 
-    /// `first` at once, and `last` when the gate is open.
+    /// Returns a stream of `first` at once, and `last` when the gate is open.
     pub(crate) fn between<T: Send + 'static>(
         &self,
         first: T,
@@ -94,7 +94,7 @@ impl Gate {
     }
 }
 
-/// The next piece of an answer that is still being sent.
+/// Returns the next piece of an answer that is still being sent.
 pub(crate) async fn chunk(response: &mut reqwest::Response) -> Bytes {
     let chunk = tokio::time::timeout(Duration::from_secs(5), response.chunk()).await;
     chunk.expect("a piece comes").expect("no error").expect("not the end")

@@ -8,17 +8,17 @@ use crate::model::headers;
 /// The longest nonce that is repeated.
 const NONCE_MAX_BYTES: usize = 512;
 
-/// Why a request was refused that may be made again.
+/// The reason for a refusal of a request that may be made again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DpopChallenge {
-    /// Its proof has to have this nonce in it.
+    /// The nonce that the proof has to have in it.
     Nonce(String),
-    /// Its token does not work any more.
+    /// A token that does not work any more.
     Token,
 }
 
 impl DpopChallenge {
-    /// What a refusal says, if it says either.
+    /// Returns what a refusal says, if it says either.
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         if status != StatusCode::UNAUTHORIZED {
             return None;
@@ -34,7 +34,7 @@ impl DpopChallenge {
     }
 }
 
-/// The nonce that an answer has for the next proof.
+/// Returns the nonce that an answer has for the next proof.
 pub(super) fn nonce(headers: &HeaderMap) -> Option<String> {
     let nonce = headers.get(headers::DPOP_NONCE)?.to_str().ok()?;
     (1..=NONCE_MAX_BYTES).contains(&nonce.len()).then(|| nonce.to_owned())

@@ -66,19 +66,19 @@ struct Inner {
     key: Result<VerifyingKey>,
     request: IssueWimseTokenRequest,
     token: BoundToken,
-    /// What the Guardian asked to have in proofs, the last it said.
+    /// The last nonce that the Guardian asked for in proofs.
     nonce: Mutex<Option<String>>,
 }
 
-/// What goes with one request.
+/// The token and the proof that go with one request.
 pub(crate) struct Proven {
     pub(crate) token: Arc<str>,
     pub(crate) proof: String,
 }
 
 impl AgentCredentials {
-    /// The credentials of an agent. Its private key is in `key_store`, `public_key_pem` is what it is registered with.
-    /// Nothing is sent yet.
+    /// Returns the credentials of an agent. Its private key is in `key_store`, `public_key_pem` is what it is
+    /// registered with. Nothing is sent yet.
     #[must_use]
     pub fn new(
         client: &AgentTrustClient,
@@ -89,7 +89,7 @@ impl AgentCredentials {
         Self::with_options(client, key_store, agent_id, public_key_pem, None, None)
     }
 
-    /// As [`new`](Self::new), with the audience and the lifetime of the tokens that are issued.
+    /// Does the same as [`new`](Self::new), with the audience and the lifetime of the tokens that are issued.
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "as in the published clients")]
     pub fn with_options(
@@ -114,13 +114,13 @@ impl AgentCredentials {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The agent that they are of.
+    /// Returns the agent that they are of.
     #[must_use]
     pub fn agent_id(&self) -> &str {
         &self.inner.request.agent_id
     }
 
-    /// Returns a token that works for another while, and issues one where there is none.
+    /// Returns a token that works for another while, and issues a new one where it holds none.
     ///
     /// # Errors
     ///
@@ -162,8 +162,8 @@ impl AgentCredentials {
     ///
     /// # Errors
     ///
-    /// As for [`token`](Self::token), and [`Crypto`](AgentTrustError::Crypto) where the store does not sign or the public
-    /// key is none.
+    /// As for [`token`](Self::token), and [`Crypto`](AgentTrustError::Crypto) where the store does not sign or the
+    /// public key is not Ed25519 in PKIX PEM.
     pub async fn runtime_headers(&self, method: &str, path: &str) -> Result<Vec<(String, String)>> {
         let url = format!("{}{path}", self.inner.client.base_url());
         let Proven { token, proof } = self.prove(method, &url).await?;
@@ -178,7 +178,7 @@ impl AgentCredentials {
         self.inner.token.forget(None);
     }
 
-    /// A token, and a proof for one request.
+    /// Returns a token, and a proof for one request.
     pub(crate) async fn prove(&self, method: &str, url: &str) -> Result<Proven, Failed> {
         let token = self.bound_token().await?;
         let (inner, bound_to) = (Arc::clone(&self.inner), Arc::clone(&token));
@@ -207,7 +207,7 @@ impl AgentCredentials {
     }
 
     /// Keeps the nonce that an answer has for the next proof.
-    pub(crate) fn note(&self, headers: &HeaderMap) {
+    pub(crate) fn keep_nonce(&self, headers: &HeaderMap) {
         if let Some(nonce) = challenged::nonce(headers) {
             self.remember_nonce(&nonce);
         }
@@ -224,7 +224,7 @@ impl AgentCredentials {
     }
 }
 
-/// Signs where it blocks nobody: a key store may read files, or ask a person.
+/// Signs on a thread that may block: a key store may read files, or ask a person.
 async fn signing<T: Send + 'static>(
     sign: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

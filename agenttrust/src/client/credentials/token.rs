@@ -13,12 +13,12 @@ use crate::background;
 use crate::client::AgentTrustClient;
 use crate::client::request::Failed;
 use crate::client::wimse::proven;
-use crate::elapsed::Moment;
 use crate::error::AgentTrustError;
 use crate::keys::KeyStore;
 use crate::model::{IssueWimseTokenRequest, Timestamp, WimseToken};
+use crate::suspend_aware_instant::SuspendAwareInstant;
 
-/// How long before its end a token is no longer used.
+/// The time before its end from which on a token is no longer used.
 const MARGIN: Duration = Duration::from_secs(60);
 /// No token is used for longer than this, whatever its gateway says.
 const KEPT_MOST: Duration = Duration::from_secs(86_400);
@@ -27,18 +27,19 @@ const KEPT_MOST: Duration = Duration::from_secs(86_400);
 #[derive(Clone)]
 pub(super) struct Issued {
     token: Arc<str>,
-    asked: Moment,
+    asked: SuspendAwareInstant,
     good_for: Duration,
 }
 
-/// What came of an issuance, for all who waited for it.
+/// The result of an issuance, for all callers that waited for it.
 type Outcome = Result<Arc<str>, Arc<Failed>>;
 
 #[derive(Default)]
 struct State {
     kept: Option<Issued>,
     under_way: Option<Shared<oneshot::Receiver<Outcome>>>,
-    /// How often the token was forgotten: what was begun before that is not kept.
+    /// The number of times that the token was forgotten: the result of an issuance that began before the last time is
+    /// not kept.
     forgotten: u64,
 }
 
@@ -49,8 +50,8 @@ pub(super) struct BoundToken {
 }
 
 impl BoundToken {
-    /// Returns the token, or waits for the one that is being issued. Where none is, begins it: on the background
-    /// runtime, so that it goes on whoever of those that wait is dropped.
+    /// Returns the token, or waits for the one that is being issued. Where no issuance is under way, it begins one on
+    /// the background runtime, so that it goes on even if the waiting callers are dropped.
     pub(super) async fn get<F>(&self, issue: impl FnOnce() -> F) -> Result<Arc<str>, Failed>
     where
         F: Future<Output = Result<Issued, Failed>> + Send + 'static,
@@ -131,7 +132,7 @@ pub(super) fn issue(
     async move {
         let challenge = client.wimse().ask_challenge(&request.agent_id).await?;
         let request = signing(move || proven(&request, &challenge, &*keys)).await?;
-        let asked = Moment::now();
+        let asked = SuspendAwareInstant::now();
         let answer = client.wimse().ask_token(&request).await.map_err(reached)?;
         let token: WimseToken = answer.object("token_data")?;
         let is_one =
@@ -153,7 +154,8 @@ pub(super) fn issue(
     }
 }
 
-/// What came of a request to a Guardian that answered just before: it is there, so no call runs unchecked for it.
+/// Returns what came of a request to a Guardian that answered just before: it is there, so no call runs unchecked for
+/// it.
 fn reached(failed: Failed) -> Failed {
     if !failed.error.is_unreachable() {
         return failed;
@@ -167,7 +169,7 @@ fn reached(failed: Failed) -> Failed {
     .into()
 }
 
-/// For how long a token is used of which so much is `left`.
+/// Returns for how long a token is used of which so much is `left`.
 fn good_for(left: Duration) -> Duration {
     let left = left.min(KEPT_MOST);
     left.saturating_sub(MARGIN).max(left / 2)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{ODD, ODD_SEGMENT, answer, client};
 
-/// A Guardian whose inbox of an agent has one task.
+/// Returns a Guardian whose inbox of an agent has one task.
 fn guardian(request: &Request<Bytes>) -> Response<String> {
     let body: Value = serde_json::from_slice(request.body()).unwrap();
     assert_eq!(request.method(), Method::POST);

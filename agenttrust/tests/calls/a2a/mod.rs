@@ -18,7 +18,7 @@ fn answer(status: u16, body: &Value) -> Response<String> {
     Response::builder().status(status).body(body.to_string()).unwrap()
 }
 
-/// What is sent to the guide's own methods: these members, and no other.
+/// Returns whether what is sent to one of the guide's own methods has these members, and no other.
 fn is_of_guide(method: &str, params: &Value) -> bool {
     let members = |object: &Value, known: &[&str]| {
         object.as_object().unwrap().keys().all(|name| known.contains(&name.as_str()))
@@ -40,13 +40,13 @@ fn is_of_guide(method: &str, params: &Value) -> bool {
     }
 }
 
-/// A task in the words of the guide's `POST /a2a`.
+/// Returns a task in the words of the guide's `POST /a2a`.
 fn task(id: &str, status: &str) -> Value {
     json!({ "id": id, "source_agent_id": "a", "target_agent_id": "b", "status": status, "message": "hi" })
 }
 
-/// A gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400. It answers with what
-/// was asked for, `bare`, or wrapped by name.
+/// Returns a gateway that has the guide's endpoints alone: a member, a query or a header of ours is a 400. It answers
+/// with what was asked for, `bare`, or wrapped by name.
 fn strict(request: &Request<Bytes>, bare: bool) -> Response<String> {
     let body: Value = serde_json::from_slice(request.body()).unwrap();
     let ours = request.headers().keys().any(|name| {
@@ -93,7 +93,7 @@ fn client(
     AgentTrustClient::builder().api_key("k").service(service).build().unwrap()
 }
 
-/// The first thing that is told.
+/// Returns the first thing that is told.
 async fn heard(events: agenttrust::Result<TaskEvents>) -> agenttrust::Result<TaskEvent> {
     events?.next().await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! What is told of a task while it goes on: read as it comes in, and never taken for whole when it is not.
+//! The events of a task while it goes on: read as they come in, and never taken for whole when they are not.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 type Piece = io::Result<String>;
 
-/// A client of a gateway that answers with these pieces, of this type.
+/// Returns a client of a gateway that answers with these pieces, of this type.
 fn client<S>(
     content_type: &'static str,
     pieces: impl Fn() -> S + Send + Sync + 'static,
@@ -40,7 +40,7 @@ where
     AgentTrustClient::builder().base_url("http://guardian.test").service(service).build().unwrap()
 }
 
-/// A client of a gateway that answers with these pieces and ends.
+/// Returns a client of a gateway that answers with these pieces and ends.
 fn of(content_type: &'static str, pieces: &[&str]) -> AgentTrustClient {
     let pieces: Vec<String> = pieces.iter().map(ToString::to_string).collect();
     client(content_type, move || stream::iter(pieces.clone()).map(Ok))
@@ -71,7 +71,7 @@ fn done() -> String {
     )
 }
 
-/// What these events come to.
+/// Returns what these events come to.
 fn states(events: &[TaskEvent]) -> Vec<String> {
     let word = |event: &TaskEvent| match event {
         TaskEvent::Artifact(update) => update.artifact.text(),

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// By then a guard that gave the Guardian a pause asks again.
+/// The time by which a guard that gave the Guardian a pause asks again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(5_100);
 
 /// A server that is stopped, its connections with it, when this is dropped.
@@ -19,7 +19,7 @@ struct Server {
 }
 
 impl Server {
-    /// One that treats every connection so.
+    /// Creates one that treats every connection so.
     async fn new<F>(treat: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -42,7 +42,7 @@ impl Server {
         Self { address, accepting }
     }
 
-    /// One that accepts and never answers.
+    /// Creates one that accepts and never answers.
     async fn silent() -> Self {
         Self::new(hold).await
     }

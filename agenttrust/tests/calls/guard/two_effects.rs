@@ -18,7 +18,7 @@ fn _deletes() -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-/// What is warned of while `act` runs.
+/// Returns what is warned of while `act` runs.
 pub(super) fn warnings(act: impl FnOnce()) -> Vec<String> {
     let warned = Warned::default();
     tracing::subscriber::with_default(warned.clone(), act);
@@ -26,7 +26,7 @@ pub(super) fn warnings(act: impl FnOnce()) -> Vec<String> {
     warnings.clone()
 }
 
-/// Of the tool above there is one warning, with both effects and where each is given.
+/// Checks that of the tool above there is one warning, with both effects and where each is given.
 #[track_caller]
 pub(super) fn told_once(warnings: &[String]) {
     let of_it: Vec<_> = warnings.iter().filter(|it| it.contains("\"two_effects\"")).collect();

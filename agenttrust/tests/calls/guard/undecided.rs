@@ -12,7 +12,7 @@ fn overloaded(status: u16, after: &'static str) -> Say {
     Say::Answer(status, vec![("retry-after", after), SIGNED], body)
 }
 
-/// One that would run anything that it may.
+/// Returns one that would run anything that it may.
 fn lax(scripted: &Scripted, timeout: u64) -> AgentTrustGuard {
     AgentTrustGuard::builder(scripted.client(), "agent-1")
         .fail_open(true)

@@ -43,7 +43,7 @@ struct Request {
     mode: (u32, u32),
 }
 
-/// Called like handles of frameworks, and of this program's own.
+/// A handle of this program, named like those of frameworks.
 struct State(&'static str);
 struct CallContext;
 
@@ -217,7 +217,7 @@ async fn two_arguments_of_one_name_are_refused_because_one_would_hide_the_other(
     assert_eq!(denied.code(), "VALIDATION_ERROR");
 }
 
-/// As the extractors of axum are: not `Serialize`, and giving access to what is inside.
+/// An extractor as those of axum are: not `Serialize`, and giving access to what is inside.
 struct Json<T>(T);
 
 impl<T> std::ops::Deref for Json<T> {
@@ -228,7 +228,7 @@ impl<T> std::ops::Deref for Json<T> {
     }
 }
 
-/// Handed in by a framework.
+/// A value that a framework hands in.
 struct RequestId(u32);
 
 impl agenttrust::__private::HandedIn for RequestId {}

@@ -3,7 +3,7 @@
 use super::shapes::{async_fn, sync_fn};
 use super::*;
 
-/// A step of the test that gives the process a guard.
+/// Checks that without any guard nothing runs: a step of the test that gives the process a guard.
 pub(crate) async fn without_any_guard_nothing_runs() {
     let steps = Steps::default();
     let error = async_fn(&steps, false).await.unwrap_err();

@@ -4,7 +4,7 @@
 //! The packages are those of `peers/`, after `npm ci` in there. Where they are not, or no `node`, their
 //! test skips and says so.
 
-mod house;
+mod observed_guardian;
 mod sessions;
 
 use std::path::Path;
@@ -19,10 +19,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use self::house::{House, call, mirror, sent};
+use self::observed_guardian::{ObservedGuardian, call, mirror, sent};
 use crate::running::{Running, example, in_time, node_with_the_peers};
 
-/// The "everything" server on a free port, and its URL.
+/// Returns the "everything" server on a free port, and its URL.
 async fn everything(mut node: Command) -> Result<(Running, String)> {
     // Freed again at once: it takes a port and no socket.
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
@@ -41,10 +41,10 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
     else {
         return Ok(());
     };
-    let house = House::start().await?;
+    let guardian = ObservedGuardian::start().await?;
     let (_server, upstream) = everything(server).await?;
-    let (_proxy, url) = house.proxy(&upstream).await?;
-    script.env("PROXY", Path::new(&url)).env("TOKEN", &house.token);
+    let (_proxy, url) = guardian.proxy(&upstream).await?;
+    script.env("PROXY", Path::new(&url)).env("TOKEN", &guardian.token);
     let output = in_time("the script", script.output()).await??;
     let printed = String::from_utf8_lossy(&output.stdout);
     ensure!(
@@ -54,7 +54,7 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
         String::from_utf8_lossy(&output.stderr)
     );
     let slow = "everything/trigger-long-running-operation";
-    let mut reported = house.reported(4).await;
+    let mut reported = guardian.reported(4).await;
     // The one that was given up is reported when its stream ends, whenever that is.
     reported.sort_by_key(|(tool, outcome)| (tool.clone(), outcome != "success"));
     let expected = [
@@ -72,14 +72,14 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<()> {
-    let house = House::start().await?;
+    let guardian = ObservedGuardian::start().await?;
     let (mirror, seen) = mirror().await?;
-    let (_proxy, url) = house.proxy(&format!("{}/here?x=1", mirror.url())).await?;
-    let opened = sent(&url, Method::POST, &house.token, None).await?;
+    let (_proxy, url) = guardian.proxy(&format!("{}/here?x=1", mirror.url())).await?;
+    let opened = sent(&url, Method::POST, &guardian.token, None).await?;
     ensure!(opened.headers()["mcp-session-id"] == "s1", "{opened:?}");
     let answer = reqwest::Client::new()
         .post(format!("{url}?x=2"))
-        .bearer_auth(&house.token)
+        .bearer_auth(&guardian.token)
         .header("cookie", "a=b")
         .header("x-api-key", "k")
         .header("x-forwarded-host", "elsewhere")
@@ -112,19 +112,19 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
         "mcp-session-id",
     ];
     ensure!(names == expected, "{names:?}");
-    let reported = house.reported(2).await;
+    let reported = guardian.reported(2).await;
     ensure!(reported[1] == ("everything/echo".to_owned(), "success".to_owned()), "{reported:?}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_denied_never_reaches_the_server() -> Result<()> {
-    let house = House::start().await?;
+    let guardian = ObservedGuardian::start().await?;
     let (mirror, seen) = mirror().await?;
-    let (_proxy, url) = house.proxy(mirror.url()).await?;
+    let (_proxy, url) = guardian.proxy(mirror.url()).await?;
     let client = reqwest::Client::new();
     for tool in ["get-env", "Echo", "echo/x", "everything/echo"] {
-        let sent = client.post(&url).bearer_auth(&house.token).body(call(tool).to_string());
+        let sent = client.post(&url).bearer_auth(&guardian.token).body(call(tool).to_string());
         let answer: Value = serde_json::from_slice(&sent.send().await?.bytes().await?)?;
         ensure!(answer["result"]["isError"] == true, "{tool}: {answer}");
     }
@@ -138,7 +138,7 @@ async fn a_call_that_is_denied_never_reaches_the_server() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_to_its_own_server_only_wherever_that_would_send_it() -> Result<()> {
-    let house = House::start().await?;
+    let guardian = ObservedGuardian::start().await?;
     let (elsewhere, seen) = mirror().await?;
     let target = format!("{}/mcp", elsewhere.url());
     let sends_away = any(move || {
@@ -146,21 +146,21 @@ async fn it_goes_to_its_own_server_only_wherever_that_would_send_it() -> Result<
         async move { (StatusCode::TEMPORARY_REDIRECT, [("location", target)]).into_response() }
     });
     let server = Served::on_loopback(Router::new().fallback(sends_away)).await?;
-    let (_proxy, url) = house.proxy(server.url()).await?;
+    let (_proxy, url) = guardian.proxy(server.url()).await?;
     let sent = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let sent = sent.post(&url).bearer_auth(&house.token).body(call("echo").to_string());
+    let sent = sent.post(&url).bearer_auth(&guardian.token).body(call("echo").to_string());
     let answer = sent.send().await?;
     ensure!(answer.status() == StatusCode::TEMPORARY_REDIRECT, "{answer:?}");
     ensure!(answer.headers().get("location").is_none(), "nor does it send the client: {answer:?}");
     ensure!(seen.lock().expect("no panic").is_empty(), "it followed");
 
     server.stop().await?;
-    let sent = reqwest::Client::new().post(&url).bearer_auth(&house.token);
+    let sent = reqwest::Client::new().post(&url).bearer_auth(&guardian.token);
     let answer = sent.body(call("echo").to_string()).send().await?;
     ensure!(answer.status() == StatusCode::BAD_GATEWAY, "{answer:?}");
     ensure!(!answer.text().await?.contains("127.0.0.1"), "it says where the server is");
     let outcomes: Vec<_> =
-        house.reported(2).await.into_iter().map(|(_, outcome)| outcome).collect();
+        guardian.reported(2).await.into_iter().map(|(_, outcome)| outcome).collect();
     ensure!(outcomes[1] == "http 502", "{outcomes:?}");
     Ok(())
 }

@@ -7,12 +7,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::targets::address;
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
-/// What makes the ids of messages different.
+/// The counter that makes the ids of messages different.
 static MESSAGES: AtomicU64 = AtomicU64::new(1);
 
-/// One who calls an agent behind the Guardian.
+/// A caller of an agent behind the Guardian.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     client: reqwest::Client,
@@ -22,19 +22,19 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// With the key of the house's agent, by 1.0.
-    pub(super) fn agent(house: &House, target_id: &str) -> Result<Self> {
+    /// Returns a caller with the key of the Guardian's agent, by 1.0.
+    pub(super) fn agent(guardian: &GuardianWithAgent, target_id: &str) -> Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let url = address(house, target_id);
-        Ok(Self { client, url, key: Some(house.key.clone()), version: "1.0" })
+        let url = address(guardian, target_id);
+        Ok(Self { client, url, key: Some(guardian.key.clone()), version: "1.0" })
     }
 
-    /// By another version.
+    /// Returns the caller, by another version.
     pub(super) fn version(self, version: &'static str) -> Self {
         Self { version, ..self }
     }
 
-    /// With this key, or none.
+    /// Returns the caller with this key, or without one.
     pub(super) fn key(self, key: Option<&str>) -> Self {
         Self { key: key.map(str::to_owned), ..self }
     }
@@ -54,7 +54,7 @@ impl Caller {
         Ok((status, body))
     }
 
-    /// The answer to a method, a result or an error.
+    /// Returns the answer to a method, a result or an error.
     pub(super) async fn answer(&self, method: &str, params: Value) -> Result<Value> {
         let id = "a request";
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
@@ -68,14 +68,14 @@ impl Caller {
         Ok(answer)
     }
 
-    /// Its result.
+    /// Returns its result.
     pub(super) async fn result(&self, method: &str, params: Value) -> Result<Value> {
         let mut answer = self.answer(method, params).await?;
         ensure!(answer["error"].is_null(), "{method}: {answer}");
         Ok(answer["result"].take())
     }
 
-    /// The code of its error, which also says something.
+    /// Returns the code of its error, which also says something.
     pub(super) async fn refused(&self, method: &str, params: Value) -> Result<i64> {
         let answer = self.answer(method, params).await?;
         let error = &answer["error"];
@@ -86,7 +86,7 @@ impl Caller {
         error["code"].as_i64().with_context(|| format!("{method}: {answer}"))
     }
 
-    /// Every result of a stream, which ends.
+    /// Returns every result of a stream, which ends.
     pub(super) async fn streamed(&self, method: &str, params: Value) -> Result<Vec<Value>> {
         let body =
             json!({ "jsonrpc": "2.0", "id": "a stream", "method": method, "params": params });
@@ -103,7 +103,7 @@ impl Caller {
         .collect()
     }
 
-    /// A message of a new id that begins a task.
+    /// Returns a message of a new id that begins a task.
     pub(super) fn message(&self, text: &str) -> Value {
         let id = format!("message-{}", MESSAGES.fetch_add(1, Ordering::Relaxed));
         json!({ "messageId": id, "role": "ROLE_USER", "parts": [{ "text": text }] })
@@ -116,12 +116,12 @@ impl Caller {
         Ok(result["task"].take())
     }
 
-    /// The task of a new message.
+    /// Returns the task of a new message.
     pub(super) async fn said(&self, text: &str) -> Result<Value> {
         self.sent(&self.message(text)).await
     }
 
-    /// The answer to a message with these members that makes a task go on.
+    /// Returns the answer to a message with these members that makes a task go on.
     pub(super) async fn continued(&self, text: &str, members: &Value) -> Result<Value> {
         let mut message = self.message(text);
         for (name, member) in members.as_object().into_iter().flatten() {
@@ -130,13 +130,13 @@ impl Caller {
         self.answer("SendMessage", json!({ "message": message })).await
     }
 
-    /// A task as it stands.
+    /// Returns a task as it stands.
     pub(super) async fn task(&self, id: &Value) -> Result<Value> {
         self.result("GetTask", json!({ "id": id })).await
     }
 }
 
-/// The state of a task, without what every state begins with.
+/// Returns the state of a task, without what every state begins with.
 pub(super) fn state(task: &Value) -> &str {
     let state = task["status"]["state"].as_str().unwrap_or_default();
     state.strip_prefix("TASK_STATE_").unwrap_or(state)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::targets::{address, published, python};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{node_of, packages_of, python_script, run};
 
 #[test]
@@ -18,23 +18,23 @@ fn others_verify_a_card_and_refuse_a_changed_one_before_and_after_the_key_is_rot
 {
     let Some(python) = python() else { return Ok(()) };
     in_a_runtime(async move || {
-        let house = House::start().await?;
-        let id = published(&house, None).await?;
+        let guardian = GuardianWithAgent::start().await?;
+        let id = published(&guardian, None).await?;
         let verified = async |path: &str| {
             let mut command = Command::new(&python);
             command
                 .arg(python_script("a2a_cards.py"))
-                .env("CARD_URL", format!("{}/{path}", address(&house, &id)))
-                .env("KEYS_URL", format!("{}/.well-known/jwks.json", house.served.url()));
+                .env("CARD_URL", format!("{}/{path}", address(&guardian, &id)))
+                .env("KEYS_URL", format!("{}/.well-known/jwks.json", guardian.served.url()));
             run(&mut command).await
         };
         verified("agent.json").await?;
-        house.served.admin().ask(Method::POST, "/api/v1/cards/keys/rotate", None).await?;
+        guardian.served.admin().ask(Method::POST, "/api/v1/cards/keys/rotate", None).await?;
         verified(".well-known/agent-card.json").await
     })
 }
 
-/// Cards that a script signed, by our own verifier.
+/// Verifies cards that a script signed, by our own verifier.
 async fn verified_by_ours(command: &mut Command) -> Result<()> {
     let output = command.kill_on_drop(true).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

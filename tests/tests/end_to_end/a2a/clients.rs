@@ -6,10 +6,10 @@ use anyhow::Result;
 use tokio::process::Command;
 
 use super::targets::{Interface, Target, address, python};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{node_of, packages_of, python_script, run};
 
-/// The client for Python in this version, with the agent behind this interface.
+/// Runs the client for Python in this version, with the agent behind this interface.
 fn python_client(version: &'static str, interface: Interface) -> Result<()> {
     let Some(python) = python() else { return Ok(()) };
     in_a_runtime(async move || {
@@ -19,7 +19,7 @@ fn python_client(version: &'static str, interface: Interface) -> Result<()> {
     })
 }
 
-/// The same for the one for JavaScript.
+/// Runs the client for JavaScript in the same way.
 fn javascript_client(version: &'static str, interface: Interface) -> Result<()> {
     let (Some(python), Some(node)) = (python(), node_of("a2a")) else { return Ok(()) };
     in_a_runtime(async move || {
@@ -34,12 +34,12 @@ async fn through_the_guardian(
     interface: Interface,
     mut script: Command,
 ) -> Result<()> {
-    let (house, target) = (House::start().await?, Target::start(python).await?);
-    let id = target.behind(&house, interface).await?;
+    let (guardian, target) = (GuardianWithAgent::start().await?, Target::start(python).await?);
+    let id = target.behind(&guardian, interface).await?;
     script
-        .env("A2A_URL", address(&house, &id))
-        .env("A2A_HEADERS", house.headers_as_json())
-        .env("KEYS_URL", format!("{}/.well-known/jwks.json", house.served.url()));
+        .env("A2A_URL", address(&guardian, &id))
+        .env("A2A_HEADERS", guardian.headers_as_json())
+        .env("KEYS_URL", format!("{}/.well-known/jwks.json", guardian.served.url()));
     run(&mut script).await
 }
 

@@ -24,7 +24,7 @@ use futures_util::stream::{self, BoxStream};
 use serde_json::{Value, json};
 
 use super::targets::{address, published};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
 /// Does what the first message of a task says: `echo` gives back, `ask` wants to know more until it is told `done`, `wait`
 /// goes on until it is canceled.
@@ -60,7 +60,7 @@ impl AgentExecutor for Peer {
     }
 }
 
-/// The task as it is taken up, new or left.
+/// Returns the task as it is taken up, new or left.
 fn begun(context: &ExecutorContext) -> Task {
     let mut task = context.stored_task.clone().unwrap_or_else(|| Task {
         id: context.task_id.clone(),
@@ -108,7 +108,7 @@ fn artifact(context: &ExecutorContext, text: &str) -> StreamResponse {
     })
 }
 
-/// Such an agent on a socket, at `/rpc` and `/rest`, until this is dropped.
+/// An agent on a socket, at `/rpc` and `/rest`, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Agent {
     socket: Socket,
@@ -127,9 +127,13 @@ impl Agent {
     }
 
     /// Puts it behind a Guardian, and returns its id there.
-    pub(super) async fn behind(&self, house: &House, binding: &str) -> Result<String> {
+    pub(super) async fn behind(
+        &self,
+        guardian: &GuardianWithAgent,
+        binding: &str,
+    ) -> Result<String> {
         let path = if binding == "JSONRPC" { "rpc" } else { "rest" };
-        published(house, Some(self.interface(path, binding))).await
+        published(guardian, Some(self.interface(path, binding))).await
     }
 
     fn interface(&self, path: &str, binding: &str) -> Value {
@@ -138,13 +142,13 @@ impl Agent {
     }
 }
 
-/// What one does with the client of the crates.
+/// A user of the client of the crates.
 struct Visitor(A2AClient<Box<dyn Transport>>);
 
 impl Visitor {
-    async fn connect(house: &House, agent_id: &str) -> Result<Self> {
-        let card = AgentCardResolver::new(None).resolve(&address(house, agent_id)).await?;
-        let key = Arc::new(AuthInterceptor::custom("x-api-key", &house.key));
+    async fn connect(guardian: &GuardianWithAgent, agent_id: &str) -> Result<Self> {
+        let card = AgentCardResolver::new(None).resolve(&address(guardian, agent_id)).await?;
+        let key = Arc::new(AuthInterceptor::custom("x-api-key", &guardian.key));
         let factory = A2AClientFactory::builder().with_interceptor(key).build();
         Ok(Self(factory.create_from_card(&card).await?))
     }
@@ -187,9 +191,9 @@ fn text_of(task: &Task) -> Option<&str> {
 
 fn reaches_its_agent(binding: &'static str) -> Result<()> {
     in_a_runtime(async move || {
-        let (house, agent) = (House::start().await?, Agent::serve()?);
-        let id = agent.behind(&house, binding).await?;
-        let visitor = Visitor::connect(&house, &id).await?;
+        let (guardian, agent) = (GuardianWithAgent::start().await?, Agent::serve()?);
+        let id = agent.behind(&guardian, binding).await?;
+        let visitor = Visitor::connect(&guardian, &id).await?;
 
         let done = visitor.says("echo hello", None, false).await?;
         ensure!(done.status.state == TaskState::Completed, "{done:?}");

@@ -10,23 +10,23 @@ use tokio::process::Command;
 
 use super::crates::Agent;
 use super::targets::{address, published};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{python_script, run};
 use crate::python::python_with;
 
-/// How long a task may take to get where it goes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that a task may take to get where it goes.
+const TASK_TIMEOUT: Duration = Duration::from_secs(30);
 
-fn client(house: &House, key: &str) -> Result<agenttrustid::AgentTrustClient> {
+fn client(guardian: &GuardianWithAgent, key: &str) -> Result<agenttrustid::AgentTrustClient> {
     Ok(agenttrustid::AgentTrustClient::builder()
-        .base_url(&house.served.url())
+        .base_url(&guardian.served.url())
         .api_key(key)
         .build()?)
 }
 
-/// Its card from the making to the reading of it by anyone.
-fn cards(house: &House) -> Result<()> {
-    let admin = client(house, house.served.admin_key())?;
+/// Checks the agent's card from the making to the reading of it by anyone.
+fn cards(guardian: &GuardianWithAgent) -> Result<()> {
+    let admin = client(guardian, guardian.served.admin_key())?;
     let agent = admin.agents().create(&agenttrustid::CreateAgentRequest {
         name: "described".to_string(),
         capabilities: vec!["files:read".to_string()],
@@ -37,12 +37,12 @@ fn cards(house: &House) -> Result<()> {
     ensure!(matches!(missing, Err(AgentTrustError::NotFound { .. })), "{missing:?}");
     let made = cards.generate(&agent.id)?;
     ensure!(made.name == "described" && !made.skills.is_empty(), "{made:?}");
-    ensure!(made.primary_url() == Some(&*address(house, &agent.id)), "{:?}", made.primary_url());
+    ensure!(made.primary_url() == Some(&*address(guardian, &agent.id)), "{:?}", made.primary_url());
     ensure!(made.agent_public_key_pem().as_deref().map(str::trim) == Some(agent.public_key.trim()));
     // There are not enough outcomes for a score, and it reads that as nothing.
     ensure!(made.trust_score() == 0.0);
     ensure!(cards.get(&agent.id)?.name == "described");
-    let anyone = client(house, "sk_wrong")?;
+    let anyone = client(guardian, "sk_wrong")?;
     let early = anyone.agentcards().get_public(&agent.id);
     ensure!(matches!(early, Err(AgentTrustError::NotFound { .. })), "{early:?}");
     ensure!(cards.publish(&agent.id)?.name == "described");
@@ -57,15 +57,15 @@ fn cards(house: &House) -> Result<()> {
     Ok(())
 }
 
-/// Tasks by either of its ways, of an agent that is reached and of one that fetches.
-fn tasks(house: &House, reached: &str, fetches: &str) -> Result<()> {
-    let client = client(house, &house.key)?;
+/// Checks tasks by either of its ways, of an agent that is reached and of one that fetches.
+fn tasks(guardian: &GuardianWithAgent, reached: &str, fetches: &str) -> Result<()> {
+    let client = client(guardian, &guardian.key)?;
     let a2a = client.a2a();
     let task = a2a.send_message(reached, "echo hello", None, None)?;
     ensure!(!task.id.is_empty() && !task.context_id.is_empty(), "{task:?}");
     let ended = ended(&client, &task.id)?;
     ensure!(ended.status == "completed" && ended.target_agent_id == reached, "{ended:?}");
-    ensure!(ended.source_agent_id == house.agent_id, "{ended:?}");
+    ensure!(ended.source_agent_id == guardian.agent_id, "{ended:?}");
     ensure!(serde_json::to_string(&ended.artifacts)?.contains("echo hello"), "{ended:?}");
 
     let asks = a2a.send_message(reached, "ask", Some("asks-1".to_string()), None)?;
@@ -76,7 +76,7 @@ fn tasks(house: &House, reached: &str, fetches: &str) -> Result<()> {
     self::ended(&client, &asks.id)?;
 
     let request = SendTaskRequest {
-        source_agent_id: house.agent_id.clone(),
+        source_agent_id: guardian.agent_id.clone(),
         target_agent_id: fetches.to_string(),
         message: json!({ "text": "summarize" }),
     };
@@ -96,7 +96,7 @@ fn tasks(house: &House, reached: &str, fetches: &str) -> Result<()> {
     Ok(())
 }
 
-/// A task, once it is over.
+/// Returns a task, once it is over.
 fn ended(client: &agenttrustid::AgentTrustClient, id: &str) -> Result<agenttrustid::A2ATask> {
     let begun = Instant::now();
     loop {
@@ -104,14 +104,14 @@ fn ended(client: &agenttrustid::AgentTrustClient, id: &str) -> Result<agenttrust
         if task.status != "pending" && task.status != "running" {
             return Ok(task);
         }
-        ensure!(begun.elapsed() < PATIENCE, "it is still {}", task.status);
+        ensure!(begun.elapsed() < TASK_TIMEOUT, "it is still {}", task.status);
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
 fn the_published_rust_client_makes_publishes_and_reads_cards() -> Result<()> {
-    on_a_plain_thread(|| cards(&here(House::start())?))
+    on_a_plain_thread(|| cards(&here(GuardianWithAgent::start())?))
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn the_published_rust_client_sends_follows_lists_and_cancels_tasks() -> Result<(
     on_a_plain_thread(|| {
         let runtime = threads(2);
         let agent = Agent::serve()?;
-        let house = runtime.block_on(House::start())?;
-        let reached = runtime.block_on(agent.behind(&house, "JSONRPC"))?;
-        let fetches = runtime.block_on(published(&house, None))?;
-        tasks(&house, &reached, &fetches)
+        let guardian = runtime.block_on(GuardianWithAgent::start())?;
+        let reached = runtime.block_on(agent.behind(&guardian, "JSONRPC"))?;
+        let fetches = runtime.block_on(published(&guardian, None))?;
+        tasks(&guardian, &reached, &fetches)
     })
 }
 
@@ -130,16 +130,16 @@ fn the_published_rust_client_sends_follows_lists_and_cancels_tasks() -> Result<(
 fn the_published_python_client_has_cards_and_tasks_whole() -> Result<()> {
     let Some(python) = python_with("agenttrustid", "0.4.0") else { return Ok(()) };
     in_a_runtime(async move || {
-        let (house, agent) = (House::start().await?, Agent::serve()?);
+        let (guardian, agent) = (GuardianWithAgent::start().await?, Agent::serve()?);
         let mut command = Command::new(python);
         command
             .arg(python_script("a2a_published.py"))
-            .env("AGENTTRUST_URL", house.served.url())
-            .env("ADMIN_KEY", house.served.admin_key())
-            .env("AGENTTRUST_API_KEY", &house.key)
-            .env("AGENT_ID", &house.agent_id)
-            .env("REACHED_ID", agent.behind(&house, "JSONRPC").await?)
-            .env("FETCHES_ID", published(&house, None).await?);
+            .env("AGENTTRUST_URL", guardian.served.url())
+            .env("ADMIN_KEY", guardian.served.admin_key())
+            .env("AGENTTRUST_API_KEY", &guardian.key)
+            .env("AGENT_ID", &guardian.agent_id)
+            .env("REACHED_ID", agent.behind(&guardian, "JSONRPC").await?)
+            .env("FETCHES_ID", published(&guardian, None).await?);
         run(&mut command).await
     })
 }

@@ -1,4 +1,5 @@
-//! What an agent behind the Guardian gets to see: each message once, and nothing of whoever sent it.
+//! The requests that an agent behind the Guardian sees: each message once, and nothing of its
+//! sender.
 
 use agenttrust::{ApprovalFilter, ApprovalStatus, Effect};
 use agenttrust_tests::bounded::{in_a_runtime, until};
@@ -7,16 +8,16 @@ use serde_json::{Value, json};
 
 use super::caller::{Caller, state};
 use super::targets::{Interface, Target, python};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
 #[test]
 fn an_agent_sees_each_message_once_and_no_key_nor_id_of_whoever_sent_it() -> Result<()> {
     let Some(python) = python() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (house, target) = (House::start().await?, Target::start(&python).await?);
+        let (guardian, target) = (GuardianWithAgent::start().await?, Target::start(&python).await?);
         for interface in [Interface::JsonRpc, Interface::HttpJson, Interface::Old] {
-            let id = target.behind(&house, interface).await?;
-            let caller = Caller::agent(&house, &id)?;
+            let id = target.behind(&guardian, interface).await?;
+            let caller = Caller::agent(&guardian, &id)?;
             let message = caller.message("echo hello");
             let sent = caller.sent(&message).await?;
             let again = caller.sent(&message).await?;
@@ -25,7 +26,9 @@ fn an_agent_sees_each_message_once_and_no_key_nor_id_of_whoever_sent_it() -> Res
         let seen = target.seen().await?;
         ensure!(seen.len() == 3, "each once, but: {seen:?}");
         let told = Value::from(seen).to_string();
-        for secret in [&house.key, &house.agent_id, "task_", "ctx_", "x-api-key", "x-agent-id"] {
+        for secret in
+            [&guardian.key, &guardian.agent_id, "task_", "ctx_", "x-api-key", "x-agent-id"]
+        {
             ensure!(!told.to_lowercase().contains(secret), "{secret} went along: {told}");
         }
         Ok(())
@@ -37,11 +40,12 @@ fn a_message_that_needs_approval_reaches_the_agent_once_it_is_approved_and_never
 -> Result<()> {
     let Some(python) = python() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (house, target) = (House::cautious().await?, Target::start(&python).await?);
-        let id = target.behind(&house, Interface::JsonRpc).await?;
-        let operator = house.admin_client()?;
+        let (guardian, target) =
+            (GuardianWithAgent::cautious().await?, Target::start(&python).await?);
+        let id = target.behind(&guardian, Interface::JsonRpc).await?;
+        let operator = guardian.admin_client()?;
         operator.tools().set_effect(&format!("a2a/{id}"), Effect::Destructive).await?;
-        let caller = Caller::agent(&house, &id)?;
+        let caller = Caller::agent(&guardian, &id)?;
         let filter = ApprovalFilter::default().status(ApprovalStatus::Pending);
         let held = async |text: &str| {
             let task = caller.sent(&caller.message(text)).await?;

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use agenttrust_tests::house::bot;
+use agenttrust_tests::test_guardian::bot;
 use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{python_script, started};
 use crate::python::python_with_all;
 
-/// What the scripts for Python stand on.
+/// The packages that the scripts for Python stand on.
 const PACKAGES: [(&str, &str); 4] = [
     ("a2a-sdk[http-server,signing]", "1.3.0"),
     ("uvicorn", "0.54.0"),
@@ -20,12 +20,12 @@ const PACKAGES: [(&str, &str); 4] = [
     ("rfc8785", "0.1.4"),
 ];
 
-/// A Python with the official SDK of A2A; none, and a word about why, where there is none.
+/// Returns a Python with the official SDK of A2A. Where there is no such Python, prints why and returns `None`.
 pub(crate) fn python() -> Option<PathBuf> {
     python_with_all(&PACKAGES)
 }
 
-/// How an agent is reached.
+/// The interface by which an agent is reached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Interface {
     /// JSON-RPC of 1.0.
@@ -65,11 +65,15 @@ impl Target {
     }
 
     /// Puts it behind a Guardian, and returns its id there.
-    pub(crate) async fn behind(&self, house: &House, interface: Interface) -> Result<String> {
-        published(house, Some(interface.described(&self.url))).await
+    pub(crate) async fn behind(
+        &self,
+        guardian: &GuardianWithAgent,
+        interface: Interface,
+    ) -> Result<String> {
+        published(guardian, Some(interface.described(&self.url))).await
     }
 
-    /// Every message that it was given.
+    /// Returns every message that it was given.
     pub(crate) async fn seen(&self) -> Result<Vec<Value>> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let answer = client.get(format!("{}/seen", self.url)).send().await?.error_for_status()?;
@@ -78,9 +82,12 @@ impl Target {
 }
 
 /// Registers an agent with a published card, which is reached by this interface, or else fetches its tasks itself.
-pub(crate) async fn published(house: &House, interface: Option<Value>) -> Result<String> {
-    let id = house.admin_client()?.agents().create(&bot(&["peer", "files:read"])).await?.id;
-    let admin = house.served.admin();
+pub(crate) async fn published(
+    guardian: &GuardianWithAgent,
+    interface: Option<Value>,
+) -> Result<String> {
+    let id = guardian.admin_client()?.agents().create(&bot(&["peer", "files:read"])).await?.id;
+    let admin = guardian.served.admin();
     let options = json!({ "description": "An agent that is tried.", "interfaces": Vec::from_iter(interface) });
     let card = format!("/api/v1/agents/{id}/card");
     admin.ask(Method::POST, &card, Some(options)).await.context("a card")?;
@@ -88,7 +95,7 @@ pub(crate) async fn published(house: &House, interface: Option<Value>) -> Result
     Ok(id)
 }
 
-/// Where an agent is reached behind the Guardian.
-pub(crate) fn address(house: &House, agent_id: &str) -> String {
-    format!("{}/a2a/agents/{agent_id}", house.served.url())
+/// Returns where an agent is reached behind the Guardian.
+pub(crate) fn address(guardian: &GuardianWithAgent, agent_id: &str) -> String {
+    format!("{}/a2a/agents/{agent_id}", guardian.served.url())
 }

@@ -9,14 +9,14 @@ use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::Result;
 use http::{HeaderMap, StatusCode};
 
-use super::door::Door;
+use super::counting_guardian::CountingGuardian;
 use super::site::Site;
 
 #[test]
 fn an_agent_whose_checks_need_a_proof_is_let_in_and_served_by_one_for_each_call() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let admin = door.client()?;
+        let guardian = CountingGuardian::open()?;
+        let admin = guardian.client()?;
         let key = generate_agent_key()?;
         let request = CreateAgentRequest {
             name: "worker".to_owned(),
@@ -31,7 +31,7 @@ fn an_agent_whose_checks_need_a_proof_is_let_in_and_served_by_one_for_each_call(
         let request = IssueWimseTokenRequest { agent_id: agent.id.clone(), ..Default::default() };
         let token = admin.wimse().issue_token_with_proof(&request, &keys).await?.token;
 
-        let gateway = door.gateway().await?;
+        let gateway = guardian.gateway().await?;
         // Behind a proxy: what callers call it by is not what it listens at.
         let site = Site::serve(&gateway, |layer| layer.public_url("https://notes.example"))?;
         let url = "https://notes.example/notes/a";
@@ -54,7 +54,7 @@ fn an_agent_whose_checks_need_a_proof_is_let_in_and_served_by_one_for_each_call(
         assert!(visits.iter().all(|(who, shown)| who.agent_id() == agent.id && !shown));
 
         // A plain token of the agent is still taken, and its checks have no proof.
-        let plain = door.token(&agent, &["http/*"], &[], 300).await?;
+        let plain = guardian.token(&agent, &["http/*"], &[], 300).await?;
         assert_eq!(site.get_as("/notes/a", &plain.token).await?.status, StatusCode::FORBIDDEN);
         // Revoked, it is over at once for guarded calls.
         admin.agents().revoke(&agent.id, "its host was broken into").await?;

@@ -17,7 +17,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde_json::{Value, json};
 
-use crate::authenticated::door::Door;
+use crate::authenticated::counting_guardian::CountingGuardian;
 
 #[derive(Clone)]
 struct Notes {
@@ -42,7 +42,7 @@ impl Notes {
 #[tool_handler]
 impl ServerHandler for Notes {}
 
-/// Where the guard is.
+/// The place of the guard.
 #[derive(Clone, Copy, Debug)]
 enum Guarded {
     InFront,
@@ -87,17 +87,17 @@ async fn call(url: &str, token: &str) -> Result<Value> {
 fn each_agent_calls_the_tools_of_a_server_as_itself() -> Result<()> {
     in_a_runtime(async || {
         for guarded in [Guarded::InFront, Guarded::AroundTheHandler] {
-            let door = Door::open()?;
-            let gateway = door.gateway().await?;
+            let guardian = CountingGuardian::open()?;
+            let gateway = guardian.gateway().await?;
             let guard = AgentTrustGuard::gateway(gateway.clone()).build();
             let runs = Runs::default();
             let router = server(&runs, &guard, guarded).layer(AuthenticateLayer::new(gateway));
             let socket = Socket::serve(router)?;
 
-            let reader = door.agent(&["notes:read"]).await?;
-            let other = door.agent(&["mail:send"]).await?;
-            let of_reader = door.token(&reader, &["notes:read"], &[], 300).await?.token;
-            let of_other = door.token(&other, &["mail:send"], &[], 300).await?.token;
+            let reader = guardian.agent(&["notes:read"]).await?;
+            let other = guardian.agent(&["mail:send"]).await?;
+            let of_reader = guardian.token(&reader, &["notes:read"], &[], 300).await?.token;
+            let of_other = guardian.token(&other, &["mail:send"], &[], 300).await?.token;
 
             let denied = call(&socket.url(), &of_other).await?;
             assert_eq!(denied["id"], 7, "{guarded:?}: {denied}");
@@ -113,10 +113,10 @@ fn each_agent_calls_the_tools_of_a_server_as_itself() -> Result<()> {
 
             guard.close().await?;
             for (agent, outcomes) in [(&reader, 1), (&other, 0)] {
-                let decisions = door.admin().audited(&agent.id, "decision").await?;
+                let decisions = guardian.admin().audited(&agent.id, "decision").await?;
                 assert_eq!(decisions.len(), 1, "{guarded:?}: {decisions:?}");
                 assert_eq!(decisions[0]["tool"], "notes_read");
-                let told = door.admin().audited(&agent.id, "outcome").await?;
+                let told = guardian.admin().audited(&agent.id, "outcome").await?;
                 assert_eq!(told.len(), outcomes, "{guarded:?}: {told:?}");
             }
         }

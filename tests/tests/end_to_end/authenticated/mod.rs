@@ -2,7 +2,7 @@
 
 mod answers;
 mod bound;
-mod door;
+mod counting_guardian;
 mod mcp;
 mod remembered;
 mod site;

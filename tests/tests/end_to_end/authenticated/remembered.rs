@@ -9,22 +9,22 @@ use futures_util::future::try_join_all;
 use http::StatusCode;
 use tokio::time::timeout;
 
-use crate::authenticated::door::Door;
+use crate::authenticated::counting_guardian::CountingGuardian;
 use crate::authenticated::site::Site;
 
-/// As long as an answer is remembered where nothing else is said.
+/// The time for which an answer is remembered by default.
 const CACHED_BY_DEFAULT: Duration = Duration::from_secs(30);
 
-/// A server that an agent comes to with its token, and which remembers as `layer` says.
-async fn scene(
+/// Returns a server that an agent comes to with its token, and which remembers as `layer` says.
+async fn fixture(
     ttl: u64,
     layer: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer,
-) -> Result<(Door, Site, String)> {
-    let door = Door::open()?;
-    let agent = door.agent(&["http/*"]).await?;
-    let token = door.token(&agent, &["http/*"], &[], ttl).await?.token;
-    let site = Site::serve(&door.gateway().await?, layer)?;
-    Ok((door, site, token))
+) -> Result<(CountingGuardian, Site, String)> {
+    let guardian = CountingGuardian::open()?;
+    let agent = guardian.agent(&["http/*"]).await?;
+    let token = guardian.token(&agent, &["http/*"], &[], ttl).await?.token;
+    let site = Site::serve(&guardian.gateway().await?, layer)?;
+    Ok((guardian, site, token))
 }
 
 fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
@@ -34,14 +34,14 @@ fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
 #[test]
 fn however_many_requests_come_at_once_a_token_is_asked_about_once() -> Result<()> {
     in_a_runtime(async || {
-        let (door, site, token) = scene(300, |layer| layer).await?;
+        let (guardian, site, token) = fixture(300, |layer| layer).await?;
         for _ in 0..3 {
             let calls = (0..32).map(|_| site.get_as("/unguarded", &token));
             for answer in try_join_all(calls).await? {
                 assert_eq!(answer.status, StatusCode::OK);
             }
         }
-        assert_eq!(door.asked(), (1, 1));
+        assert_eq!(guardian.asked(), (1, 1));
         let sessions: std::collections::BTreeSet<_> = site
             .visits
             .all()
@@ -56,14 +56,14 @@ fn however_many_requests_come_at_once_a_token_is_asked_about_once() -> Result<()
 #[test]
 fn a_token_that_does_not_work_is_not_asked_about_with_each_try() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let site = Site::serve(&door.gateway().await?, |layer| layer)?;
+        let guardian = CountingGuardian::open()?;
+        let site = Site::serve(&guardian.gateway().await?, |layer| layer)?;
         for _ in 0..5 {
             let answer = site.get_as("/unguarded", "at_made_up").await?;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         }
         // Tries that take seconds altogether may be asked about twice.
-        let (looked, opened) = door.asked();
+        let (looked, opened) = guardian.asked();
         assert!((1..=2).contains(&looked), "asked {looked} times");
         assert_eq!(opened, 0);
         Ok(())
@@ -73,12 +73,12 @@ fn a_token_that_does_not_work_is_not_asked_about_with_each_try() -> Result<()> {
 #[test]
 fn a_token_is_asked_about_again_after_a_while_and_keeps_its_session() -> Result<()> {
     in_a_runtime(async || {
-        let (door, site, token) = scene(300, for_a_moment).await?;
+        let (guardian, site, token) = fixture(300, for_a_moment).await?;
         for _ in 0..3 {
             assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(door.asked(), (3, 1), "asked about three times, in one session");
+        assert_eq!(guardian.asked(), (3, 1), "asked about three times, in one session");
         Ok(())
     })
 }
@@ -86,9 +86,9 @@ fn a_token_is_asked_about_again_after_a_while_and_keeps_its_session() -> Result<
 #[test]
 fn a_revoked_token_stops_working_within_what_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let (door, site, token) = scene(300, for_a_moment).await?;
+        let (guardian, site, token) = fixture(300, for_a_moment).await?;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
-        door.client()?.tokens().revoke(&token, "a test").await?;
+        guardian.client()?.tokens().revoke(&token, "a test").await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
         Ok(())
@@ -98,9 +98,9 @@ fn a_revoked_token_stops_working_within_what_is_remembered() -> Result<()> {
 #[test]
 fn a_guarded_call_with_a_revoked_token_stops_at_once_whatever_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let (door, site, token) = scene(300, |layer| layer).await?;
+        let (guardian, site, token) = fixture(300, |layer| layer).await?;
         assert_eq!(site.get_as("/notes/one", &token).await?.status, StatusCode::OK);
-        door.client()?.tokens().revoke(&token, "a test").await?;
+        guardian.client()?.tokens().revoke(&token, "a test").await?;
         let answer = site.get_as("/notes/one", &token).await?;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert_eq!(site.visits.all().len(), 1);
@@ -111,7 +111,7 @@ fn a_guarded_call_with_a_revoked_token_stops_at_once_whatever_is_remembered() ->
 #[test]
 fn nothing_is_remembered_past_the_end_of_a_token() -> Result<()> {
     in_a_runtime(async || {
-        let (_door, site, token) = scene(2, |layer| layer).await?;
+        let (_guardian, site, token) = fixture(2, |layer| layer).await?;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
@@ -131,37 +131,37 @@ async fn becomes(site: &Site, token: &str, status: StatusCode) -> Result<()> {
 #[test]
 fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let other = door.agent(&["http/*"]).await?;
-        let revoked = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let kept = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
-        let others = door.token(&other, &["http/*"], &[], 300).await?.token;
-        let site = Site::serve(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
+        let guardian = CountingGuardian::open()?;
+        let agent = guardian.agent(&["http/*"]).await?;
+        let other = guardian.agent(&["http/*"]).await?;
+        let revoked = guardian.token(&agent, &["http/*"], &[], 300).await?.token;
+        let kept = guardian.token(&agent, &["http/GET/x"], &[], 300).await?.token;
+        let others = guardian.token(&other, &["http/*"], &[], 300).await?.token;
+        let site = Site::serve(&guardian.gateway().await?, |layer| layer.follow_revocations(true))?;
         // Asked twice without the Guardian being asked twice: followed, and remembered.
         until("the stream is open", async || {
             for token in [&revoked, &kept, &others] {
                 site.get_as("/unguarded", token).await?;
             }
-            let before = door.asked();
+            let before = guardian.asked();
             for token in [&revoked, &kept, &others] {
                 assert_eq!(site.get_as("/unguarded", token).await?.status, StatusCode::OK);
             }
-            Ok((door.streams() > 0 && door.asked() == before).then_some(()))
+            Ok((guardian.streams() > 0 && guardian.asked() == before).then_some(()))
         })
         .await?;
-        let (asked, _) = door.asked();
+        let (asked, _) = guardian.asked();
 
-        door.client()?.tokens().revoke(&revoked, "a test").await?;
+        guardian.client()?.tokens().revoke(&revoked, "a test").await?;
         becomes(&site, &revoked, StatusCode::UNAUTHORIZED).await?;
         assert_eq!(site.get_as("/unguarded", &kept).await?.status, StatusCode::OK);
         assert_eq!(site.get_as("/unguarded", &others).await?.status, StatusCode::OK);
-        assert_eq!(door.asked().0, asked + 1, "only the revoked one was asked about again");
+        assert_eq!(guardian.asked().0, asked + 1, "only the revoked one was asked about again");
 
-        door.client()?.agents().revoke(&agent.id, "a test").await?;
+        guardian.client()?.agents().revoke(&agent.id, "a test").await?;
         becomes(&site, &kept, StatusCode::UNAUTHORIZED).await?;
         assert_eq!(site.get_as("/unguarded", &others).await?.status, StatusCode::OK);
-        assert_eq!(door.asked().0, asked + 2, "only the revoked agent's was asked about again");
+        assert_eq!(guardian.asked().0, asked + 2, "only the revoked agent's was asked about again");
         Ok(())
     })
 }
@@ -169,11 +169,12 @@ fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Res
 #[test]
 fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let site = Site::serve(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
-        until("the stream is open", async || Ok((door.read_now() == 1).then_some(()))).await?;
+        let guardian = CountingGuardian::open()?;
+        let site = Site::serve(&guardian.gateway().await?, |layer| layer.follow_revocations(true))?;
+        until("the stream is open", async || Ok((guardian.read_now() == 1).then_some(()))).await?;
         drop(site);
-        until("the stream is closed", async || Ok((door.read_now() == 0).then_some(()))).await?;
+        until("the stream is closed", async || Ok((guardian.read_now() == 0).then_some(())))
+            .await?;
         Ok(())
     })
 }
@@ -181,10 +182,11 @@ fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
 #[test]
 fn when_the_stream_breaks_nothing_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let (mut door, site, token) = scene(300, |layer| layer.follow_revocations(true)).await?;
-        until("the stream is open", async || Ok((door.streams() > 0).then_some(()))).await?;
+        let (mut guardian, site, token) =
+            fixture(300, |layer| layer.follow_revocations(true)).await?;
+        until("the stream is open", async || Ok((guardian.streams() > 0).then_some(()))).await?;
         becomes(&site, &token, StatusCode::OK).await?;
-        door.shut();
+        guardian.shut();
         // Long before it would have been asked about anyway.
         let soon = CACHED_BY_DEFAULT / 2;
         timeout(soon, becomes(&site, &token, StatusCode::SERVICE_UNAVAILABLE)).await?

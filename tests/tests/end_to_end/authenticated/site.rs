@@ -18,7 +18,7 @@ pub(crate) struct Site {
     pub(crate) visits: Visits,
 }
 
-/// Whom the handler saw, and with which credentials in hand.
+/// The agents that the handler saw, and whether each one's credentials reached it.
 #[derive(Clone, Default)]
 pub(crate) struct Visits(Arc<Mutex<Vec<(AgentIdentity, bool)>>>);
 
@@ -28,7 +28,7 @@ impl Visits {
     }
 }
 
-/// What the server answered.
+/// The answer of the server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -62,7 +62,7 @@ impl Site {
         self.get_with(path, headers).await
     }
 
-    /// With these headers.
+    /// Asks for the path with these headers.
     pub(crate) async fn get_with(&self, path: &str, headers: HeaderMap) -> Result<Answer> {
         // A client for this once: the runtime that drives its connection may be gone next time.
         let request = reqwest::Client::new().get(format!("{}{path}", self.socket.url()));
@@ -77,7 +77,7 @@ impl Site {
         Ok(Answer { status, challenge, retry_after, problem })
     }
 
-    /// As whoever holds this token.
+    /// Asks for the path as the holder of this token.
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> Result<Answer> {
         self.get(path, &[&format!("Bearer {token}")]).await
     }

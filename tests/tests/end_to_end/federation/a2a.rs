@@ -9,17 +9,17 @@ use tokio::process::Command;
 use super::issuer::Issuer;
 use super::{node, register};
 use crate::a2a::targets::{Interface, Target, address, published, python};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{node_of, packages_of, python_script, run};
 
-/// A Guardian that takes the tokens of an issuer for the agent of the house.
-async fn taking_tokens(issuer: &Issuer) -> Result<House> {
-    let house = House::start().await?;
-    let rule = json!({ "subject": "agent-RS256", "agent_id": house.agent_id });
+/// Returns a Guardian that takes the tokens of an issuer for its agent.
+async fn taking_tokens(issuer: &Issuer) -> Result<GuardianWithAgent> {
+    let guardian = GuardianWithAgent::start().await?;
+    let rule = json!({ "subject": "agent-RS256", "agent_id": guardian.agent_id });
     let audiences = ["https://guardian.example"];
     let members = json!({ "audiences": audiences, "rules": [rule], "trust_level": "high" });
-    register(&house, issuer, members).await?;
-    Ok(house)
+    register(&guardian, issuer, members).await?;
+    Ok(guardian)
 }
 
 /// Runs a client from outside with an agent of the official SDK for Python behind a Guardian.
@@ -28,16 +28,16 @@ async fn from_outside(
     mut script: Command,
 ) -> Result<()> {
     let (issuer, target) = (Issuer::start(&node).await?, Target::start(&python).await?);
-    let house = taking_tokens(&issuer).await?;
-    let id = target.behind(&house, Interface::JsonRpc).await?;
-    let at = address(&house, &id);
+    let guardian = taking_tokens(&issuer).await?;
+    let id = target.behind(&guardian, Interface::JsonRpc).await?;
+    let at = address(&guardian, &id);
     let token = issuer.token_of_agent("RS256", Some(&at), "a2a/*").await?;
     let headers = json!({ "authorization": format!("Bearer {token}") });
     run(script.env("A2A_URL", at).env("A2A_HEADERS", headers.to_string())).await?;
     // The target was asked by the agent, and never heard of the token.
     let seen = serde_json::to_string(&target.seen().await?)?;
     assert!(seen.len() > 2 && !seen.contains(&token), "{seen}");
-    let opened = house.served.admin().audited(&house.agent_id, "session.opened").await?;
+    let opened = guardian.served.admin().audited(&guardian.agent_id, "session.opened").await?;
     assert_eq!((opened.len(), &opened[0]["source"]), (1, &"federation".into()), "{opened:?}");
     Ok(())
 }
@@ -64,7 +64,7 @@ fn the_python_client_comes_from_outside_with_a_token() -> Result<()> {
     })
 }
 
-/// What somebody is answered who asks an agent with these headers.
+/// Returns the answer to a caller that asks an agent with these headers.
 async fn asked(url: &str, headers: &[(&str, &str)]) -> Result<(StatusCode, String, Value)> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {} });
     let client = reqwest::Client::builder().no_proxy().build()?;
@@ -82,9 +82,9 @@ fn token_is_for_one_agent_and_whoever_has_none_is_told_where_to_come_by_one() ->
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
         let issuer = Issuer::start(&node).await?;
-        let house = taking_tokens(&issuer).await?;
-        let (one, other) = (published(&house, None).await?, published(&house, None).await?);
-        let at = address(&house, &one);
+        let guardian = taking_tokens(&issuer).await?;
+        let (one, other) = (published(&guardian, None).await?, published(&guardian, None).await?);
+        let at = address(&guardian, &one);
         let (status, challenge, _) = asked(&at, &[]).await?;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         let described = challenge.strip_prefix("Bearer resource_metadata=\"");
@@ -106,9 +106,9 @@ fn token_is_for_one_agent_and_whoever_has_none_is_told_where_to_come_by_one() ->
             "{answer}"
         );
         // Not for another agent, and not for one that is not there; by what is said they are the same.
-        let unknown = address(&house, "agt_unknown");
+        let unknown = address(&guardian, "agt_unknown");
         let mut refusals = Vec::new();
-        for at in [&address(&house, &other), &unknown] {
+        for at in [&address(&guardian, &other), &unknown] {
             let (status, challenge, answer) = asked(at, &[("authorization", &bearer)]).await?;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{answer}");
             assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");

@@ -18,14 +18,14 @@ pub(super) const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 pub(super) struct Issuer {
     url: String,
     node: PathBuf,
-    /// Where its keys are while it is stopped.
+    /// The folder of its keys while it is stopped.
     kept: TempDir,
     process: Option<Child>,
     client: Client,
 }
 
 impl Issuer {
-    /// Starts one on a free port, with keys that nobody has seen before.
+    /// Starts an issuer on a free port, with keys that no verifier has seen before.
     pub(super) async fn start(node: &Path) -> Result<Self> {
         let kept = TempDir::with_prefix("issuer-")?;
         let (process, url) = run(node, &kept, 0).await?;
@@ -33,7 +33,7 @@ impl Issuer {
         Ok(Self { url, node: node.to_owned(), kept, process: Some(process), client })
     }
 
-    /// What it calls itself.
+    /// Returns what it calls itself.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -55,17 +55,17 @@ impl Issuer {
         Ok(())
     }
 
-    /// Has it sign with new keys, and publish the old ones beside them.
+    /// Rotates its keys: it signs with new ones, and publishes the old ones beside them.
     pub(super) async fn rotate(&self) -> Result<()> {
         self.change_keys("rotate").await
     }
 
-    /// Has it publish only the keys that it signs with.
+    /// Forgets old keys: it publishes only those that it signs with.
     pub(super) async fn forget(&self) -> Result<()> {
         self.change_keys("forget").await
     }
 
-    /// Has it sign with new keys, and publish no others.
+    /// Replaces its keys: it signs with new ones, and publishes no others.
     pub(super) async fn replace(&self) -> Result<()> {
         self.change_keys("replace").await
     }
@@ -76,8 +76,8 @@ impl Issuer {
         Ok(())
     }
 
-    /// A token of the agent that comes by itself, `agent-ALGORITHM`, for this resource and these scopes; without a
-    /// resource it is one that only its issuer can read.
+    /// Returns a token of the agent that comes by itself, `agent-ALGORITHM`, for this resource and these scopes;
+    /// without a resource it is one that only its issuer can read.
     pub(super) async fn token_of_agent(
         &self,
         algorithm: &str,
@@ -103,7 +103,7 @@ impl Issuer {
         Ok(token.with_context(|| format!("{status}: {answer}"))?.to_owned())
     }
 
-    /// The ID token of somebody who signs in to the site `site-ALGORITHM`.
+    /// Returns the ID token of a person who signs in to the site `site-ALGORITHM`.
     pub(super) async fn token_of_person(&self, algorithm: &str, login: &str) -> Result<String> {
         let mut script = Command::new(&self.node);
         script.arg(packages_of("oidc").join("signed_in.mjs"));

@@ -12,14 +12,14 @@ use tokio::process::Command;
 
 use super::issuer::Issuer;
 use super::{PROVIDERS, node, register};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::mcp::peers::{Peer, folder, node as node_of_mcp};
 use crate::programs::run;
 
 /// An issuer, and the official "everything" server behind a Guardian.
 struct Behind {
     issuer: Issuer,
-    house: House,
+    guardian: GuardianWithAgent,
     server_id: String,
     _peer: Peer,
 }
@@ -27,20 +27,20 @@ struct Behind {
 impl Behind {
     async fn start(node: &Path, mcp: &Path) -> Result<Self> {
         let (issuer, peer) = (Issuer::start(node).await?, Peer::everything(mcp).await?);
-        let house = House::start().await?;
-        let server_id = house.register("everything", &peer.url).await?;
-        Ok(Self { issuer, house, server_id, _peer: peer })
+        let guardian = GuardianWithAgent::start().await?;
+        let server_id = guardian.register("everything", &peer.url).await?;
+        Ok(Self { issuer, guardian, server_id, _peer: peer })
     }
 
     /// Takes tokens for MCP servers here; the Guardian itself is `https://guardian.example` to its issuer.
     async fn take_tokens(&self, rules: Value, trust_level: &str) -> Result<Value> {
         let audiences = ["https://guardian.example"];
         let members = json!({ "audiences": audiences, "rules": rules, "trust_level": trust_level });
-        register(&self.house, &self.issuer, members).await
+        register(&self.guardian, &self.issuer, members).await
     }
 
     fn address(&self) -> String {
-        self.house.proxied(&self.server_id)
+        self.guardian.proxied(&self.server_id)
     }
 
     /// Calls a tool with a token and without a session of MCP.
@@ -72,17 +72,17 @@ fn oauth(version: &'static str) -> Result<()> {
     let (Some(node), Some(mcp)) = (node(), node_of_mcp()) else { return Ok(()) };
     in_a_runtime(async move || {
         let behind = Behind::start(&node, &mcp).await?;
-        let ada = json!({ "subject": "ada", "agent_id": behind.house.agent_id });
+        let ada = json!({ "subject": "ada", "agent_id": behind.guardian.agent_id });
         behind.take_tokens(json!([ada]), "high").await?;
         let mut script = Command::new(&mcp);
         script.arg(folder().join("clients/oauth.mjs")).arg(version);
         script.env("MCP_URL", behind.address()).env("ISSUER", behind.issuer.url());
         run(script.env("LOGIN", "ada")).await?;
-        let admin = behind.house.served.admin();
-        let decisions = admin.audited(&behind.house.agent_id, "decision").await?;
+        let admin = behind.guardian.served.admin();
+        let decisions = admin.audited(&behind.guardian.agent_id, "decision").await?;
         let tools: Vec<_> = decisions.iter().map(|it| it["tool"].as_str().unwrap_or("?")).collect();
         assert_eq!(tools, ["everything/echo", "everything/get-sum"], "{decisions:?}");
-        let opened = admin.audited(&behind.house.agent_id, "session.opened").await?;
+        let opened = admin.audited(&behind.guardian.agent_id, "session.opened").await?;
         assert_eq!(opened.len(), 1, "{opened:?}");
         assert_eq!(opened[0]["source"], "federation", "{opened:?}");
         Ok(())
@@ -106,7 +106,7 @@ fn token_for_a_server_reaches_as_far_as_its_scopes_and_is_told_what_another_woul
     in_a_runtime(async move || {
         let behind = Behind::start(&node, &mcp).await?;
         let scopes = ["everything/echo", "everything/get-sum"];
-        let rule = json!({ "agent_id": behind.house.agent_id, "scopes": scopes });
+        let rule = json!({ "agent_id": behind.guardian.agent_id, "scopes": scopes });
         behind.take_tokens(json!([rule]), "low").await?;
         let address = behind.address();
         let echo = json!({ "message": "hello" });
@@ -153,7 +153,7 @@ fn provider_that_is_removed_takes_its_callers_along() -> Result<()> {
     let (Some(node), Some(mcp)) = (node(), node_of_mcp()) else { return Ok(()) };
     in_a_runtime(async move || {
         let behind = Behind::start(&node, &mcp).await?;
-        let all = json!({ "agent_id": behind.house.agent_id });
+        let all = json!({ "agent_id": behind.guardian.agent_id });
         let provider = behind.take_tokens(json!([all]), "high").await?;
         let token = behind.issuer.token_of_agent("EdDSA", Some(&behind.address()), "").await?;
         let call = async || behind.call(&token, "echo", json!({ "message": "hello" })).await;
@@ -161,15 +161,15 @@ fn provider_that_is_removed_takes_its_callers_along() -> Result<()> {
         assert_eq!(status, StatusCode::OK, "{answer}");
         let id = provider["id"].as_str().context("an id")?;
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let url = format!("{}{PROVIDERS}/{id}", behind.house.served.url());
+        let url = format!("{}{PROVIDERS}/{id}", behind.guardian.served.url());
         let request = client.request(Method::DELETE, url);
-        let key = behind.house.served.admin_key();
+        let key = behind.guardian.served.admin_key();
         request.header("x-api-key", key).send().await?.error_for_status()?;
         let (status, _, answer) = call().await?;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{answer}");
         let described = format!(
             "{}/.well-known/oauth-protected-resource/mcp/{}",
-            behind.house.served.url(),
+            behind.guardian.served.url(),
             behind.server_id
         );
         let described: Value =

@@ -19,42 +19,46 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use self::issuer::Issuer;
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::node_of;
 
 const PROVIDERS: &str = "/api/v1/federation/providers";
 
-/// The Node.js of the issuer; none, and a word about why, where it is not installed.
+/// Returns the Node.js of the issuer; none, and a word about why, where it is not installed.
 fn node() -> Option<PathBuf> {
     node_of("oidc")
 }
 
 /// Registers an issuer, with these members beside its name.
-async fn register(house: &House, issuer: &Issuer, members: Value) -> Result<Value> {
+async fn register(guardian: &GuardianWithAgent, issuer: &Issuer, members: Value) -> Result<Value> {
     let mut body = json!({ "issuer": issuer.url(), "name": "People and agents" });
     for (name, member) in members.as_object().into_iter().flatten() {
         body[name] = member.clone();
     }
-    house.served.admin().ask(Method::POST, PROVIDERS, Some(body)).await
+    guardian.served.admin().ask(Method::POST, PROVIDERS, Some(body)).await
 }
 
 /// Asks as an admin, and returns the answer whatever it is.
-async fn asked(house: &House, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
+async fn asked(
+    guardian: &GuardianWithAgent,
+    path: &str,
+    body: &Value,
+) -> Result<(StatusCode, Value)> {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let request = client.post(format!("{}{path}", house.served.url()));
-    let request = request.header("x-api-key", house.served.admin_key());
+    let request = client.post(format!("{}{path}", guardian.served.url()));
+    let request = request.header("x-api-key", guardian.served.admin_key());
     let answer = request.body(body.to_string()).send().await?;
     let (status, body) = (answer.status(), answer.bytes().await?);
     Ok((status, serde_json::from_slice(&body)?))
 }
 
-/// What a token is worth.
-async fn verified(house: &House, token: &str) -> Result<Value> {
+/// Returns what a token is worth.
+async fn verified(guardian: &GuardianWithAgent, token: &str) -> Result<Value> {
     let path = "/api/v1/federation/tokens/verify";
-    house.served.admin().ask(Method::POST, path, Some(json!({ "token": token }))).await
+    guardian.served.admin().ask(Method::POST, path, Some(json!({ "token": token }))).await
 }
 
 /// Opens a session with a token, if it does.
-async fn begun(house: &House, token: &str) -> Result<(StatusCode, Value)> {
-    asked(house, "/api/v1/federation/sessions/init", &json!({ "token": token })).await
+async fn begun(guardian: &GuardianWithAgent, token: &str) -> Result<(StatusCode, Value)> {
+    asked(guardian, "/api/v1/federation/sessions/init", &json!({ "token": token })).await
 }

@@ -11,30 +11,30 @@ use serde_json::json;
 
 use super::issuer::{ALGORITHMS, Issuer};
 use super::{begun, node, register, verified};
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
-/// How often the keys are rotated.
+/// The number of times that the keys are rotated.
 const ROTATIONS: usize = 4;
 
-async fn started(node: &std::path::Path) -> Result<(Issuer, House, String)> {
-    let (issuer, house) = (Issuer::start(node).await?, House::start().await?);
-    let here = house.served.url();
-    let all = json!({ "agent_id": house.agent_id });
+async fn started(node: &std::path::Path) -> Result<(Issuer, GuardianWithAgent, String)> {
+    let (issuer, guardian) = (Issuer::start(node).await?, GuardianWithAgent::start().await?);
+    let here = guardian.served.url();
+    let all = json!({ "agent_id": guardian.agent_id });
     let members = json!({ "audiences": [here], "rules": [all], "trust_level": "high" });
-    register(&house, &issuer, members).await?;
-    Ok((issuer, house, here))
+    register(&guardian, &issuer, members).await?;
+    Ok((issuer, guardian, here))
 }
 
 /// Makes one session after the other, each with a token of its own, until told to stop; counts them.
 async fn make_sessions(
-    (issuer, house): (Arc<Issuer>, Arc<House>),
+    (issuer, guardian): (Arc<Issuer>, Arc<GuardianWithAgent>),
     algorithm: &'static str,
     (made, stop): (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) -> Result<()> {
-    let here = house.served.url();
+    let here = guardian.served.url();
     while stop.load(Ordering::SeqCst) == 0 {
         let token = issuer.token_of_agent(algorithm, Some(&here), "files:read").await?;
-        let (status, session) = begun(&house, &token).await?;
+        let (status, session) = begun(&guardian, &token).await?;
         ensure!(status == StatusCode::OK, "{algorithm}: {status}: {session}");
         made.fetch_add(1, Ordering::SeqCst);
     }
@@ -56,8 +56,8 @@ async fn more(made: &[Arc<AtomicUsize>], count: usize) -> Result<()> {
 fn no_new_token_is_refused_while_keys_are_rotated_and_those_of_removed_keys_are() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (issuer, house, here) = started(&node).await?;
-        let (issuer, house) = (Arc::new(issuer), Arc::new(house));
+        let (issuer, guardian, here) = started(&node).await?;
+        let (issuer, guardian) = (Arc::new(issuer), Arc::new(guardian));
         let mut old = Vec::new();
         for algorithm in ALGORITHMS {
             old.push(issuer.token_of_agent(algorithm, Some(&here), "files:read").await?);
@@ -68,7 +68,7 @@ fn no_new_token_is_refused_while_keys_are_rotated_and_those_of_removed_keys_are(
             .into_iter()
             .zip(&made)
             .map(|(algorithm, made)| {
-                let (of, count) = ((Arc::clone(&issuer), Arc::clone(&house)), Arc::clone(made));
+                let (of, count) = ((Arc::clone(&issuer), Arc::clone(&guardian)), Arc::clone(made));
                 tokio::spawn(make_sessions(of, algorithm, (count, Arc::clone(&stop))))
             })
             .collect();
@@ -89,17 +89,17 @@ fn no_new_token_is_refused_while_keys_are_rotated_and_those_of_removed_keys_are(
         }
         changed.context("the makers go on")??;
         for token in old {
-            let (status, refused) = begun(&house, &token).await?;
+            let (status, refused) = begun(&guardian, &token).await?;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{refused}");
-            assert_eq!(verified(&house, &token).await?["valid"], false);
+            assert_eq!(verified(&guardian, &token).await?["valid"], false);
         }
         // Removed from one moment to the next: the first new token has the keys read, and the old ones are gone.
         let last = issuer.token_of_agent("EdDSA", Some(&here), "").await?;
-        assert_eq!(begun(&house, &last).await?.0, StatusCode::OK);
+        assert_eq!(begun(&guardian, &last).await?.0, StatusCode::OK);
         issuer.replace().await?;
         let next = issuer.token_of_agent("EdDSA", Some(&here), "").await?;
-        assert_eq!(begun(&house, &next).await?.0, StatusCode::OK);
-        assert_eq!(begun(&house, &last).await?.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(begun(&guardian, &next).await?.0, StatusCode::OK);
+        assert_eq!(begun(&guardian, &last).await?.0, StatusCode::UNAUTHORIZED);
         Ok(())
     })
 }
@@ -108,25 +108,25 @@ fn no_new_token_is_refused_while_keys_are_rotated_and_those_of_removed_keys_are(
 fn issuer_that_is_down_is_done_without_as_long_as_its_keys_are_known() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (mut issuer, house, here) = started(&node).await?;
+        let (mut issuer, guardian, here) = started(&node).await?;
         let known = issuer.token_of_agent("RS256", Some(&here), "files:read").await?;
         let other = issuer.token_of_agent("EdDSA", Some(&here), "files:read").await?;
-        assert_eq!(verified(&house, &known).await?["valid"], true);
+        assert_eq!(verified(&guardian, &known).await?["valid"], true);
         issuer.rotate().await?;
         let unseen = issuer.token_of_agent("RS256", Some(&here), "files:read").await?;
         issuer.stop().await?;
         for token in [&known, &other] {
-            let (status, session) = begun(&house, token).await?;
+            let (status, session) = begun(&guardian, token).await?;
             assert_eq!(status, StatusCode::OK, "{session}");
         }
         // Of a key that nobody here has seen it cannot be said whether it is the issuer's.
-        let (status, refused) = begun(&house, &unseen).await?;
+        let (status, refused) = begun(&guardian, &unseen).await?;
         let refusals = [StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE];
         assert!(refusals.contains(&status), "{status}: {refused}");
-        assert_eq!(begun(&house, &known).await?.0, StatusCode::OK);
+        assert_eq!(begun(&guardian, &known).await?.0, StatusCode::OK);
         issuer.resume().await?;
         until("its new keys are read", async || {
-            let (status, _) = begun(&house, &unseen).await?;
+            let (status, _) = begun(&guardian, &unseen).await?;
             Ok((status == StatusCode::OK).then_some(()))
         })
         .await

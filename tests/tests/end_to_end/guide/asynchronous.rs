@@ -10,13 +10,13 @@ use agenttrust::{
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::until;
-use agenttrust_tests::house::{House, Tenant, bot};
+use agenttrust_tests::test_guardian::{TestAgent, TestGuardian, bot};
 use anyhow::{Context, Result, bail};
 
 pub(super) async fn section_3_an_agent_is_created_listed_and_revoked_for_good(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let client = house.admin_client()?;
+    let client = guardian.admin_client()?;
     let agent = client.agents().create(&bot(&["web:search", "files:read"])).await?;
     assert!(!agent.id.is_empty());
     assert_eq!(agent.status, "active");
@@ -41,9 +41,10 @@ pub(super) async fn section_3_an_agent_is_created_listed_and_revoked_for_good(
 }
 
 pub(super) async fn section_4_a_token_is_issued_cached_introspected_and_revoked(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = house.tenant(&["web:search", "files:read"]).await?;
+    let TestAgent { agent, client, .. } =
+        guardian.test_agent(&["web:search", "files:read"]).await?;
     let request = IssueTokenRequest {
         agent_id: agent.id.clone(),
         scope: vec!["files:read".to_string()],
@@ -79,9 +80,9 @@ pub(super) async fn section_4_a_token_is_issued_cached_introspected_and_revoked(
 }
 
 pub(super) async fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = house.tenant(&["web:search", "db:delete"]).await?;
+    let TestAgent { agent, client, .. } = guardian.test_agent(&["web:search", "db:delete"]).await?;
     let request = ActionCheckRequest {
         agent_id: agent.id.clone(),
         action: "tool_call".to_string(),
@@ -122,10 +123,10 @@ pub(super) async fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_n
 }
 
 pub(super) async fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let tenant = house.tenant(&["web:search", "files:read", "db:delete"]).await?;
-    let Tenant { agent, client, .. } = &tenant;
+    let test_agent = guardian.test_agent(&["web:search", "files:read", "db:delete"]).await?;
+    let TestAgent { agent, client, .. } = &test_agent;
     let session = client.sessions().init_session(&agent.id, "mcp-code-tools").await?;
     assert!(session.session_id.starts_with("ats_"));
     assert_eq!(session.mode, "open");
@@ -167,14 +168,16 @@ pub(super) async fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
     supervised.check("web_search", "AI news").await?;
     let held = supervised.check_with_effect("db_delete", "drop table users", "destructive").await;
     assert!(matches!(held, Err(AgentTrustError::ElevationRequired { .. })), "{held:?}");
-    let logged = house.admin().audited(&agent.id, "decision").await?;
+    let logged = guardian.admin().audited(&agent.id, "decision").await?;
     let logged = logged.iter().filter(|body| body["session_id"] == *session.session_id);
     assert_eq!(logged.count(), 2);
     Ok(())
 }
 
-pub(super) async fn section_7_a_guard_checks_before_and_reports_after(house: &House) -> Result<()> {
-    let Tenant { agent, client, .. } = house.tenant(&["web:search", "db:delete"]).await?;
+pub(super) async fn section_7_a_guard_checks_before_and_reports_after(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let TestAgent { agent, client, .. } = guardian.test_agent(&["web:search", "db:delete"]).await?;
     let guard = AgentTrustGuard::builder(client.clone(), &agent.id)
         .fail_open(false)
         .block_on_deny(true)
@@ -191,7 +194,7 @@ pub(super) async fn section_7_a_guard_checks_before_and_reports_after(house: &Ho
     guard.report("web_search", true, 12);
     // Flush remaining telemetry
     guard.flush().await?;
-    let outcomes = house.admin().audited(&agent.id, "outcome").await?;
+    let outcomes = guardian.admin().audited(&agent.id, "outcome").await?;
     let [outcome] = &outcomes[..] else { bail!("one report, one outcome: {outcomes:?}") };
     assert_eq!((&outcome["tool"], &outcome["success"]), (&"web_search".into(), &true.into()));
     assert_eq!(outcome["duration_ms"], 12);
@@ -201,7 +204,7 @@ pub(super) async fn section_7_a_guard_checks_before_and_reports_after(house: &Ho
     guard.report("web_search", false, 7);
     drop(guard);
     until("the report of the dropped guard", async || {
-        let outcomes = house.admin().audited(&agent.id, "outcome").await?;
+        let outcomes = guardian.admin().audited(&agent.id, "outcome").await?;
         Ok(outcomes.get(1).map(|outcome| assert_eq!(outcome["success"], false)))
     })
     .await?;
@@ -214,10 +217,10 @@ pub(super) async fn section_7_a_guard_checks_before_and_reports_after(house: &Ho
 }
 
 pub(super) async fn section_8_a_held_check_succeeds_once_it_is_approved(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let tenant = house.tenant(&["db:delete"]).await?;
-    let (guard, approver) = (tenant.guard(), &tenant.approver);
+    let test_agent = guardian.test_agent(&["db:delete"]).await?;
+    let (guard, approver) = (test_agent.guard(), &test_agent.approver);
     match guard.check_with_effect("db_delete", "drop table users", "destructive").await {
         Ok(()) => bail!("a destructive action went ahead without approval"),
         Err(AgentTrustError::ElevationRequired { approval_id, message }) => {
@@ -239,10 +242,12 @@ pub(super) async fn section_8_a_held_check_succeeds_once_it_is_approved(
     Ok(())
 }
 
-pub(super) async fn section_9_an_approval_is_read_approved_and_denied(house: &House) -> Result<()> {
-    let tenant = house.tenant(&["db:delete"]).await?;
-    let Tenant { client, approver, .. } = &tenant;
-    let guard = tenant.guard();
+pub(super) async fn section_9_an_approval_is_read_approved_and_denied(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let test_agent = guardian.test_agent(&["db:delete"]).await?;
+    let TestAgent { client, approver, .. } = &test_agent;
+    let guard = test_agent.guard();
     let approved = held(&guard, "drop table users").await?;
     let denied = held(&guard, "drop table invoices").await?;
     let approval = client.approvals().get(&approved).await?;
@@ -272,12 +277,12 @@ pub(super) async fn section_9_an_approval_is_read_approved_and_denied(house: &Ho
 }
 
 pub(super) async fn section_11_a_task_is_sent_held_approved_completed_and_cancelled(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let admin = house.admin_client()?;
+    let admin = guardian.admin_client()?;
     let agent_b = admin.agents().create(&bot(&[])).await?;
     let reaches = format!("a2a/{}", agent_b.id);
-    let Tenant { agent, client, approver } = house.tenant(&[&reaches]).await?;
+    let TestAgent { agent, client, approver } = guardian.test_agent(&[&reaches]).await?;
     let a2a = client.a2a();
 
     // A2A v1.0: send a message to a target agent
@@ -323,10 +328,10 @@ pub(super) async fn section_11_a_task_is_sent_held_approved_completed_and_cancel
 }
 
 pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let tenant = house.tenant(&["web:search", "db:delete"]).await?;
-    let guard = tenant.guard();
+    let test_agent = guardian.test_agent(&["web:search", "db:delete"]).await?;
+    let guard = test_agent.guard();
     match guard.check_with_effect("dangerous_tool", "data", "destructive").await {
         Err(e @ AgentTrustError::ActionDenied { check_id: Some(_), .. }) => {
             assert_eq!(e.code(), "ACTION_DENIED");
@@ -344,7 +349,8 @@ pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let away = AgentTrustClient::builder().base_url(format!("http://{nobody}")).build()?;
-    match AgentTrustGuard::new(away.clone(), &tenant.agent.id).check("web_search", "data").await {
+    match AgentTrustGuard::new(away.clone(), &test_agent.agent.id).check("web_search", "data").await
+    {
         Err(e @ AgentTrustError::GuardianUnavailable { .. }) => {
             assert_eq!(e.code(), "GUARDIAN_UNAVAILABLE");
         }
@@ -354,24 +360,24 @@ pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
         Err(e @ AgentTrustError::Network(_)) => assert_eq!(e.code(), "NETWORK_ERROR"),
         other => bail!("not a network error: {other:?}"),
     }
-    match house.client_with_key("sk_live_wrong")?.agents().list().await {
+    match guardian.client_with_key("sk_live_wrong")?.agents().list().await {
         Err(e @ AgentTrustError::Authentication { status: 401, .. }) => {
             assert_eq!(e.code(), "AUTH_FAILED");
         }
         other => bail!("not a 401: {other:?}"),
     }
-    let auditor = house.admin().create_key(Role::Auditor, &[]).await?;
-    match house.client_with_key(&auditor)?.agents().create(&bot(&[])).await {
+    let auditor = guardian.admin().create_key(Role::Auditor, &[]).await?;
+    match guardian.client_with_key(&auditor)?.agents().create(&bot(&[])).await {
         Err(e @ AgentTrustError::Authorization { status: 403, .. }) => {
             assert_eq!(e.code(), "AUTH_DENIED");
         }
         other => bail!("not a 403: {other:?}"),
     }
-    match house.admin_client()?.agents().get("agt_nobody").await {
+    match guardian.admin_client()?.agents().get("agt_nobody").await {
         Err(e @ AgentTrustError::NotFound { status: 404, .. }) => assert_eq!(e.code(), "NOT_FOUND"),
         other => bail!("not a 404: {other:?}"),
     }
-    match house.admin_client()?.agents().create(&bot(&["files:*:read"])).await {
+    match guardian.admin_client()?.agents().create(&bot(&["files:*:read"])).await {
         Err(e @ AgentTrustError::Validation { status: 400, .. }) => {
             assert_eq!(e.code(), "VALIDATION_ERROR");
         }
@@ -380,10 +386,12 @@ pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
     Ok(())
 }
 
-pub(super) async fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
-    let Tenant { agent, client, approver } = house.tenant(&["db:delete"]).await?;
+pub(super) async fn a_requester_gets_403_and_the_action_stays_held(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let TestAgent { agent, client, approver } = guardian.test_agent(&["db:delete"]).await?;
     // The agent's own key is no approver's; an admin's is, but not of what it asked itself, nor is a key that it made.
-    for (asks, made_approver) in [(client, false), (house.admin_client()?, true)] {
+    for (asks, made_approver) in [(client, false), (guardian.admin_client()?, true)] {
         let guard = AgentTrustGuard::new(asks.clone(), &agent.id);
         let approval_id = held(&guard, "drop table users").await?;
         match asks.approvals().approve(&approval_id, "admin@company.com").await {
@@ -405,7 +413,7 @@ pub(super) async fn a_requester_gets_403_and_the_action_stays_held(house: &House
     Ok(())
 }
 
-/// The approval that a deletion is held for.
+/// Returns the approval that a deletion is held for.
 async fn held(guard: &AgentTrustGuard, summary: &str) -> Result<String> {
     match guard.check_with_effect("db_delete", summary, "destructive").await {
         Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),

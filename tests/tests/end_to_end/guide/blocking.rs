@@ -11,21 +11,21 @@ use agenttrust::{
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::here;
-use agenttrust_tests::house::{House, bot};
+use agenttrust_tests::test_guardian::{TestGuardian, bot};
 use anyhow::{Context, Result, bail};
 
 /// An agent and its clients, as code without a runtime has them.
-struct Tenant {
+struct BlockingAgent {
     agent: Agent,
     client: AgentTrustClient,
     approver: AgentTrustClient,
 }
 
-impl Tenant {
-    fn new(house: &House, capabilities: &[&str]) -> Result<Self> {
-        let tenant = here(house.tenant(capabilities))?;
-        let (client, approver) = (tenant.client.into(), tenant.approver.into());
-        Ok(Self { agent: tenant.agent, client, approver })
+impl BlockingAgent {
+    fn new(guardian: &TestGuardian, capabilities: &[&str]) -> Result<Self> {
+        let test_agent = here(guardian.test_agent(capabilities))?;
+        let (client, approver) = (test_agent.client.into(), test_agent.approver.into());
+        Ok(Self { agent: test_agent.agent, client, approver })
     }
 
     fn guard(&self) -> AgentTrustGuard {
@@ -34,9 +34,9 @@ impl Tenant {
 }
 
 pub(super) fn section_3_an_agent_is_created_listed_and_revoked_for_good(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let client = admin(house)?;
+    let client = admin(guardian)?;
     let agent = client.agents().create(&bot(&["web:search", "files:read"]))?;
     assert!(!agent.id.is_empty());
     assert_eq!(agent.status, "active");
@@ -61,9 +61,10 @@ pub(super) fn section_3_an_agent_is_created_listed_and_revoked_for_good(
 }
 
 pub(super) fn section_4_a_token_is_issued_cached_introspected_and_revoked(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "files:read"])?;
+    let BlockingAgent { agent, client, .. } =
+        BlockingAgent::new(guardian, &["web:search", "files:read"])?;
     let request = IssueTokenRequest {
         agent_id: agent.id.clone(),
         scope: vec!["files:read".to_string()],
@@ -99,9 +100,10 @@ pub(super) fn section_4_a_token_is_issued_cached_introspected_and_revoked(
 }
 
 pub(super) fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "db:delete"])?;
+    let BlockingAgent { agent, client, .. } =
+        BlockingAgent::new(guardian, &["web:search", "db:delete"])?;
     let request = ActionCheckRequest {
         agent_id: agent.id.clone(),
         action: "tool_call".to_string(),
@@ -142,10 +144,10 @@ pub(super) fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
 }
 
 pub(super) fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let tenant = Tenant::new(house, &["web:search", "files:read", "db:delete"])?;
-    let Tenant { agent, client, .. } = &tenant;
+    let test_agent = BlockingAgent::new(guardian, &["web:search", "files:read", "db:delete"])?;
+    let BlockingAgent { agent, client, .. } = &test_agent;
     let session = client.sessions().init_session(&agent.id, "mcp-code-tools")?;
     assert!(session.session_id.starts_with("ats_"));
     assert_eq!(session.mode, "open");
@@ -187,14 +189,17 @@ pub(super) fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
     supervised.check("web_search", "AI news")?;
     let held = supervised.check_with_effect("db_delete", "drop table users", "destructive");
     assert!(matches!(held, Err(AgentTrustError::ElevationRequired { .. })), "{held:?}");
-    let logged = here(house.admin().audited(&agent.id, "decision"))?;
+    let logged = here(guardian.admin().audited(&agent.id, "decision"))?;
     let logged = logged.iter().filter(|body| body["session_id"] == *session.session_id);
     assert_eq!(logged.count(), 2);
     Ok(())
 }
 
-pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "db:delete"])?;
+pub(super) fn section_7_a_guard_checks_before_and_reports_after(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let BlockingAgent { agent, client, .. } =
+        BlockingAgent::new(guardian, &["web:search", "db:delete"])?;
     let guard = AgentTrustGuard::builder(client.clone(), &agent.id)
         .fail_open(false)
         .block_on_deny(true)
@@ -211,7 +216,7 @@ pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -
     guard.report("web_search", true, 12);
     // Flush remaining telemetry
     guard.flush()?;
-    let outcomes = here(house.admin().audited(&agent.id, "outcome"))?;
+    let outcomes = here(guardian.admin().audited(&agent.id, "outcome"))?;
     let [outcome] = &outcomes[..] else { bail!("one report, one outcome: {outcomes:?}") };
     assert_eq!((&outcome["tool"], &outcome["success"]), (&"web_search".into(), &true.into()));
     assert_eq!(outcome["duration_ms"], 12);
@@ -220,7 +225,7 @@ pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -
     guard.check("web_search", "AI news")?;
     guard.report("web_search", false, 7);
     drop(guard);
-    let outcomes = here(house.admin().audited(&agent.id, "outcome"))?;
+    let outcomes = here(guardian.admin().audited(&agent.id, "outcome"))?;
     assert_eq!(outcomes.get(1).context("the dropped guard reported")?["success"], false);
 
     // block_on_deny = false: neither a denial nor a required elevation is an error.
@@ -230,9 +235,11 @@ pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -
     Ok(())
 }
 
-pub(super) fn section_8_a_held_check_succeeds_once_it_is_approved(house: &House) -> Result<()> {
-    let tenant = Tenant::new(house, &["db:delete"])?;
-    let (guard, approver) = (tenant.guard(), &tenant.approver);
+pub(super) fn section_8_a_held_check_succeeds_once_it_is_approved(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let test_agent = BlockingAgent::new(guardian, &["db:delete"])?;
+    let (guard, approver) = (test_agent.guard(), &test_agent.approver);
     match guard.check_with_effect("db_delete", "drop table users", "destructive") {
         Ok(()) => bail!("a destructive action went ahead without approval"),
         Err(AgentTrustError::ElevationRequired { approval_id, message }) => {
@@ -254,10 +261,12 @@ pub(super) fn section_8_a_held_check_succeeds_once_it_is_approved(house: &House)
     Ok(())
 }
 
-pub(super) fn section_9_an_approval_is_read_approved_and_denied(house: &House) -> Result<()> {
-    let tenant = Tenant::new(house, &["db:delete"])?;
-    let Tenant { client, approver, .. } = &tenant;
-    let guard = tenant.guard();
+pub(super) fn section_9_an_approval_is_read_approved_and_denied(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let test_agent = BlockingAgent::new(guardian, &["db:delete"])?;
+    let BlockingAgent { client, approver, .. } = &test_agent;
+    let guard = test_agent.guard();
     let approved = held(&guard, "drop table users")?;
     let denied = held(&guard, "drop table invoices")?;
     let approval = client.approvals().get(&approved)?;
@@ -287,12 +296,12 @@ pub(super) fn section_9_an_approval_is_read_approved_and_denied(house: &House) -
 }
 
 pub(super) fn section_11_a_task_is_sent_held_approved_completed_and_cancelled(
-    house: &House,
+    guardian: &TestGuardian,
 ) -> Result<()> {
-    let admin = admin(house)?;
+    let admin = admin(guardian)?;
     let agent_b = admin.agents().create(&bot(&[]))?;
     let reaches = format!("a2a/{}", agent_b.id);
-    let Tenant { agent, client, approver } = Tenant::new(house, &[&reaches])?;
+    let BlockingAgent { agent, client, approver } = BlockingAgent::new(guardian, &[&reaches])?;
     let a2a = client.a2a();
 
     // A2A v1.0: send a message to a target agent
@@ -337,9 +346,11 @@ pub(super) fn section_11_a_task_is_sent_held_approved_completed_and_cancelled(
     Ok(())
 }
 
-pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &House) -> Result<()> {
-    let tenant = Tenant::new(house, &["web:search", "db:delete"])?;
-    let guard = tenant.guard();
+pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let test_agent = BlockingAgent::new(guardian, &["web:search", "db:delete"])?;
+    let guard = test_agent.guard();
     match guard.check_with_effect("dangerous_tool", "data", "destructive") {
         Err(e @ AgentTrustError::ActionDenied { check_id: Some(_), .. }) => {
             assert_eq!(e.code(), "ACTION_DENIED");
@@ -357,7 +368,7 @@ pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &Hou
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let away = AgentTrustClient::builder().base_url(format!("http://{nobody}")).build()?;
-    match AgentTrustGuard::new(away.clone(), &tenant.agent.id).check("web_search", "data") {
+    match AgentTrustGuard::new(away.clone(), &test_agent.agent.id).check("web_search", "data") {
         Err(e @ AgentTrustError::GuardianUnavailable { .. }) => {
             assert_eq!(e.code(), "GUARDIAN_UNAVAILABLE");
         }
@@ -367,24 +378,24 @@ pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &Hou
         Err(e @ AgentTrustError::Network(_)) => assert_eq!(e.code(), "NETWORK_ERROR"),
         other => bail!("not a network error: {other:?}"),
     }
-    match AgentTrustClient::from(house.client_with_key("sk_live_wrong")?).agents().list() {
+    match AgentTrustClient::from(guardian.client_with_key("sk_live_wrong")?).agents().list() {
         Err(e @ AgentTrustError::Authentication { status: 401, .. }) => {
             assert_eq!(e.code(), "AUTH_FAILED");
         }
         other => bail!("not a 401: {other:?}"),
     }
-    let auditor = here(house.admin().create_key(Role::Auditor, &[]))?;
-    match AgentTrustClient::from(house.client_with_key(&auditor)?).agents().create(&bot(&[])) {
+    let auditor = here(guardian.admin().create_key(Role::Auditor, &[]))?;
+    match AgentTrustClient::from(guardian.client_with_key(&auditor)?).agents().create(&bot(&[])) {
         Err(e @ AgentTrustError::Authorization { status: 403, .. }) => {
             assert_eq!(e.code(), "AUTH_DENIED");
         }
         other => bail!("not a 403: {other:?}"),
     }
-    match admin(house)?.agents().get("agt_nobody") {
+    match admin(guardian)?.agents().get("agt_nobody") {
         Err(e @ AgentTrustError::NotFound { status: 404, .. }) => assert_eq!(e.code(), "NOT_FOUND"),
         other => bail!("not a 404: {other:?}"),
     }
-    match admin(house)?.agents().create(&bot(&["files:*:read"])) {
+    match admin(guardian)?.agents().create(&bot(&["files:*:read"])) {
         Err(e @ AgentTrustError::Validation { status: 400, .. }) => {
             assert_eq!(e.code(), "VALIDATION_ERROR");
         }
@@ -393,10 +404,12 @@ pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &Hou
     Ok(())
 }
 
-pub(super) fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
-    let Tenant { agent, client, approver } = Tenant::new(house, &["db:delete"])?;
+pub(super) fn a_requester_gets_403_and_the_action_stays_held(
+    guardian: &TestGuardian,
+) -> Result<()> {
+    let BlockingAgent { agent, client, approver } = BlockingAgent::new(guardian, &["db:delete"])?;
     // The agent's own key is no approver's; an admin's is, but not of what it asked itself, nor is a key that it made.
-    for (asks, made_approver) in [(client, false), (admin(house)?, true)] {
+    for (asks, made_approver) in [(client, false), (admin(guardian)?, true)] {
         let guard = AgentTrustGuard::new(asks.clone(), &agent.id);
         let approval_id = held(&guard, "drop table users")?;
         match asks.approvals().approve(&approval_id, "admin@company.com") {
@@ -418,12 +431,12 @@ pub(super) fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> R
     Ok(())
 }
 
-/// A client with an admin's key.
-fn admin(house: &House) -> Result<AgentTrustClient> {
-    Ok(house.admin_client()?.into())
+/// Returns a client with an admin's key.
+fn admin(guardian: &TestGuardian) -> Result<AgentTrustClient> {
+    Ok(guardian.admin_client()?.into())
 }
 
-/// The approval that a deletion is held for.
+/// Returns the approval that a deletion is held for.
 fn held(guard: &AgentTrustGuard, summary: &str) -> Result<String> {
     match guard.check_with_effect("db_delete", summary, "destructive") {
         Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),

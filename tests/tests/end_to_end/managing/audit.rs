@@ -5,7 +5,7 @@ use agenttrust::model::{AuditCheckpointSays, AuditEntry};
 
 use super::{People, assert_forbidden, assert_unknown};
 
-/// How many checks the agent makes: more rows than one page of the Guardian's own has.
+/// The number of checks that the agent makes: more rows than one page of the Guardian's own has.
 const CHECKS: usize = 120;
 
 in_every_form! {

@@ -61,16 +61,16 @@ mod webhooks;
 use agenttrust::model::CheckResult;
 use agenttrust::{ActionCheckRequest, AgentTrustClient, AgentTrustError};
 use agenttrust_tests::bounded::{here, on_a_plain_thread};
-use agenttrust_tests::house::{Door, House, Keys};
+use agenttrust_tests::test_guardian::{Deployment, Keys, TestGuardian};
 use anyhow::{Context, Result};
 
 use crate::AGENTTRUST;
 
-/// Who has to do with a Guardian, each with a client of one form.
+/// The users of a Guardian, each with a client of one form.
 struct People<C> {
     admin: C,
     operator: C,
-    /// With the key of the agent.
+    /// A client with the key of the agent.
     agent: C,
     agent_id: String,
 }
@@ -78,23 +78,23 @@ struct People<C> {
 impl<C: From<AgentTrustClient> + 'static> People<C> {
     /// Runs `told` with those of an embedded Guardian, and with those of a served one.
     fn meet(told: fn(&Self) -> Result<()>) -> Result<()> {
-        for door in [Door::Embedded, Door::Served(AGENTTRUST)] {
+        for deployment in [Deployment::Embedded, Deployment::Served(AGENTTRUST)] {
             on_a_plain_thread(move || {
-                let house = House::start(door, Keys::AgentAndOperator)?;
-                let tenant = here(house.tenant(&["*"]))?;
+                let guardian = TestGuardian::start(deployment, Keys::AgentAndOperator)?;
+                let test_agent = here(guardian.test_agent(&["*"]))?;
                 let people = Self {
-                    admin: house.admin_client()?.into(),
-                    operator: tenant.approver.into(),
-                    agent: tenant.client.into(),
-                    agent_id: tenant.agent.id,
+                    admin: guardian.admin_client()?.into(),
+                    operator: test_agent.approver.into(),
+                    agent: test_agent.client.into(),
+                    agent_id: test_agent.agent.id,
                 };
-                told(&people).with_context(|| format!("{door:?}"))
+                told(&people).with_context(|| format!("{deployment:?}"))
             })?;
         }
         Ok(())
     }
 
-    /// A check of this tool for the agent.
+    /// Returns a check of this tool for the agent.
     fn check_of(&self, tool: &str) -> ActionCheckRequest {
         ActionCheckRequest {
             agent_id: self.agent_id.clone(),

@@ -7,7 +7,7 @@ use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::Result;
 use tokio::process::Command;
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{Peer, folder, node, run};
 use crate::programs::python_script;
 use crate::python::python_with;
@@ -15,12 +15,12 @@ use crate::python::python_with;
 /// The version of the official SDK for Python.
 const PYTHON_SDK: &str = "2.3.0";
 
-/// Which server.
+/// The MCP server of a test.
 #[derive(Clone, Copy, Debug)]
 enum Server {
-    /// That of up to 2025-11-25.
+    /// The official server of up to 2025-11-25.
     Everything,
-    /// That of 2026-07-28.
+    /// The official server of 2026-07-28.
     Conformant,
 }
 
@@ -30,9 +30,11 @@ async fn behind_the_guardian(node: &Path, server: Server, mut script: Command) -
         Server::Everything => (Peer::everything(node).await?, "everything"),
         Server::Conformant => (Peer::conformant(node).await?, "conformant"),
     };
-    let house = House::start().await?;
-    let server_id = house.register(name, &peer.url).await?;
-    script.env("MCP_URL", house.proxied(&server_id)).env("MCP_HEADERS", house.headers_as_json());
+    let guardian = GuardianWithAgent::start().await?;
+    let server_id = guardian.register(name, &peer.url).await?;
+    script
+        .env("MCP_URL", guardian.proxied(&server_id))
+        .env("MCP_HEADERS", guardian.headers_as_json());
     run(&mut script).await
 }
 
@@ -88,13 +90,13 @@ fn the_published_python_client_registers_a_server_and_calls_its_tools() -> Resul
     };
     in_a_runtime(async move || {
         let peer = Peer::everything(&node).await?;
-        let house = House::start().await?;
+        let guardian = GuardianWithAgent::start().await?;
         let mut command = Command::new(python);
         command.arg(python_script("mcp_clients.py")).arg("agenttrustid").env("MCP_URL", &peer.url);
         command
-            .env("AGENTTRUST_URL", house.served.url())
-            .env("AGENTTRUST_API_KEY", house.served.admin_key())
-            .env("AGENT_ID", &house.agent_id);
+            .env("AGENTTRUST_URL", guardian.served.url())
+            .env("AGENTTRUST_API_KEY", guardian.served.admin_key())
+            .env("AGENT_ID", &guardian.agent_id);
         run(&mut command).await
     })
 }

@@ -5,7 +5,7 @@ use agenttrust_tests::bounded::{in_a_runtime, until};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{Peer, node};
 use super::session::Caller;
 
@@ -21,17 +21,17 @@ async fn asked(caller: &Caller, method: &str, params: Value) -> Result<String> {
 fn what_one_session_lists_takes_no_tool_from_another() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (peer, house) = (Peer::everything(&node).await?, House::start().await?);
-        let id = house.register("everything", &peer.url).await?;
+        let (peer, guardian) = (Peer::everything(&node).await?, GuardianWithAgent::start().await?);
+        let id = guardian.register("everything", &peer.url).await?;
         let able = json!({ "elicitation": { "form": {}, "url": {} } });
-        let able = Caller::open_as(&house, house.proxied(&id), able).await?;
+        let able = Caller::open_as(&guardian, guardian.proxied(&id), able).await?;
         // Whether or not anyone listed it before, its server has it.
         until("the tool is there", async || {
             let answer = asked(&able, "tools/list", json!({})).await?;
             Ok(answer.contains(TOOL).then_some(()))
         })
         .await?;
-        let other = Caller::open_as(&house, house.proxied(&id), json!({})).await?;
+        let other = Caller::open_as(&guardian, guardian.proxied(&id), json!({})).await?;
         let listed = asked(&other, "tools/list", json!({})).await?;
         ensure!(listed.contains("echo") && !listed.contains(TOOL), "{listed}");
         let given = json!({ "url": "https://example.com/", "errorPath": true });
@@ -39,7 +39,7 @@ fn what_one_session_lists_takes_no_tool_from_another() -> Result<()> {
             asked(&able, "tools/call", json!({ "name": TOOL, "arguments": given })).await?;
         // By this it says that it ran, and that its page was not looked at yet.
         ensure!(answer.contains("-32042"), "the tool did not run: {answer}");
-        let gone = house.admin_client()?.mcp().tools(&id).await?;
+        let gone = guardian.admin_client()?.mcp().tools(&id).await?;
         let gone = gone.iter().find(|tool| tool.name == TOOL).map(|tool| tool.state);
         ensure!(gone == Some(agenttrust::model::McpToolState::Pinned), "{gone:?}");
         Ok(())

@@ -1,5 +1,5 @@
-//! A server that is up to no good costs the Guardian bounded time and memory, and whoever called it hears what was
-//! wrong. The figures are printed: `cargo test --test end_to_end hostile -- --nocapture`.
+//! A server that is up to no good costs the Guardian bounded time and memory, and the client that called it hears what
+//! was wrong. The figures are printed: `cargo test --test end_to_end hostile -- --nocapture`.
 
 use std::time::{Duration, Instant};
 
@@ -11,44 +11,44 @@ use futures_util::future::try_join_all;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 
-/// How long a server may be silent, as the Guardian is told.
+/// The time that a server may be silent, as the Guardian is told.
 const SILENT: &str = "2s";
-/// What any of it may take, in time and in memory beyond that of a Guardian at rest.
+/// The limits of any of it, in time, and in memory beyond that of a Guardian at rest.
 const LONGEST: Duration = Duration::from_secs(60);
 const MOST_KIB: u64 = 128 * 1024;
 
 /// A Guardian with a server behind it, and one who calls.
 #[derive(Debug)]
-struct Scene {
-    house: House,
+struct Fixture {
+    guardian: GuardianWithAgent,
     upstream: Socket,
     tools: Tools,
     caller: reqwest::Client,
 }
 
-impl Scene {
+impl Fixture {
     async fn open() -> Result<Self> {
-        let house = House::start_with(&[("--mcp-timeout", SILENT)]).await?;
+        let guardian = GuardianWithAgent::start_with(&[("--mcp-timeout", SILENT)]).await?;
         let tools = Tools::default();
         let upstream = Socket::serve(upstream(tools.clone()))?;
         let mut headers = HeaderMap::new();
-        for (name, value) in house.headers() {
+        for (name, value) in guardian.headers() {
             headers.insert(name, value.parse()?);
         }
         headers.insert("content-type", "application/json".parse()?);
         headers.insert("accept", "application/json, text/event-stream".parse()?);
         let caller = reqwest::Client::builder().default_headers(headers).no_proxy().build()?;
-        Ok(Self { house, upstream, tools, caller })
+        Ok(Self { guardian, upstream, tools, caller })
     }
 
     /// Registers the server, or what is at this kind's address, and returns where it is behind the Guardian.
     async fn register(&self, kind: &str) -> Result<String> {
         let path = if kind.is_empty() { "/mcp".to_owned() } else { format!("/{kind}/mcp") };
         let name = format!("hostile{kind}");
-        let id = self.house.register(&name, &format!("{}{path}", self.upstream.url())).await?;
-        Ok(self.house.proxied(&id))
+        let id = self.guardian.register(&name, &format!("{}{path}", self.upstream.url())).await?;
+        Ok(self.guardian.proxied(&id))
     }
 
     async fn sent(&self, url: &str, session: &str, message: Value) -> Result<reqwest::Response> {
@@ -81,30 +81,30 @@ impl Scene {
             )
     }
 
-    /// Memory of the Guardian now, in KiB.
+    /// Returns the memory of the Guardian now, in KiB.
     fn memory(&self) -> Result<u64> {
         self.status("VmRSS")
     }
 
-    /// The most that it had since the last [`forget_peak`](Self::forget_peak).
+    /// Returns the most that it had since the last [`forget_peak`](Self::forget_peak).
     fn peak(&self) -> Result<u64> {
         self.status("VmHWM")
     }
 
     fn forget_peak(&self) -> Result<()> {
-        let path = format!("/proc/{}/clear_refs", self.house.served.process_id());
+        let path = format!("/proc/{}/clear_refs", self.guardian.served.process_id());
         Ok(std::fs::write(path, "5")?)
     }
 
     fn status(&self, name: &str) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.house.served.process_id());
+        let path = format!("/proc/{}/status", self.guardian.served.process_id());
         let status = std::fs::read_to_string(path)?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|line| line.split_whitespace().next()).context("no figure")?;
         Ok(number.parse()?)
     }
 
-    /// What it costs to do this, which must not be much; printed.
+    /// Returns what it costs to do this, which must not be much; printed.
     async fn costs<T>(&self, what: &str, of: impl Future<Output = Result<T>>) -> Result<T> {
         let before = self.memory()?;
         self.forget_peak()?;
@@ -135,10 +135,10 @@ fn call(tool: &str) -> Value {
 #[test]
 fn each_of_its_tricks_costs_little_and_is_told() -> Result<()> {
     in_a_runtime(async || {
-        let scene = Scene::open().await?;
-        let url = scene.register("").await?;
-        let session = scene.session(&url).await?;
-        ensure!(scene.call(&url, &session, "echo").await?.contains("hello"));
+        let fixture = Fixture::open().await?;
+        let url = fixture.register("").await?;
+        let session = fixture.session(&url).await?;
+        ensure!(fixture.call(&url, &session, "echo").await?.contains("hello"));
         for (tool, words) in [
             ("hangs", "not in time"),
             ("stalls", "not in time"),
@@ -148,7 +148,7 @@ fn each_of_its_tricks_costs_little_and_is_told() -> Result<()> {
             ("drops", "broke off"),
             ("redirects", "redirect"),
         ] {
-            let answer = scene.costs(tool, scene.call(&url, &session, tool)).await?;
+            let answer = fixture.costs(tool, fixture.call(&url, &session, tool)).await?;
             ensure!(answer.contains("\"error\"") && answer.contains(words), "{tool}: {answer}");
             ensure!(!answer.contains("169.254"), "it tells where it was sent: {answer}");
         }
@@ -156,22 +156,22 @@ fn each_of_its_tricks_costs_little_and_is_told() -> Result<()> {
         for (tool, words) in [("floods", "at last"), ("gigabyte", "bytes"), ("drops", "broke off")]
         {
             let what = format!("{tool}, no session");
-            let answer = scene.costs(&what, scene.call(&url, "", tool)).await?;
+            let answer = fixture.costs(&what, fixture.call(&url, "", tool)).await?;
             ensure!(answer.contains(words), "{tool}: {answer}");
         }
-        let answer = scene.costs("floods", scene.call(&url, &session, "floods")).await?;
+        let answer = fixture.costs("floods", fixture.call(&url, &session, "floods")).await?;
         let heard = answer.matches("notifications/message").count();
         ensure!(heard == FLOOD && answer.contains("at last"), "{heard} notifications");
-        let many = (0..8).map(|_| scene.call(&url, &session, "endless_event"));
-        scene.costs("endless_event, eight at once", try_join_all(many)).await?;
+        let many = (0..8).map(|_| fixture.call(&url, &session, "endless_event"));
+        fixture.costs("endless_event, eight at once", try_join_all(many)).await?;
         let unread = async {
-            let answer = scene.sent(&url, &session, call("floods")).await?;
+            let answer = fixture.sent(&url, &session, call("floods")).await?;
             tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(answer.status())
         };
-        scene.costs("floods one who does not read", unread).await?;
+        fixture.costs("floods one who does not read", unread).await?;
         let answer =
-            scene.costs("echo, after all that", scene.call(&url, &session, "echo")).await?;
+            fixture.costs("echo, after all that", fixture.call(&url, &session, "echo")).await?;
         ensure!(answer.contains("hello"), "{answer}");
         Ok(())
     })
@@ -181,7 +181,7 @@ fn each_of_its_tricks_costs_little_and_is_told() -> Result<()> {
 #[test]
 fn one_that_never_says_what_it_is_is_told_so() -> Result<()> {
     in_a_runtime(async || {
-        let scene = Scene::open().await?;
+        let fixture = Fixture::open().await?;
         for (kind, words) in [
             ("hangs", "not in time"),
             ("stalls", "not in time"),
@@ -191,9 +191,9 @@ fn one_that_never_says_what_it_is_is_told_so() -> Result<()> {
             ("drops", "does not answer"),
             ("redirects", "redirect"),
         ] {
-            let url = scene.register(kind).await?;
+            let url = fixture.register(kind).await?;
             let what = format!("{kind}, whatever is asked");
-            let answer = scene.costs(&what, scene.call(&url, "", "echo")).await?;
+            let answer = fixture.costs(&what, fixture.call(&url, "", "echo")).await?;
             ensure!(answer.contains("\"error\"") && answer.contains(words), "{kind}: {answer}");
         }
         Ok(())
@@ -203,10 +203,11 @@ fn one_that_never_says_what_it_is_is_told_so() -> Result<()> {
 #[test]
 fn a_tool_that_changes_between_list_and_call_is_refused_accepted_and_then_runs() -> Result<()> {
     in_a_runtime(async || {
-        let scene = Scene::open().await?;
-        let id = scene.house.register("box", &format!("{}/mcp", scene.upstream.url())).await?;
-        let (client, admin) = (scene.house.client()?, scene.house.admin_client()?);
-        let agent = &scene.house.agent_id;
+        let fixture = Fixture::open().await?;
+        let id =
+            fixture.guardian.register("box", &format!("{}/mcp", fixture.upstream.url())).await?;
+        let (client, admin) = (fixture.guardian.client()?, fixture.guardian.admin_client()?);
+        let agent = &fixture.guardian.agent_id;
         let list = async || client.mcp().call_tool(&id, agent, "tools/list", None, None).await;
         let echo = json!({ "name": "echo", "arguments": { "message": "hello" } });
         let call = async || {
@@ -216,7 +217,7 @@ fn a_tool_that_changes_between_list_and_call_is_refused_accepted_and_then_runs()
 
         let schema =
             json!({ "type": "object", "properties": { "password": { "type": "string" } } });
-        scene.tools.change("echo", "inputSchema", schema.clone());
+        fixture.tools.change("echo", "inputSchema", schema.clone());
         // Whoever lists what it has by now makes that known.
         list().await?;
         let refused = call().await?;
@@ -234,7 +235,7 @@ fn a_tool_that_changes_between_list_and_call_is_refused_accepted_and_then_runs()
         ensure!(call().await?["content"][0]["text"] == "hello");
 
         // What is gone is a tool that the server does not have.
-        scene.tools.remove("echo");
+        fixture.tools.remove("echo");
         list().await?;
         let gone = call().await;
         ensure!(gone.as_ref().is_err_and(|error| error.code() == "JSON_RPC_-32602"), "{gone:?}");

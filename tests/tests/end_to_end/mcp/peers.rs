@@ -9,17 +9,17 @@ use tokio::process::{Child, Command};
 pub(crate) use crate::programs::run;
 use crate::programs::{node_of, packages_of, started};
 
-/// The folder of the packages.
+/// Returns the folder of the packages.
 pub(crate) fn folder() -> PathBuf {
     packages_of("mcp")
 }
 
-/// The Node.js of the packages; none, and a word about why, where they are not installed.
+/// Returns the Node.js of the packages; none, and a word about why, where they are not installed.
 pub(crate) fn node() -> Option<PathBuf> {
     node_of("mcp")
 }
 
-/// The script of the "everything" server.
+/// Returns the script of the "everything" server.
 pub(crate) fn everything_script() -> PathBuf {
     folder().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js")
 }
@@ -27,13 +27,13 @@ pub(crate) fn everything_script() -> PathBuf {
 /// A server, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// Where it is.
+    /// The address of the server.
     pub(crate) url: String,
     _process: Child,
 }
 
 impl Peer {
-    /// The official "everything" server, which speaks the protocol up to 2025-11-25.
+    /// Returns the official "everything" server, which speaks the protocol up to 2025-11-25.
     pub(crate) async fn everything(node: &Path) -> Result<Self> {
         // Freed again at once: it takes a port and no socket.
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
@@ -45,7 +45,7 @@ impl Peer {
         Ok(Self { url: format!("http://127.0.0.1:{port}/mcp"), _process: process })
     }
 
-    /// The server on the official SDK that speaks all versions, 2026-07-28 among them.
+    /// Returns the server on the official SDK that speaks all versions, 2026-07-28 among them.
     pub(crate) async fn conformant(node: &Path) -> Result<Self> {
         let mut command = Command::new(node);
         command.arg(folder().join("conformant/server.mjs")).env("PORT", "0");

@@ -5,10 +5,10 @@ use agenttrust_tests::bounded::{here, in_a_runtime, on_a_plain_thread};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{Peer, node};
 
-/// What the tools of the "everything" server are called with, and what comes of it.
+/// Returns what the tools of the "everything" server are called with, and what comes of it.
 fn calls() -> [(Value, &'static str); 11] {
     let call = |name: &str, arguments: Value| json!({ "name": name, "arguments": arguments });
     [
@@ -44,16 +44,16 @@ fn answered(call: &Value, result: &Value, words: &str) -> Result<()> {
 fn ours_calls_every_tool_async_and_blocking() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (peer, house) = (Peer::everything(&node).await?, House::start().await?);
-        let id = house.register("everything", &peer.url).await?;
-        let client = house.client()?;
+        let (peer, guardian) = (Peer::everything(&node).await?, GuardianWithAgent::start().await?);
+        let id = guardian.register("everything", &peer.url).await?;
+        let client = guardian.client()?;
         for (call, words) in calls() {
             let params = Some(call.clone());
             let result =
-                client.mcp().call_tool(&id, &house.agent_id, "tools/call", params, None).await?;
+                client.mcp().call_tool(&id, &guardian.agent_id, "tools/call", params, None).await?;
             answered(&call, &result, words)?;
         }
-        let (agent_id, same) = (house.agent_id.clone(), id.clone());
+        let (agent_id, same) = (guardian.agent_id.clone(), id.clone());
         let calling = tokio::task::spawn_blocking(move || {
             let client = blocking::AgentTrustClient::from(client);
             let session = client.sessions().init_session(&agent_id, &same)?;
@@ -70,7 +70,7 @@ fn ours_calls_every_tool_async_and_blocking() -> Result<()> {
             anyhow::Ok(())
         });
         calling.await??;
-        let approvals = house.admin_client()?.approvals().list(&Default::default()).await?;
+        let approvals = guardian.admin_client()?.approvals().list(&Default::default()).await?;
         ensure!(approvals.is_empty(), "a tool that is not there opened an approval: {approvals:?}");
         Ok(())
     })
@@ -82,12 +82,12 @@ fn the_published_rust_client_registers_a_server_and_calls_every_tool() -> Result
     // Its client is a blocking one, and takes no runtime around it.
     on_a_plain_thread(move || {
         let runtime = agenttrust_tests::bounded::threads(2);
-        let (peer, house) = runtime.block_on(async {
-            anyhow::Ok((Peer::everything(&node).await?, House::start().await?))
+        let (peer, guardian) = runtime.block_on(async {
+            anyhow::Ok((Peer::everything(&node).await?, GuardianWithAgent::start().await?))
         })?;
-        let key = house.served.admin_key();
+        let key = guardian.served.admin_key();
         let client = agenttrustid::AgentTrustClient::builder();
-        let client = client.base_url(&house.served.url()).api_key(key).build()?;
+        let client = client.base_url(&guardian.served.url()).api_key(key).build()?;
         let registration = agenttrustid::RegisterMCPServerRequest {
             name: "everything".to_string(),
             url: peer.url.clone(),
@@ -99,12 +99,12 @@ fn the_published_rust_client_registers_a_server_and_calls_every_tool() -> Result
         for (call, words) in calls() {
             let params = Some(call.clone());
             let result =
-                client.mcp().call_tool(&server.id, &house.agent_id, "tools/call", params, None);
+                client.mcp().call_tool(&server.id, &guardian.agent_id, "tools/call", params, None);
             answered(&call, &result.with_context(|| call.to_string())?, words)?;
         }
         client.mcp().remove_server(&server.id)?;
         ensure!(client.mcp().get_server(&server.id).is_err());
-        let audited = here(house.served.admin().audited(&house.agent_id, "decision"))?;
+        let audited = here(guardian.served.admin().audited(&guardian.agent_id, "decision"))?;
         ensure!(audited.len() >= calls().len(), "{} rows", audited.len());
         Ok(())
     })

@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{Peer, node};
 use super::session::Caller;
 
-/// How long a stream may be silent that has something to say, and one that has not.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time that a stream may be silent that has something to say, and one that has not.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(20);
 const A_WHILE: Duration = Duration::from_secs(1);
 
 /// Reads a stream until it has said these words; returns what it said so far.
@@ -20,7 +20,7 @@ async fn until(stream: &mut reqwest::Response, words: &str) -> Result<String> {
     let mut said = String::new();
     while !said.contains(words) {
         let piece =
-            timeout(PATIENCE, stream.chunk()).await.context("the stream says no more")??;
+            timeout(STREAM_TIMEOUT, stream.chunk()).await.context("the stream says no more")??;
         let piece = piece.with_context(|| format!("it ended without {words:?}: {said}"))?;
         said.push_str(&String::from_utf8_lossy(&piece));
     }
@@ -31,9 +31,9 @@ async fn until(stream: &mut reqwest::Response, words: &str) -> Result<String> {
 fn what_was_missed_comes_and_the_stream_goes_on() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (peer, house) = (Peer::everything(&node).await?, House::start().await?);
-        let id = house.register("everything", &peer.url).await?;
-        let caller = Caller::open_as(&house, house.proxied(&id), json!({})).await?;
+        let (peer, guardian) = (Peer::everything(&node).await?, GuardianWithAgent::start().await?);
+        let id = guardian.register("everything", &peer.url).await?;
+        let caller = Caller::open_as(&guardian, guardian.proxied(&id), json!({})).await?;
         let slow = json!({ "name": "trigger-long-running-operation",
             "arguments": { "duration": 1, "steps": 4 }, "_meta": { "progressToken": "p" } });
         let slow = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": slow });

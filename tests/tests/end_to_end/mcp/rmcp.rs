@@ -23,10 +23,10 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt};
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{Peer, node};
 
-/// What the other side asked and told.
+/// The questions and steps that the other side sent.
 #[derive(Clone, Debug, Default)]
 struct Person {
     asked: Arc<Mutex<Vec<&'static str>>>,
@@ -102,15 +102,15 @@ impl ClientHandler for Person {
 
 type Client = RunningService<RoleClient, Person>;
 
-/// A client of a server, as it is reached behind the Guardian.
+/// Returns a client of a server, as it is reached behind the Guardian.
 async fn connected(
-    house: &House,
+    guardian: &GuardianWithAgent,
     server_id: &str,
     mode: ClientLifecycleMode,
 ) -> Result<(Client, Person)> {
-    let config = StreamableHttpClientTransportConfig::with_uri(house.proxied(server_id));
+    let config = StreamableHttpClientTransportConfig::with_uri(guardian.proxied(server_id));
     let transport =
-        StreamableHttpClientTransport::from_config(config.custom_headers(house.header_map()?));
+        StreamableHttpClientTransport::from_config(config.custom_headers(guardian.header_map()?));
     let person = Person::default();
     let client =
         person.clone().serve_with_lifecycle(transport, mode).await.context("the handshake")?;
@@ -121,7 +121,7 @@ fn params(tool: &'static str, given: &Value) -> CallToolRequestParams {
     CallToolRequestParams::new(tool).with_arguments(given.as_object().cloned().unwrap_or_default())
 }
 
-/// What a result says, all of it.
+/// Returns what a result says, all of it.
 fn said(result: &CallToolResult) -> String {
     serde_json::to_string(&result.content).unwrap_or_default()
 }
@@ -141,10 +141,10 @@ async fn answers(client: &Client, tool: &'static str, given: Value, words: &str)
 fn it_calls_every_tool_by_the_protocol_up_to_2025_11_25() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (peer, house) = (Peer::everything(&node).await?, House::start().await?);
-        let server_id = house.register("everything", &peer.url).await?;
+        let (peer, guardian) = (Peer::everything(&node).await?, GuardianWithAgent::start().await?);
+        let server_id = guardian.register("everything", &peer.url).await?;
         let (client, person) =
-            connected(&house, &server_id, ClientLifecycleMode::Initialize).await?;
+            connected(&guardian, &server_id, ClientLifecycleMode::Initialize).await?;
         let version = client.peer().peer_info().map(|info| info.protocol_version.clone());
         ensure!(version == Some(ProtocolVersion::V_2025_11_25), "{version:?}");
         until("the server asks for the roots", async || {
@@ -199,11 +199,11 @@ fn it_calls_every_tool_by_the_protocol_up_to_2025_11_25() -> Result<()> {
 fn it_calls_the_tools_by_the_protocol_of_2026_07_28() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let (peer, house) = (Peer::conformant(&node).await?, House::start().await?);
-        let server_id = house.register("conformant", &peer.url).await?;
+        let (peer, guardian) = (Peer::conformant(&node).await?, GuardianWithAgent::start().await?);
+        let server_id = guardian.register("conformant", &peer.url).await?;
         let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
         let mode = ClientLifecycleMode::Discover { preferred_versions };
-        let (client, person) = connected(&house, &server_id, mode).await?;
+        let (client, person) = connected(&guardian, &server_id, mode).await?;
         ensure!(client.list_all_tools().await?.len() > 30);
         for (tool, given, words) in [
             ("test_simple_text", json!({}), "simple text"),
@@ -270,7 +270,7 @@ async fn tells_its_progress(
     Ok(())
 }
 
-/// A call that is dropped is cancelled, and the next one is answered.
+/// Checks that a call that is dropped is cancelled, and the next one is answered.
 async fn is_given_up(client: &Client, slow: CallToolRequestParams) -> Result<()> {
     let given_up = tokio::time::timeout(Duration::from_millis(40), client.call_tool(slow)).await;
     ensure!(given_up.is_err(), "it was quick: {given_up:?}");
@@ -278,7 +278,7 @@ async fn is_given_up(client: &Client, slow: CallToolRequestParams) -> Result<()>
     Ok(())
 }
 
-/// A change of the tools is told on the stream that is open for it.
+/// Checks that a change of the tools comes on the stream that is open for it.
 async fn hears_of_changes(client: &Client) -> Result<()> {
     let filter: SubscriptionFilter = serde_json::from_value(json!({ "toolsListChanged": true }))?;
     let mut changes = client.listen(filter).await?;
@@ -290,7 +290,7 @@ async fn hears_of_changes(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// A tool that answers with a task, which asks and is answered.
+/// Calls a tool that answers with a task, which asks and is answered.
 async fn runs_a_task(client: &Client) -> Result<()> {
     let response =
         client.call_tool_once(params("confirm_delete", &json!({ "filename": "a" }))).await?;

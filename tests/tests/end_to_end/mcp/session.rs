@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 
-/// One who speaks plain HTTP.
+/// A caller in plain HTTP.
 #[derive(Debug)]
 pub(super) struct Caller {
     client: reqwest::Client,
@@ -26,9 +26,13 @@ impl Caller {
     }
 
     /// Opens a session of a client that can do this.
-    pub(super) async fn open_as(house: &House, url: String, able: Value) -> Result<Self> {
+    pub(super) async fn open_as(
+        guardian: &GuardianWithAgent,
+        url: String,
+        able: Value,
+    ) -> Result<Self> {
         let mut headers: Vec<_> =
-            house.headers().into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+            guardian.headers().into_iter().map(|(name, value)| (name, value.to_owned())).collect();
         headers.push(("content-type", "application/json".to_owned()));
         headers.push(("accept", "application/json, text/event-stream".to_owned()));
         let client = reqwest::Client::builder().no_proxy().build()?;

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::house::House;
+use super::guardian_with_agent::GuardianWithAgent;
 use super::peers::{everything_script, folder, node, run};
 use crate::AGENTTRUST;
 
-/// The command of such a line: the guard with its own Guardian in this folder, before the "everything" server.
+/// Returns the command of such a line: the guard with its own Guardian in this folder, before the "everything" server.
 fn guarded(node: &std::path::Path, home: &TempDir) -> Vec<String> {
     let database = home.path().join("guardian.db").display().to_string();
     let script = everything_script().display().to_string();
@@ -46,7 +46,7 @@ fn the_typescript_sdk_calls_the_tools_of_a_local_server() -> Result<()> {
 fn it_asks_a_guardian_that_is_served_where_the_environment_names_one() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
-        let house = House::start().await?;
+        let guardian = GuardianWithAgent::start().await?;
         let home = TempDir::with_prefix("home-")?;
         let script = everything_script().display().to_string();
         let mut command = Command::new(&node);
@@ -54,11 +54,11 @@ fn it_asks_a_guardian_that_is_served_where_the_environment_names_one() -> Result
         command.args([AGENTTRUST, "mcp", "run", "--server", "everything", "--"]);
         command.arg(&node).args([&script, "stdio"]).current_dir(home.path());
         command
-            .env("AGENTTRUST_URL", house.served.url())
-            .env("AGENTTRUST_API_KEY", &house.key)
-            .env("AGENTTRUST_AGENT_ID", &house.agent_id);
+            .env("AGENTTRUST_URL", guardian.served.url())
+            .env("AGENTTRUST_API_KEY", &guardian.key)
+            .env("AGENTTRUST_AGENT_ID", &guardian.agent_id);
         run(&mut command).await?;
-        let audited = house.served.admin().audited(&house.agent_id, "decision").await?;
+        let audited = guardian.served.admin().audited(&guardian.agent_id, "decision").await?;
         ensure!(
             audited.iter().any(|row| row.to_string().contains("everything/echo")),
             "{audited:?}"

@@ -7,10 +7,10 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Expr, ExprLit, Item, ItemMod, Lit, Meta, UseTree};
 
-/// For each top module those that it names, and the files in which it does.
+/// The modules that each top module names, and the files in which it does.
 pub(super) type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The arrows of the crate whose `lib.rs` is in `sources`. What is only compiled for tests draws none.
+/// Returns the arrows of the crate whose `lib.rs` is in `sources`. What is only compiled for tests draws none.
 pub(super) fn arrows(sources: &Path) -> Arrows {
     let root = read_items(&sources.join("lib.rs"));
     let modules: BTreeSet<String> = root.iter().filter_map(declared).collect();
@@ -33,7 +33,7 @@ fn declared(item: &Item) -> Option<String> {
     }
 }
 
-/// The names that the root of a crate gives to what is in its modules.
+/// Collects the names that the root of a crate gives to what is in its modules.
 fn exported(tree: &UseTree, module: Option<&str>, names: &mut BTreeMap<String, String>) {
     match (tree, module) {
         (UseTree::Path(path), None) if path.ident == "self" || path.ident == "crate" => {
@@ -63,7 +63,7 @@ fn read_items(file: &Path) -> Vec<Item> {
     parsed.unwrap_or_else(|error| panic!("{} is no Rust: {error}", file.display())).items
 }
 
-/// Whether `#[cfg(test)]` stands before it.
+/// Returns whether `#[cfg(test)]` stands before it.
 fn only_for_tests(item: &Item) -> bool {
     let mut tokens = item.to_token_stream().into_iter();
     while let (Some(TokenTree::Punct(mark)), Some(TokenTree::Group(attribute))) =
@@ -186,7 +186,7 @@ fn is_part_of_a_path(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(mark) if matches!(mark.as_char(), ':' | '$'))
 }
 
-/// The file of a module that stands in one of its own, and where its own modules are.
+/// Returns the file of a module that stands in one of its own, and where its own modules are.
 fn place(module: &ItemMod, parent: &Path, folder: PathBuf) -> (PathBuf, PathBuf) {
     let given = module.attrs.iter().find_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {

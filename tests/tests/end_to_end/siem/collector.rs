@@ -12,10 +12,10 @@ use axum::{Json, Router};
 use serde_json::{Deserializer, Value, json};
 use tokio::net::TcpListener;
 
-/// What has to come with events.
+/// The token that has to come with events.
 pub(super) const TOKEN: &str = "12345678-1234-1234-1234-1234567890AB";
 
-/// What it took, and how it is minded.
+/// The events that it took, and how it answers.
 #[derive(Debug, Default)]
 struct Kept {
     events: Vec<Value>,
@@ -40,7 +40,7 @@ impl Collector {
         Ok(Self { address, kept })
     }
 
-    /// Where it takes events.
+    /// Returns where it takes events.
     pub(super) fn url(&self) -> String {
         format!("http://{}/services/collector", self.address)
     }
@@ -50,7 +50,7 @@ impl Collector {
         self.kept.lock().unwrap().poison = text;
     }
 
-    /// What it took, as far as `wanted` wants it.
+    /// Returns what it took, as far as `wanted` wants it.
     pub(super) fn events(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let kept = self.kept.lock().unwrap();
         kept.events.iter().filter(|event| wanted(&event["event"])).cloned().collect()
@@ -70,7 +70,7 @@ impl Collector {
     }
 }
 
-/// Whether an event is of a decision about this tool.
+/// Returns whether an event is of a decision about this tool.
 pub(super) fn decides(tool: &str) -> impl Fn(&Value) -> bool {
     move |event| event["unmapped"]["decision"]["tool"] == tool
 }

@@ -8,9 +8,9 @@ mod published;
 use anyhow::Result;
 
 use self::collector::Collector;
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
-/// A Guardian that may send to this machine, and a collector.
-async fn house_and_collector() -> Result<(House, Collector)> {
-    Ok((House::start().await?, Collector::start().await?))
+/// Returns a Guardian that may send to this machine, and a collector.
+async fn guardian_and_collector() -> Result<(GuardianWithAgent, Collector)> {
+    Ok((GuardianWithAgent::start().await?, Collector::start().await?))
 }

@@ -12,8 +12,8 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::collector::{Collector, TOKEN, decides};
-use super::house_and_collector;
-use crate::mcp::house::House;
+use super::guardian_and_collector;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
 fn splunk(collector: &Collector) -> CreateSiemDestinationRequest {
     CreateSiemDestinationRequest {
@@ -27,20 +27,24 @@ fn splunk(collector: &Collector) -> CreateSiemDestinationRequest {
     }
 }
 
-fn check(house: &House, tool: &str) -> ActionCheckRequest {
+fn check(guardian: &GuardianWithAgent, tool: &str) -> ActionCheckRequest {
     ActionCheckRequest {
-        agent_id: house.agent_id.clone(),
+        agent_id: guardian.agent_id.clone(),
         tool_name: tool.to_owned(),
         ..Default::default()
     }
 }
 
-async fn checked(client: &AgentTrustClient, house: &House, tool: &str) -> Result<()> {
-    assert!(client.actions().check(&check(house, tool)).await?.allowed);
+async fn checked(
+    client: &AgentTrustClient,
+    guardian: &GuardianWithAgent,
+    tool: &str,
+) -> Result<()> {
+    assert!(client.actions().check(&check(guardian, tool)).await?.allowed);
     Ok(())
 }
 
-/// Whether an event that is sent as the audit has it is of a decision about this tool.
+/// Returns whether an event that is sent as the audit has it is of a decision about this tool.
 fn tells_of(tool: &str) -> impl Fn(&Value) -> bool {
     move |event| event["kind"] == "decision" && event["body"]["tool"] == tool
 }
@@ -48,8 +52,8 @@ fn tells_of(tool: &str) -> impl Fn(&Value) -> bool {
 #[test]
 fn what_is_refused_for_good_is_set_aside_and_replayed_under_the_same_id() -> Result<()> {
     in_a_runtime(async || {
-        let (house, collector) = house_and_collector().await?;
-        let client = house.admin_client()?;
+        let (guardian, collector) = guardian_and_collector().await?;
+        let client = guardian.admin_client()?;
         let streaming = client.streaming();
         collector.refuse(Some("files_poison"));
         let raw = SiemDestinationOptions::default().format(SiemFormat::Raw);
@@ -57,7 +61,7 @@ fn what_is_refused_for_good_is_set_aside_and_replayed_under_the_same_id() -> Res
         assert_eq!((made.format, made.auth_token), (Some(SiemFormat::Raw), None));
         let since = Timestamp::now();
         for tool in ["files_one", "files_poison", "files_two"] {
-            checked(&client, &house, tool).await?;
+            checked(&client, &guardian, tool).await?;
         }
         collector.took(1, tells_of("files_two")).await?;
         assert_eq!(collector.events(tells_of("files_one")).len(), 1);
@@ -85,7 +89,7 @@ fn what_is_refused_for_good_is_set_aside_and_replayed_under_the_same_id() -> Res
         let nothing = UpdateSiemDestinationRequest::default();
         let changed = streaming.update_with(&made.id, &nothing, &ocsf).await?;
         assert_eq!(changed.format, Some(SiemFormat::Ocsf));
-        checked(&client, &house, "files_three").await?;
+        checked(&client, &guardian, "files_three").await?;
         let event = collector.took(1, decides("files_three")).await?.remove(0);
         assert_eq!(event["event"]["class_uid"], 6_003);
         Ok(())
@@ -97,11 +101,11 @@ fn blocking_client_does_the_same() -> Result<()> {
     on_a_plain_thread(|| {
         // The collector answers while this thread is blocked.
         let runtime = threads(1);
-        let (house, collector) = runtime.block_on(house_and_collector())?;
-        let client = blocking::AgentTrustClient::from(house.admin_client()?);
+        let (guardian, collector) = runtime.block_on(guardian_and_collector())?;
+        let client = blocking::AgentTrustClient::from(guardian.admin_client()?);
         let streaming = client.streaming();
         let made = streaming.create(&splunk(&collector))?;
-        assert!(client.actions().check(&check(&house, "files_read"))?.allowed);
+        assert!(client.actions().check(&check(&guardian, "files_read"))?.allowed);
         let polls = StreamFilter {
             destination_id: made.id.clone(),
             poll_interval: Some(Duration::from_millis(20)),

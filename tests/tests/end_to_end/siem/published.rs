@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::collector::{Collector, TOKEN, decides};
-use super::house_and_collector;
-use crate::mcp::house::House;
+use super::guardian_and_collector;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 use crate::programs::{python_script, run};
 use crate::python::python_with;
 
@@ -25,12 +25,12 @@ fn the_rust_client_does_all_that_it_has_for_streaming() -> Result<()> {
     on_a_plain_thread(|| {
         // The collector answers while the client blocks this thread.
         let runtime = threads(1);
-        let (house, collector) = runtime.block_on(house_and_collector())?;
-        let (url, key) = (house.served.url(), house.served.admin_key());
+        let (guardian, collector) = runtime.block_on(guardian_and_collector())?;
+        let (url, key) = (guardian.served.url(), guardian.served.admin_key());
         let client = AgentTrustClient::builder().base_url(&url).api_key(key).build()?;
         let made = created(&client, &collector)?;
-        delivered(&client, (&house, &collector), &made)?;
-        changed(&client, (&house, &collector), &made)?;
+        delivered(&client, (&guardian, &collector), &made)?;
+        changed(&client, (&guardian, &collector), &made)?;
         refused(&client, &made)
     })
 }
@@ -76,9 +76,9 @@ fn created(client: &AgentTrustClient, collector: &Collector) -> Result<SIEMDesti
     Ok(made)
 }
 
-fn checked(client: &AgentTrustClient, house: &House, tool: &str) -> Result<()> {
+fn checked(client: &AgentTrustClient, guardian: &GuardianWithAgent, tool: &str) -> Result<()> {
     let check = ActionCheckRequest {
-        agent_id: house.agent_id.clone(),
+        agent_id: guardian.agent_id.clone(),
         tool_name: tool.to_owned(),
         ..Default::default()
     };
@@ -97,12 +97,12 @@ fn polls(made: &SIEMDestination) -> StreamFilter {
 
 fn delivered(
     client: &AgentTrustClient,
-    (house, collector): (&House, &Collector),
+    (guardian, collector): (&GuardianWithAgent, &Collector),
     made: &SIEMDestination,
 ) -> Result<()> {
     let streaming = client.streaming();
     for tool in ["files_read", "files_list"] {
-        checked(client, house, tool)?;
+        checked(client, guardian, tool)?;
     }
     // Told of each delivery once.
     let mut told = Vec::new();
@@ -128,7 +128,7 @@ fn delivered(
 
 fn changed(
     client: &AgentTrustClient,
-    (house, collector): (&House, &Collector),
+    (guardian, collector): (&GuardianWithAgent, &Collector),
     made: &SIEMDestination,
 ) -> Result<()> {
     let streaming = client.streaming();
@@ -140,7 +140,7 @@ fn changed(
     let paused = streaming.update(&made.id, &pause)?;
     assert!(!paused.is_active && paused.name == "Splunk of the SOC", "{paused:?}");
     assert_eq!((paused.batch_size, &paused.endpoint_url), (1, &made.endpoint_url));
-    checked(client, house, "db_read")?;
+    checked(client, guardian, "db_read")?;
     let resume = UpdateSIEMDestinationRequest {
         endpoint_url: Some(format!("{}/event", collector.url())),
         auth_token: Some(TOKEN.to_owned()),
@@ -199,12 +199,12 @@ fn refused(client: &AgentTrustClient, made: &SIEMDestination) -> Result<()> {
 fn the_python_client_does_all_that_it_has_for_streaming() -> Result<()> {
     let Some(python) = python_with("agenttrustid", "0.4.0") else { return Ok(()) };
     in_a_runtime(async move || {
-        let (house, collector) = house_and_collector().await?;
-        let key = house.served.admin().create_key(Role::Admin, &[]).await.context("a key")?;
+        let (guardian, collector) = guardian_and_collector().await?;
+        let key = guardian.served.admin().create_key(Role::Admin, &[]).await.context("a key")?;
         let mut script = Command::new(python);
         script.arg(python_script("siem_published.py"));
-        script.env("AGENTTRUST_URL", house.served.url()).env("AGENTTRUST_API_KEY", key);
-        script.env("AGENT_ID", &house.agent_id);
+        script.env("AGENTTRUST_URL", guardian.served.url()).env("AGENTTRUST_API_KEY", key);
+        script.env("AGENT_ID", &guardian.agent_id);
         script.env("COLLECTOR", collector.url()).env("TOKEN", TOKEN);
         run(&mut script).await?;
         // It says so by its log; what came says it too, at least once.

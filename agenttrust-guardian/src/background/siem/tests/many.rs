@@ -13,7 +13,7 @@ use crate::store::{DestinationRow, query};
 
 const DESTINATIONS: usize = 200;
 
-/// A destination of an organisation in which nothing happens.
+/// Returns a destination of an organisation in which nothing happens.
 fn quiet(number: usize, now: Timestamp) -> DestinationRow {
     DestinationRow {
         org_id: format!("org_{number}"),
@@ -26,7 +26,7 @@ fn quiet(number: usize, now: Timestamp) -> DestinationRow {
     }
 }
 
-/// Until when each is leased: that moves whenever its job looks at the database.
+/// Returns until when each is leased: that moves whenever its job looks at the database.
 async fn leases(engine: &Engine) -> BTreeMap<String, i64> {
     let rows: Vec<(String, i64)> =
         query("SELECT id, lease_until FROM siem_destinations WHERE lease_owner IS NOT NULL")

@@ -11,10 +11,10 @@ use crate::harness::Harness;
 
 /// The shortest pause of one that refuses everything, and the longest: of what is behind an event that is refused.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// As long as any pause.
+/// A pause as long as any.
 const PAUSE: Duration = Duration::from_secs(301);
 
-/// The numbers of the rows that are set aside, in their order.
+/// Returns the numbers of the rows that are set aside, in their order.
 async fn aside(harness: &Harness, path: &str) -> Vec<i64> {
     let page = harness.get(&format!("{path}/set-aside"), ADMIN).await.ok().body;
     let rows = page["set_aside"].as_array().unwrap().iter().rev();
@@ -30,7 +30,7 @@ async fn are_set_aside(harness: &Harness, path: &str, count: usize) {
     eventually_within(NEVER, format!("{count} are not set aside"), look).await;
 }
 
-/// How many destinations fail, as `/health` and the metric have it.
+/// Returns how many destinations fail, as `/health` and the metric have it.
 async fn failing(harness: &Harness) -> (Value, String) {
     let health = harness.get("/health", "").await.ok().body["siem"]["destinations_failing"].clone();
     let metrics = harness.get("/metrics", ADMIN).await.ok().body;

@@ -1,4 +1,5 @@
-//! When a destination is tried again that does not take what it is sent, with what, and what is told of it meanwhile.
+//! The waits before a destination that does not take events is tried again, with what it is tried, and what is said of
+//! it meanwhile.
 
 use axum::http::Method;
 
@@ -270,7 +271,7 @@ async fn rows_that_a_destination_does_not_want_are_not_kept_for_it() {
     eventually_within(NEVER, "they are owed still", passed_over).await;
 }
 
-/// A replica on this database.
+/// Returns a replica on this database.
 async fn replica(database: &agenttrust_testkit::postgres::Fresh) -> Harness {
     const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     let settings = |builder: crate::GuardianBuilder| {

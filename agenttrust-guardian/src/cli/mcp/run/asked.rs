@@ -15,12 +15,12 @@ use crate::cli::remote::failed;
 use crate::domain::GuardianError;
 use crate::guardian::Guardian;
 
-/// What the environment says of a Guardian that is served.
+/// The environment variable of a served Guardian's URL.
 const URL: &str = "AGENTTRUST_URL";
 const API_KEY: &str = "AGENTTRUST_API_KEY";
 const AGENT_ID: &str = "AGENTTRUST_AGENT_ID";
 
-/// How long the last reports may take: a client that ends a server does not wait for long.
+/// The time that the last reports may take: a client that ends a server does not wait for long.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
 
 /// The guard, and the Guardian behind it where that is in this process.
@@ -35,7 +35,7 @@ struct Inside {
     guardian: Guardian,
     /// Whether another Guardian can decide later, on the same file.
     kept: bool,
-    /// Where a person decides meanwhile.
+    /// The desk where a person decides meanwhile.
     desk: Option<Desk>,
 }
 
@@ -116,7 +116,7 @@ impl Asked {
         self.sees.look(&self.agent).await;
     }
 
-    /// Whether the agent is shown this tool.
+    /// Returns whether the agent is shown this tool.
     pub(super) fn may_see(&self, tool: String, hint: Option<Effect>) -> bool {
         self.sees.may_see(&self.agent, tool, hint)
     }
@@ -175,7 +175,7 @@ impl Asked {
     }
 }
 
-/// The same advice for who starts this program: a guard gives it for who builds one in a program.
+/// Returns the same advice for who starts this program: a guard gives it for who builds one in a program.
 fn by_flags(message: &str, is_inside: bool) -> String {
     let keeps = match is_inside {
         true => "`agenttrust mcp run --database FILE` keeps one",
@@ -187,14 +187,14 @@ fn by_flags(message: &str, is_inside: bool) -> String {
         .replace("`disclose_on_elevation(true)` on the guard would show", shows)
 }
 
-/// What is pinned of the tools in earlier runs, and where it is kept: in the file that is named, else beside the
-/// database.
+/// Returns what is pinned of the tools in earlier runs, and where it is kept: in the file that is named, else beside
+/// the database.
 pub(super) fn pins(run: &Run, server: &str) -> Result<Option<(Pins, Vec<Pin>)>, GuardianError> {
     let beside = run.database.as_deref().map(|database| beside(database, server, "pins"));
     run.pins.clone().or(beside).map(|path| Pins::open(&path)).transpose()
 }
 
-/// The Guardian inside of this program.
+/// Returns the Guardian inside of this program.
 async fn guardian(run: &Run) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder();
     if let Some(folder) = &run.policies {
@@ -209,7 +209,7 @@ async fn guardian(run: &Run) -> Result<Guardian, GuardianError> {
     builder.build().await
 }
 
-/// The one agent of the key.
+/// Returns the one agent of the key.
 async fn only_agent(client: &AgentTrustClient) -> Result<String, GuardianError> {
     let agents = client.agents().list().await.map_err(failed)?;
     let mut active = agents.into_iter().filter(|agent| agent.status == "active");
@@ -223,7 +223,7 @@ async fn only_agent(client: &AgentTrustClient) -> Result<String, GuardianError> 
     }
 }
 
-/// The agent of this server, which may use all of it: as it was registered before, else a new one.
+/// Returns the agent of this server, which may use all of it: as it was registered before, else a new one.
 async fn own_agent(client: &AgentTrustClient, server: &str) -> Result<String, GuardianError> {
     let agents = client.agents().list().await.map_err(failed)?;
     let mut own: Vec<_> = agents.into_iter().filter(|agent| agent.name == server).collect();
@@ -247,8 +247,8 @@ async fn own_agent(client: &AgentTrustClient, server: &str) -> Result<String, Gu
     client.agents().create(&request).await.map(|agent| agent.id).map_err(failed)
 }
 
-/// Where something of a server is kept from one run to the next: the session and the key of the guard, so that an
-/// approval serves the next run, and what its tools were.
+/// Returns where something of a server is kept from one run to the next: the session and the key of the guard, so that
+/// an approval serves the next run, and what its tools were.
 fn beside(database: &Path, server: &str, what: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(format!(".{server}.{what}"));

@@ -10,27 +10,27 @@ use agenttrust_tower::internal::mcp::{
 use futures_util::future::{Either, select};
 use serde_json::{Map, Value, json};
 
-use super::flight::Ticket;
+use super::pending::Ticket;
 use super::relay::{About, Relay, is_read_by_a_model};
 use super::tools::Standing;
 
-/// How long the server may take to say which tools it has.
+/// The time that the server may take to list its tools.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
-/// How many pages they may take, and how many tools are on them.
+/// The number of pages that they may take, and of tools on them.
 const PAGES_MOST: usize = 100;
 const LISTED_MOST: usize = 10_000;
-/// How long all pages may be, as JSON.
+/// The length that all pages may have, as JSON.
 const LISTED_MAX_BYTES: usize = 16 << 20;
-/// How often a client hears that its call still waits.
+/// The time between two messages to a client that its call still waits.
 const BEAT: Duration = Duration::from_secs(5);
-/// What its progress grows by: the server's own, which comes after it, is to be more.
+/// The step by which its progress grows: the server's own, which comes after it, is to be more.
 const STEP: f64 = 1e-6;
 
-/// Why a call is not made.
+/// The reason why a call is not made.
 enum Refusal {
-    /// In the words of MCP: there is no such tool.
+    /// The refusal in the words of MCP: there is no such tool.
     Protocol(Rejection),
-    /// In those of a denial.
+    /// The refusal in the words of a denial.
     Denied(DenialResponse),
 }
 
@@ -51,10 +51,10 @@ impl Relay {
         };
         match permit {
             Ok(permit) => match self.to_server.place().await {
-                Ok(place) => self.flight.run(&call.id, number, permit, || place.write(anew)),
+                Ok(place) => self.pending.run(&call.id, number, permit, || place.write(anew)),
                 Err(_) => drop(permit),
             },
-            Err(refusal) if self.flight.refuse(&call.id, number) => {
+            Err(refusal) if self.pending.refuse(&call.id, number) => {
                 // A client that is gone is found out by its own side.
                 let _ = self.tell(&answer(call, refusal, about.modern)).await;
             }
@@ -129,7 +129,7 @@ impl Relay {
         }
     }
 
-    /// What the annotations of a tool raise it to, where the server has it and it is as it was first.
+    /// Returns what the annotations of a tool raise it to, where the server has it and it is as it was first.
     async fn known(&self, tool: &str, about: &About) -> Result<Option<Effect>, Refusal> {
         let mut standing = self.tools.standing(tool);
         if standing == Standing::Stale {
@@ -157,7 +157,7 @@ impl Relay {
         }
     }
 
-    /// What is told of a tool that is another one than it was first.
+    /// Returns the message about a tool that differs from what it was first.
     fn changed(&self, tool: &str) -> String {
         let accept = match self.tools.kept_in() {
             Some(file) => {
@@ -203,7 +203,7 @@ impl Relay {
         about: &About,
         cursor: Option<Value>,
     ) -> Option<Map<String, Value>> {
-        let (id, answer) = self.flight.ask();
+        let (id, answer) = self.pending.ask();
         let mut params = Map::new();
         if !about.meta.is_empty() {
             params.insert("_meta".to_owned(), Value::Object(about.meta.clone()));
@@ -215,7 +215,7 @@ impl Relay {
     }
 }
 
-/// What the client is told: what the model can read, where one reads it.
+/// Returns the answer to the client: what the model can read, where a model reads it.
 fn answer(call: Call, refusal: Refusal, modern: bool) -> Value {
     let (member, value) = match refusal {
         Refusal::Protocol(rejection) => return rejection.id(call.id).into_message(),

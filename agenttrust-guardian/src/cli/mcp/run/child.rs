@@ -21,17 +21,17 @@ use super::lines::{self, Line, Out};
 use crate::cli::out::harmless;
 use crate::domain::GuardianError;
 
-/// What tells the one in between that this program is gone. SIGTERM is for the server.
+/// The signal that tells the process in between that this program is gone. SIGTERM is for the server.
 const GONE: Signal = Signal::HUP;
-/// What a shell says of a command that cannot be found.
+/// The exit code of a shell for a command that cannot be found.
 const NOT_FOUND: u8 = 127;
-/// What a shell adds to the number of the signal that ended a command.
+/// The number that a shell adds to that of the signal that ended a command.
 const BY_SIGNAL: i32 = 128;
 /// The exit code where the server had none to pass on.
 pub(super) const FAILED: u8 = 1;
-/// How long a server may take to end once it was asked to.
+/// The time that a server may take to end once it was asked to.
 const TERMINATED: Duration = Duration::from_secs(2);
-/// How often to look who started this process, where the kernel does not tell.
+/// The time between two looks at the parent of this process, where the kernel does not tell when it ends.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The server while it runs; killed when dropped.
@@ -109,7 +109,7 @@ impl Child {
         Ok(Self { input, output: Some(output), ended: has_ended, group })
     }
 
-    /// What it writes; nothing, the second time.
+    /// Returns what it writes; nothing, the second time.
     pub(super) fn take_output(&mut self) -> mpsc::Receiver<Line> {
         self.output.take().unwrap_or_else(|| mpsc::channel(1).1)
     }
@@ -137,7 +137,7 @@ impl Drop for Child {
     }
 }
 
-/// Where this very program is, also where its file has another one's place by now.
+/// Returns where this very program is, also where its file has another one's place by now.
 fn myself() -> io::Result<std::path::PathBuf> {
     match cfg!(target_os = "linux") {
         true => Ok("/proc/self/exe".into()),
@@ -156,7 +156,7 @@ fn watch(mut process: Process, group: &Group) -> u8 {
     process.wait().map_or(FAILED, code)
 }
 
-/// The exit code, as a shell says it.
+/// Returns the exit code, as a shell says it.
 fn code(status: ExitStatus) -> u8 {
     let by_signal = || status.signal().map(|signal| BY_SIGNAL + signal);
     let code = status.code().or_else(by_signal).unwrap_or(1);

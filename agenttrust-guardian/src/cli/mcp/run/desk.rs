@@ -11,7 +11,7 @@ use crate::guardian::Guardian;
 
 /// Connections at most: it is there for a person or two.
 const CONNECTIONS: usize = 64;
-/// Whose the key is that is given out.
+/// The owner of the key that is given out.
 const OWNER: &str = "agenttrust mcp run";
 
 /// Takes the address that `--listen` names, before anything is made.
@@ -26,7 +26,7 @@ pub(super) fn bind(text: &str) -> Result<Listening, GuardianError> {
     Ok(addresses.bind()?.under([]))
 }
 
-/// Where approvals are decided, until the run ends.
+/// The place where approvals are decided, until the run ends.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) url: String,
@@ -62,7 +62,7 @@ impl Desk {
         if guardian.client().keys().revoke(&self.key).await.is_err() {
             tracing::warn!("the key that approvals were decided with could not be revoked");
         }
-        guardian.hurry();
+        guardian.begin_shutdown();
         self.stop.now();
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-/// What such a line is.
+/// The kind of such a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Garbled {
-    /// What servers print beside their messages.
+    /// A line that servers print beside their messages.
     Noise,
-    /// A question, or what is told.
+    /// A question, or a notification.
     Told,
-    /// An answer, to the request of this id where that can be told.
+    /// An answer, to the request of this id where the id is known.
     Answer(Option<Value>),
 }
 
@@ -47,7 +47,7 @@ impl Garbled {
     }
 }
 
-/// The text or the number with which this begins.
+/// Returns the text or the number with which this begins.
 fn read(text: &[u8]) -> Option<Value> {
     let is_id = matches!(text.first(), Some(b'"' | b'-' | b'0'..=b'9'));
     let values = is_id.then(|| serde_json::Deserializer::from_slice(text).into_iter::<Value>());
@@ -61,13 +61,13 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Those of the object with which this begins, up to its end.
+    /// Returns those of the object with which this begins, up to its end.
     fn of(text: &'a [u8]) -> Self {
         let rest = if text.starts_with(b"{") { text } else { &[] };
         Self { rest, depth: 0 }
     }
 
-    /// What there is up to the end of a text, of which the first quote was read.
+    /// Returns what there is up to the end of a text, of which the first quote was read.
     fn text(&mut self) -> Option<&'a [u8]> {
         let text = self.rest;
         let mut is_escaped = false;

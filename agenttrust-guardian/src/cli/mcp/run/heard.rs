@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::flight::{Waiting, Whose};
 use super::garbled::Garbled;
 use super::lines::{Gone, Line};
+use super::pending::{Waiting, Whose};
 use super::relay::{Relay, Stop, TOOLS_CHANGED, VALUES_MOST};
 use crate::manifest::without_illegible;
 
-/// What the names of the members of `_meta` begin with that are the Guardian's own: a server that says in its name that
+/// The begin of the names of those members of `_meta` that are the Guardian's own: a server that says in its name that
 /// a call was not made would have it made twice.
 const OURS: &str = "agenttrust/";
 
@@ -34,7 +34,7 @@ struct Unusual<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// What a result of this kind is looked at for.
+/// The parts that a result of this kind is looked at for.
 #[derive(Default, Deserialize)]
 struct OfResult<'a> {
     #[serde(rename = "isError")]
@@ -71,7 +71,7 @@ impl<'a> Unusual<'a> {
         }
     }
 
-    /// Whether it says something in the Guardian's name, or where that would be cannot be told.
+    /// Returns whether it says something in the Guardian's name, or where it is unknown whether it does.
     fn forges(&self) -> bool {
         let Some(result) = self.of_result() else { return self.result.is_some() };
         let Some(meta) = result.meta else { return false };
@@ -104,14 +104,14 @@ impl Relay {
         }
     }
 
-    /// Takes a line that cannot be read. Who waits for it hears so, and where it cannot be told who that is, everyone
-    /// who waits: no other answer comes.
+    /// Takes a line that cannot be read. The caller that waits for it gets an error, and where that caller is unknown,
+    /// every caller that waits: no other answer comes.
     async fn garbled(&self, text: &[u8]) -> Result<(), Gone> {
         self.left_out(text.len());
         let ids = match Garbled::of(text) {
             Garbled::Noise | Garbled::Told => Vec::new(),
-            Garbled::Answer(None) => self.flight.end_asked(),
-            Garbled::Answer(Some(id)) => match self.flight.answered(&id) {
+            Garbled::Answer(None) => self.pending.end_asked(),
+            Garbled::Answer(Some(id)) => match self.pending.answered(&id) {
                 Whose::Client(waiting) => {
                     waiting.unanswered();
                     vec![id]
@@ -127,7 +127,8 @@ impl Relay {
         Ok(())
     }
 
-    /// What passes of an answer that no request waits for: nothing but that it came, to one whose id is written alike.
+    /// Returns what passes of an answer that no request waits for: nothing but that it came, to one whose id is written
+    /// alike.
     fn stray(&self, id: &Value) -> Option<Vec<u8>> {
         let times = self.strays.fetch_add(1, Ordering::Relaxed) + 1;
         if times.is_power_of_two() {
@@ -136,7 +137,7 @@ impl Relay {
                 "the MCP server answered what was not asked, or was cancelled, which is left out"
             );
         }
-        let (meant, waiting) = self.flight.alike(id)?;
+        let (meant, waiting) = self.pending.alike(id)?;
         waiting.unanswered();
         let message =
             format!("the MCP server answered the id {id}, and what was asked has {meant}");
@@ -144,7 +145,7 @@ impl Relay {
         Some(rejection.into_message().to_string().into_bytes())
     }
 
-    /// What of a message passes to the client.
+    /// Returns what of a message passes to the client.
     fn message(&self, members: Map<String, Value>, text: &[u8]) -> Option<Vec<u8>> {
         match (members.get("method"), members.get("id")) {
             (Some(method), id) => {
@@ -155,7 +156,7 @@ impl Relay {
             }
             (None, None | Some(Value::Null)) => Some(text.to_vec()),
             (None, Some(id)) => {
-                match self.flight.answered(id) {
+                match self.pending.answered(id) {
                     Whose::Nobody => self.stray(id),
                     Whose::Own(waits) => {
                         // Nothing waits any more where this fails.
@@ -168,15 +169,15 @@ impl Relay {
         }
     }
 
-    /// What passes of an answer that is JSON and not of the kind that is looked into, such as one with half a character:
-    /// who waits for it hears it, and how its call ended is told.
+    /// Returns what passes of an answer that is JSON and not of the kind that is looked into, such as one with half a
+    /// character: its caller gets it, and the outcome of its call is reported.
     fn unusual(&self, unusual: &Unusual<'_>, text: &[u8]) -> Option<Vec<u8>> {
         let unreadable = |whose: &str| {
             let message = format!("the MCP server sent {whose} that cannot be read");
             let rejection = Rejection::new(INTERNAL_ERROR, message).id(unusual.id.clone());
             Some(rejection.into_message().to_string().into_bytes())
         };
-        match self.flight.answered(&unusual.id) {
+        match self.pending.answered(&unusual.id) {
             // What waits for it ends with the sender.
             Whose::Nobody => self.stray(&unusual.id),
             Whose::Own(_) => None,
@@ -204,7 +205,7 @@ impl Relay {
         }
     }
 
-    /// What of an answer passes to the client.
+    /// Returns what of an answer passes to the client.
     fn answered(&self, waiting: Waiting, mut members: Map<String, Value>, text: &[u8]) -> Vec<u8> {
         let is_changed = match waiting {
             Waiting::Running(permit) => {
@@ -253,7 +254,7 @@ fn without_forged(answer: &mut Map<String, Value>) -> bool {
     meta.len() < before
 }
 
-/// What became of a call, by the answer, as the layers say it.
+/// Returns what became of a call, by the answer, as the layers say it.
 fn outcome(answer: &Map<String, Value>) -> CallOutcome {
     let Some(result) = answer.get("result") else { return CallOutcome::failure("JsonRpcError") };
     match result.get("isError").and_then(Value::as_bool) {

@@ -10,19 +10,19 @@ use crate::domain::GuardianError;
 
 /// The longest line of either side.
 pub(super) const LINE_MAX_BYTES: usize = 16 << 20;
-/// How many lines may wait to be looked at, and how many to be written.
+/// The number of lines that may wait to be looked at, and of those that may wait to be written.
 const QUEUE: usize = 4;
 
-/// What was read up to the end of a line.
+/// The bytes that were read up to the end of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Line {
     /// The line, without its end.
     Text(Vec<u8>),
-    /// It goes on for longer than a line may, and nothing of it was kept.
+    /// The line goes on for longer than a line may, and nothing of it was kept.
     TooLong,
 }
 
-/// Reads lines, each of at most so many bytes.
+/// A reader of lines, each of at most so many bytes.
 struct Lines<R> {
     reader: BufReader<R>,
     most: usize,
@@ -35,7 +35,7 @@ impl<R: Read> Lines<R> {
         Self { reader: BufReader::with_capacity(64 << 10, reader), most, skipping: false }
     }
 
-    /// The next line; none at the end. A last line that does not end is one too.
+    /// Returns the next line; `None` at the end. A last line that does not end is one too.
     fn next(&mut self) -> io::Result<Option<Line>> {
         let mut line = Vec::new();
         loop {
@@ -84,7 +84,7 @@ pub(super) fn read(
     Ok(received)
 }
 
-/// What is written to one side.
+/// The lines that are written to one side.
 #[derive(Clone, Debug)]
 pub(super) struct Out {
     lines: mpsc::Sender<Option<Vec<u8>>>,
@@ -100,7 +100,7 @@ impl Place<'_> {
     }
 }
 
-/// Nothing takes lines any more: that side is gone.
+/// The error that a side is gone and takes no more lines.
 #[derive(Debug)]
 pub(super) struct Gone;
 
@@ -122,7 +122,7 @@ impl Out {
     }
 }
 
-/// Writes lines in a thread of their own; the second of the two is told when that has ended.
+/// Writes lines in a thread of their own; the second of the two hears when that has ended.
 pub(super) fn write(
     name: &str,
     mut to: impl Write + Send + 'static,

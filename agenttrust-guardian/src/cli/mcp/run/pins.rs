@@ -1,5 +1,5 @@
 //! What the tools of a server were when they were first seen, kept in a file from one run to the next: a line a tool.
-//! Taking a line out has the tool pinned anew, as it is at the next start.
+//! If a line is taken out, the tool is pinned again, as it is at the next start.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -13,17 +13,17 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::asked::Asked;
-use super::flight::{Flight, Refused, Waiting};
 use super::lines::{Gone, LINE_MAX_BYTES, Line, Out};
+use super::pending::{PendingRequests, Refused, Waiting};
 use super::tools::Tools;
 
-/// How many values a message may hold, as over HTTP.
+/// The number of values that a message may hold, as over HTTP.
 pub(super) const VALUES_MOST: usize = LINE_MAX_BYTES / 16;
-/// How much of calls may be asked about at a time, in KiB.
+/// The size of the calls that may be asked about at a time, in KiB.
 const CHECKED_MOST: u32 = 64 << 10;
 /// JSON-RPC: there is no such method.
 const METHOD_NOT_FOUND: i32 = -32601;
-/// Where results hold what only requests of 2026-07-28 say.
+/// The begin of members of results that only requests of 2026-07-28 have.
 const OF_MODERN: &str = "io.modelcontextprotocol/";
 
 const TOOLS_LIST: &str = "tools/list";
@@ -37,26 +37,26 @@ pub(super) struct Relay {
     pub(super) hold: Option<Duration>,
     pub(super) to_client: Out,
     pub(super) to_server: Out,
-    pub(super) flight: Flight,
+    pub(super) pending: PendingRequests,
     pub(super) tools: Tools,
-    /// One at a time asks the server for its tools.
+    /// The lock under which one task at a time asks the server for its tools.
     pub(super) listing: tokio::sync::Mutex<()>,
     pub(super) room: Arc<Semaphore>,
     /// Whether nothing waits for an approval any more.
     pub(super) ending: watch::Sender<bool>,
-    /// How often the server wrote what is no message.
+    /// The number of times that the server wrote what is no message.
     pub(super) noise: AtomicU64,
-    /// How often it answered what was not asked.
+    /// The number of times that it answered what was not asked.
     pub(super) strays: AtomicU64,
 }
 
-/// What of a call is not part of its input.
+/// The parts of a call that are not part of its input.
 pub(super) struct About {
     /// Whether it is of 2026-07-28 or later.
     pub(super) modern: bool,
-    /// By what the client knows progress.
+    /// The token by which the client knows progress.
     pub(super) token: Option<Value>,
-    /// What each request of that era says of its client.
+    /// The members that each request of that era has about its client.
     pub(super) meta: Map<String, Value>,
 }
 
@@ -74,12 +74,12 @@ impl About {
     }
 }
 
-/// Why no line of the server passes any more.
+/// The reason why no line of the server passes any more.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// It sent what cannot be looked at.
+    /// The server sent what cannot be looked at.
     Unreadable,
-    /// Nothing takes it.
+    /// The client takes no more lines.
     ClientGone,
 }
 
@@ -103,7 +103,7 @@ impl Relay {
             hold,
             to_client,
             to_server,
-            flight: Flight::new(),
+            pending: PendingRequests::new(),
             listing: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(CHECKED_MOST as usize)),
             ending: watch::Sender::new(false),
@@ -176,7 +176,7 @@ impl Relay {
                 }
                 _ => Waiting::Passing,
             };
-            return match self.flight.begin(&id, waiting) {
+            return match self.pending.begin(&id, waiting) {
                 Ok(()) => self.to_server.write(anew).await,
                 Err(refused) => self.refuse(cannot_wait(refused).id(id)).await,
             };
@@ -185,7 +185,7 @@ impl Relay {
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib) else {
             return self.refuse(cannot_wait(Refused::TooMany).id(id)).await;
         };
-        let ticket = match self.flight.check(&id) {
+        let ticket = match self.pending.check(&id) {
             Ok(ticket) => ticket,
             Err(refused) => return self.refuse(cannot_wait(refused).id(id)).await,
         };
@@ -197,10 +197,10 @@ impl Relay {
         Ok(())
     }
 
-    /// Ends the request that a cancellation names; the server is told of it where it was asked.
+    /// Ends the request that a cancellation names, and notifies the server where it was asked.
     async fn cancelled(&self, message: &JsonRpc, anew: Vec<u8>) -> Result<(), Gone> {
         let id = message.params().and_then(|params| params.get("requestId"));
-        match id.map(|id| self.flight.cancel(id)) {
+        match id.map(|id| self.pending.cancel(id)) {
             // Nothing was sent yet, and the one that asks leaves off.
             Some(Some(Waiting::Checking(_))) => Ok(()),
             // A permit that is dropped reports its call as cancelled.
@@ -218,14 +218,14 @@ impl Relay {
         self.to_client.write(message.to_string().into_bytes()).await
     }
 
-    /// Ends what waits for an approval.
-    pub(super) fn hurry(&self) {
+    /// Begins to shut the relay down: calls that wait for an approval end now.
+    pub(super) fn begin_shutdown(&self) {
         self.ending.send_replace(true);
     }
 
     /// Tells of everything that waits that no answer comes.
     pub(super) async fn end(&self) {
-        for id in self.flight.end() {
+        for id in self.pending.end() {
             let rejection =
                 Rejection::new(INTERNAL_ERROR, "the MCP server ended without an answer");
             if self.refuse(rejection.id(id)).await.is_err() {
@@ -247,7 +247,7 @@ fn cannot_wait(refused: Refused) -> Rejection {
     }
 }
 
-/// Whether a denial of it is a result that the model reads.
+/// Returns whether a denial of it is a result that the model reads.
 pub(super) fn is_read_by_a_model(call: &Call) -> bool {
     call.kind == Kind::Tool && !call.as_task
 }

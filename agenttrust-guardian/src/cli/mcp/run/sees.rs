@@ -9,24 +9,24 @@ use agenttrust::{AgentTrustClient, Effect};
 
 use crate::guardian::Guardian;
 
-/// How long what a served Guardian said is gone by.
+/// The time for which the answer of a served Guardian is used.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long it may take to say it: a list waits for it.
+/// The time that the answer may take: a list waits for it.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Who tells what an agent may call.
+/// The source of what an agent may call.
 #[derive(Debug)]
 pub(super) enum Sees {
     /// The Guardian inside of this program, by everything that it decides by.
     Inside(Guardian),
     /// A served one, which tells the capabilities of its agents. What its policies would say, a floor or a token, no
     /// endpoint of it tells without a check.
-    Served(AgentTrustClient, Mutex<Known>),
+    Served(AgentTrustClient, Mutex<CachedCapabilities>),
 }
 
-/// What a served Guardian said last.
+/// The capabilities that a served Guardian answered last.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct CachedCapabilities {
     capabilities: Option<CapabilitySet>,
     asked_at: Option<Instant>,
 }
@@ -38,29 +38,29 @@ impl Sees {
 
     /// Sees that what is known is of now.
     pub(super) async fn look(&self, agent: &str) {
-        let Self::Served(client, known) = self else { return };
-        let asked_at = known.lock().unwrap_or_else(PoisonError::into_inner).asked_at;
+        let Self::Served(client, cached) = self else { return };
+        let asked_at = cached.lock().unwrap_or_else(PoisonError::into_inner).asked_at;
         if asked_at.is_some_and(|at| at.elapsed() < FRESH) {
             return;
         }
         let agents = client.agents();
         let found = tokio::time::timeout(WITHIN, agents.get(agent)).await;
         let found = found.ok().and_then(Result::ok);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.asked_at = Some(Instant::now());
+        let mut cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.asked_at = Some(Instant::now());
         // One that does not answer shows no more and no less than before.
         if let Some(agent) = found {
-            known.capabilities = CapabilitySet::parse(&agent.capabilities).ok();
+            cached.capabilities = CapabilitySet::parse(&agent.capabilities).ok();
         }
     }
 
-    /// Whether this agent is shown this tool. Where nothing is known it is: a call of it is checked.
+    /// Returns whether this agent is shown this tool. Where nothing is known it is: a call of it is checked.
     pub(super) fn may_see(&self, agent: &str, tool: String, hint: Option<Effect>) -> bool {
         match self {
             Self::Inside(guardian) => guardian.may_see(agent, tool, hint),
-            Self::Served(_, known) => {
-                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.capabilities.as_ref().is_none_or(|capabilities| capabilities.covers(&tool))
+            Self::Served(_, cached) => {
+                let cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
+                cached.capabilities.as_ref().is_none_or(|capabilities| capabilities.covers(&tool))
             }
         }
     }

@@ -12,19 +12,19 @@ use serde_json::Value;
 use super::pins::{Pin, Pins};
 use crate::manifest::{ListedTool, PinnedTool};
 
-/// How many tools are known of one server.
+/// The number of tools of one server that are known.
 const MOST: usize = 1_000;
-/// How long a list is gone by. A server that says that it has another one is asked at once.
+/// The time for which a list is used. A server that says that it has another one is asked at once.
 const FRESH: Duration = Duration::from_secs(30);
-/// How soon after a list the server is asked again for a tool that is not on it.
+/// The time after a list in which the server is not asked again for a tool that is not on it.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether a tool may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It is as it was first; with what its annotations raise it to.
+    /// The tool is as it was first; with the effect that its annotations raise it to.
     Known(Option<Effect>),
-    /// It is described otherwise than it was first.
+    /// The tool is described otherwise than it was first.
     Changed,
     /// The server has no such tool.
     Unknown,
@@ -35,15 +35,16 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Tools {
     server: String,
-    /// Where what is pinned is kept for the next run.
+    /// The file where what is pinned is kept for the next run.
     kept_in: Option<PathBuf>,
-    known: Mutex<Known>,
+    known: Mutex<ListedTools>,
 }
 
+/// The tools that the server listed, first and now.
 #[derive(Debug, Default)]
-struct Known {
+struct ListedTools {
     first: HashMap<String, First>,
-    /// Those that are on the list now, and whether they are as they were first.
+    /// The tools that are on the list now, and whether they are as they were first.
     now: HashMap<String, bool>,
     listed_at: Option<Instant>,
     pins: Option<Pins>,
@@ -57,9 +58,9 @@ struct First {
 }
 
 impl Tools {
-    /// The tools of a server, held to what they were in earlier runs where that is kept.
+    /// Returns the tools of a server, held to what they were in earlier runs where that is kept.
     pub(super) fn new(server: &str, kept: Option<(Pins, Vec<Pin>)>) -> Self {
-        let mut known = Known::default();
+        let mut known = ListedTools::default();
         let mut kept_in = None;
         if let Some((pins, earlier)) = kept {
             kept_in = Some(pins.path.clone());
@@ -72,17 +73,17 @@ impl Tools {
         Self { server: server.to_owned(), kept_in, known: Mutex::new(known) }
     }
 
-    /// Where what is pinned is kept, if it is.
+    /// Returns where what is pinned is kept, if it is.
     pub(super) fn kept_in(&self) -> Option<&Path> {
         self.kept_in.as_deref()
     }
 
-    /// What the annotations of a tool raise it to.
+    /// Returns what the annotations of a tool raise it to.
     pub(super) fn effect(&self, tool: &str) -> Option<Effect> {
         self.known().first.get(tool).and_then(|first| first.effect)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ListedTools> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +92,7 @@ impl Tools {
         self.known().listed_at = None;
     }
 
-    /// How a tool stands, as far as the list is not too old.
+    /// Returns how a tool stands, as far as the list is not too old.
     pub(super) fn standing(&self, tool: &str) -> Standing {
         let known = self.known();
         let age = known.listed_at.map(|at| at.elapsed());
@@ -118,7 +119,7 @@ impl Tools {
     }
 }
 
-impl Known {
+impl ListedTools {
     /// Notes a tool that is listed; returns whether it is as it was first.
     fn look_at(&mut self, server: &str, tool: &Value) -> bool {
         let Some(listed) = ListedTool::read(server, tool) else { return false };

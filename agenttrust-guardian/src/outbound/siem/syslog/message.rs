@@ -1,7 +1,7 @@
 //! A message of syslog, as RFC 5424 has it.
 //!
-//! A message is `<PRI>1 TIME HOST agenttrust - KIND [origin software="agenttrust" swVersion="…"] EVENT`. The facility is
-//! 13, "log audit"; the severity follows that of OCSF:
+//! A message is `<PRI>1 TIME HOST agenttrust - KIND [origin software="agenttrust" swVersion="…"] EVENT`. The facility
+//! is 13, "log audit"; the severity follows that of OCSF:
 //!
 //! | OCSF's `severity_id` | syslog |
 //! |---|---|
@@ -25,7 +25,7 @@ const FACILITY: u8 = 13;
 const HOST_MAX: usize = 255;
 const MESSAGE_ID_MAX: usize = 32;
 
-/// What is sent of an event.
+/// Returns what is sent of an event.
 pub(super) fn message(event: &SiemEvent, host: &str) -> String {
     let priority = FACILITY * 8 + severity(event.severity);
     let version = env!("CARGO_PKG_VERSION");
@@ -39,7 +39,7 @@ pub(super) fn message(event: &SiemEvent, host: &str) -> String {
     message
 }
 
-/// Syslog's number for how grave an event is.
+/// Returns Syslog's number for how grave an event is.
 fn severity(of_ocsf: u8) -> u8 {
     match of_ocsf {
         2 => 5,
@@ -51,7 +51,7 @@ fn severity(of_ocsf: u8) -> u8 {
     }
 }
 
-/// A text as a member of the header: no space, nothing but ASCII that is printed, and something.
+/// Returns a text as a member of the header: no space, nothing but ASCII that is printed, and something.
 fn header(text: &str, most: usize) -> String {
     let kept = |letter: char| if letter.is_ascii_graphic() { letter } else { '_' };
     match text.is_empty() {

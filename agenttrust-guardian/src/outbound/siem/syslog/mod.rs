@@ -1,7 +1,8 @@
 //! Syslog: RFC 5424 over TLS (RFC 5425) or TCP (RFC 6587), each message behind its length.
 //!
-//! Nothing in syslog says that a message was taken. So a connection carries one batch and is ended as TCP and TLS end one:
-//! what was sent was read once the receiver has ended its own side after ours. A receiver that stops before loses nothing.
+//! Nothing in syslog says that a message was taken. So a connection carries one batch and is ended as TCP and TLS end
+//! one: what was sent was read once the receiver has ended its own side after ours. A receiver that stops before loses
+//! nothing.
 
 mod message;
 mod talk;
@@ -15,14 +16,14 @@ use super::super::address::Reach;
 use super::super::{Error, Outbound, target};
 use super::{Batch, Delivery};
 
-/// Where syslog is listened for, unless the URL says otherwise.
+/// The port where syslog is listened for, unless the URL names another one.
 const PORT_TLS: u16 = 6514;
 const PORT_TCP: u16 = 601;
 
 /// A receiver of syslog.
 #[derive(Clone)]
 pub(super) struct Peer {
-    /// As calls by HTTP would have it: what is looked at is the same.
+    /// The address as a URL, which is checked as those of calls by HTTP are.
     url: Url,
     host: String,
     port: u16,
@@ -66,7 +67,7 @@ impl Peer {
 
 #[cfg(test)]
 impl Peer {
-    /// Its host, its port, and whether it is spoken with over TLS.
+    /// Returns its host, its port, and whether it is spoken with over TLS.
     pub(super) fn is_at(&self) -> (&str, u16, bool) {
         (&self.host, self.port, self.is_tls)
     }
@@ -87,23 +88,23 @@ pub(super) async fn deliver(outbound: &Outbound, peer: &Peer, batch: &Batch<'_>)
         frames.extend_from_slice(format!("{} {message}", message.len()).as_bytes());
     }
     // On the background runtime: the caller's may have no sockets, or not live as long.
-    let sending = HangUp(background::spawn(send(outbound.clone(), peer.clone(), frames)));
+    let sending = AbortOnDrop(background::spawn(send(outbound.clone(), peer.clone(), frames)));
     match sending.ended().await {
         Ok(()) => Delivery::taken(None),
         Err(reason) => Delivery::later(reason),
     }
 }
 
-/// A connection that is hung up on when it is not waited for any more.
-struct HangUp(tokio::task::JoinHandle<Result<(), String>>);
+/// A task that is aborted when it is not waited for any more.
+struct AbortOnDrop(tokio::task::JoinHandle<Result<(), String>>);
 
-impl HangUp {
+impl AbortOnDrop {
     async fn ended(mut self) -> Result<(), String> {
         (&mut self.0).await.unwrap_or_else(|_| Err("no answer: it was cut off".to_owned()))
     }
 }
 
-impl Drop for HangUp {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

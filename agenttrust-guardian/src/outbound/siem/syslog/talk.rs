@@ -14,24 +14,24 @@ use tokio_rustls::client::TlsStream;
 
 use super::super::super::address::Reach;
 use super::super::super::resolver::Guarded;
-use super::super::super::{Error, Outbound, PATIENCE_TO_CONNECT, cut};
+use super::super::super::{CONNECT_TIMEOUT, Error, Outbound, cut};
 use super::Peer;
 
-/// How much a receiver may say, which has nothing to say.
+/// The number of bytes that a receiver may send, which has nothing to say.
 const SAID_MAX_BYTES: usize = 64 << 10;
-/// How long to wait at most for what may be on its way.
+/// The longest time to wait for what may be on its way.
 const ON_ITS_WAY_MOST: Duration = Duration::from_secs(1);
 
 /// Says all of it over a connection of its own; the error is a sentence.
 pub(super) async fn send(outbound: Outbound, peer: Peer, frames: Vec<u8>) -> Result<(), String> {
     let begun = Instant::now();
-    let connecting = tokio::time::timeout(PATIENCE_TO_CONNECT, connect(&outbound.reach, &peer));
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connect(&outbound.reach, &peer));
     let socket = match connecting.await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return Err(no_answer(&error)),
-        Err(_) => return Err(format!("no answer: no connection within {PATIENCE_TO_CONNECT:?}")),
+        Err(_) => return Err(format!("no answer: no connection within {CONNECT_TIMEOUT:?}")),
     };
-    let on_its_way = outbound.patience.on_its_way + 2 * begun.elapsed();
+    let on_its_way = outbound.delivery_timeouts.on_its_way + 2 * begun.elapsed();
     let on_its_way = on_its_way.min(ON_ITS_WAY_MOST);
     let talk = Talk { outbound: &outbound, frames: &frames, on_its_way };
     if !peer.is_tls {
@@ -40,15 +40,15 @@ pub(super) async fn send(outbound: Outbound, peer: Peer, frames: Vec<u8>) -> Res
     let config = config(&outbound).await.map_err(|error| error.to_string())?;
     let name = ServerName::try_from(peer.host).map_err(|error| no_answer(&error))?;
     let shaking = TlsConnector::from(config).connect(name, socket);
-    let stream = match tokio::time::timeout(PATIENCE_TO_CONNECT, shaking).await {
+    let stream = match tokio::time::timeout(CONNECT_TIMEOUT, shaking).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(no_answer(&error)),
-        Err(_) => return Err(format!("no answer: no TLS within {PATIENCE_TO_CONNECT:?}")),
+        Err(_) => return Err(format!("no answer: no TLS within {CONNECT_TIMEOUT:?}")),
     };
     talk.over(stream, |stream: &TlsStream<TcpStream>| stream.get_ref().0).await
 }
 
-/// How TLS is spoken, read once: the platform's certificates are files.
+/// Returns how TLS is spoken, read once: the platform's certificates are files.
 async fn config(outbound: &Outbound) -> Result<Arc<ClientConfig>, Error> {
     let roots = outbound.roots.clone();
     let config = outbound.syslog.get_or_try_init(|| async {
@@ -83,11 +83,11 @@ fn no_answer(error: &dyn std::error::Error) -> String {
     cut(&format!("no answer: {error}"))
 }
 
-/// What is said over a connection.
+/// The exchange over one connection.
 struct Talk<'a> {
     outbound: &'a Outbound,
     frames: &'a [u8],
-    /// How long it takes until what the other side did is known here.
+    /// The time until what the other side did is known here.
     on_its_way: Duration,
 }
 
@@ -97,15 +97,18 @@ impl Talk<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let patience = self.outbound.patience;
+        let delivery_timeouts = self.outbound.delivery_timeouts;
         let writing = async {
             stream.write_all(self.frames).await?;
             stream.flush().await
         };
-        match tokio::time::timeout(patience.answer, writing).await {
+        match tokio::time::timeout(delivery_timeouts.answer, writing).await {
             Ok(written) => written.map_err(|error| no_answer(&error))?,
             Err(_) => {
-                return Err(format!("the receiver did not read on within {:?}", patience.answer));
+                return Err(format!(
+                    "the receiver did not read on within {:?}",
+                    delivery_timeouts.answer
+                ));
             }
         }
         // One that ends its side before says nothing by that of what it reads.
@@ -120,12 +123,12 @@ impl Talk<'_> {
             stream.shutdown().await?;
             read_to_end(&mut stream).await
         };
-        match tokio::time::timeout(patience.end, ending).await {
+        match tokio::time::timeout(delivery_timeouts.end, ending).await {
             Ok(ended) => ended.map_err(|error| no_answer(&error))?,
             Err(_) => {
                 return Err(format!(
                     "the receiver did not end the connection within {:?}, so nothing tells that it read all of it",
-                    patience.end
+                    delivery_timeouts.end
                 ));
             }
         }

@@ -190,7 +190,7 @@ async fn certificate_that_does_not_verify_is_told_nothing() {
     }
 }
 
-/// A collector that answers every request with this, and where it is.
+/// Returns a collector that answers every request with this, and where it is.
 async fn answering(status: &'static str, said: &'static str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

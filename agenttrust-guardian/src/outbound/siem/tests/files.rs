@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 
-/// A folder that was opened, and who may write in it.
+/// Returns a folder that was opened, and a client that may write in it.
 fn opened() -> (tempfile::TempDir, Outbound) {
     let folder = tempfile::tempdir().unwrap();
     let outbound = patient().writing_in(vec![folder.path().to_owned()]);

@@ -23,21 +23,21 @@ const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const VENDORS: [Vendor; 4] = [Vendor::Splunk, Vendor::Datadog, Vendor::Elastic, Vendor::Webhook];
 
-/// One that reaches this machine, and has little patience.
+/// Returns one that reaches this machine, and has short time-outs.
 fn outbound() -> Outbound {
     let ranges = ["127.0.0.0/8", "::1"].map(|range| range.parse().unwrap());
-    let patience = Patience {
+    let delivery_timeouts = DeliveryTimeouts {
         answer: Duration::from_millis(700),
         acknowledged: Duration::from_millis(900),
         end: Duration::from_millis(700),
         on_its_way: Duration::from_millis(200),
     };
-    Outbound { patience, ..Outbound::new(Reach::new(false, &ranges)) }
+    Outbound { delivery_timeouts, ..Outbound::new(Reach::new(false, &ranges)) }
 }
 
-/// One that waits for whatever a busy machine needs.
+/// Returns one that waits for whatever a busy machine needs.
 fn patient() -> Outbound {
-    Outbound { patience: Patience::default(), ..outbound() }
+    Outbound { delivery_timeouts: DeliveryTimeouts::default(), ..outbound() }
 }
 
 fn kind(vendor: Vendor) -> DestinationKind {
@@ -57,12 +57,12 @@ fn receiver(vendor: Vendor) -> HttpReceiver {
     HttpReceiver::start(vendor, token(vendor))
 }
 
-/// Events as they are written, with all that is hard to write.
+/// Returns events as they are written, with all that is hard to write.
 fn events(count: usize) -> Vec<SiemEvent> {
     padded(count, 0)
 }
 
-/// The same, each longer by so many bytes.
+/// Returns the same, each longer by so many bytes.
 fn padded(count: usize, more: usize) -> Vec<SiemEvent> {
     let of = |n: usize| {
         let id = format!("evt_{n:032x}");
@@ -91,7 +91,7 @@ async fn deliver(
     outbound.deliver(&endpoint, token.as_ref(), &batch).await
 }
 
-/// Sends to a receiver as who may.
+/// Sends events to a receiver by a client that may call it.
 async fn send(outbound: &Outbound, receiver: &HttpReceiver, events: &[SiemEvent]) -> Delivery {
     let vendor = VENDORS.into_iter().find(|vendor| receiver.is_of(*vendor)).unwrap();
     deliver(outbound, (kind(vendor), &receiver.url()), Some(token(vendor)), events).await

@@ -14,7 +14,7 @@ pub(super) async fn send(
     deliver(outbound, (DestinationKind::Syslog, &receiver.url()), None, events).await
 }
 
-/// A receiver over TLS, and who trusts it.
+/// Returns a receiver over TLS, and a client that trusts it.
 pub(super) fn over_tls() -> (SyslogReceiver, Outbound) {
     let authority = Authority::new();
     let file = tempfile::NamedTempFile::new().unwrap();

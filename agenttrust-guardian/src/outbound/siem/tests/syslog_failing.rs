@@ -9,7 +9,8 @@ use super::*;
 async fn receiver_that_stops_before_the_end_was_sent_nothing() {
     let (tls, trusting) = over_tls();
     for (receiver, outbound) in [(SyslogReceiver::start(), patient()), (tls, trusting)] {
-        let outbound = Outbound { patience: super::outbound().patience, ..outbound };
+        let outbound =
+            Outbound { delivery_timeouts: super::outbound().delivery_timeouts, ..outbound };
         let (few, many) = (events(3), padded(200, 60_000));
         for (mood, events, says) in [
             (SyslogMood::Stall, &few, "did not end the connection within 700ms"),

@@ -19,7 +19,7 @@ static FLOOD: LazyLock<String> = LazyLock::new(|| {
     format!("data: {told}\n\n")
 });
 
-/// What no server should do.
+/// Returns what no server should do.
 pub(super) async fn answer(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response> {
     let endless = |piece: &'static [u8]| {
         stream::repeat_with(move || Ok::<_, std::io::Error>(Bytes::from_static(piece)))

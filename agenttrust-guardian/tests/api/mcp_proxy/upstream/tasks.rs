@@ -23,7 +23,7 @@ pub(super) fn begun(inner: &Inner, id: &Value, is_modern: bool) -> Response {
     }
 }
 
-/// A task as it is told of.
+/// Returns a task as the server sends it.
 fn working(task: &str) -> Value {
     json!({ "taskId": task, "status": "working", "ttlMs": null })
 }

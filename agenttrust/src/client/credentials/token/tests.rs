@@ -33,7 +33,7 @@ impl Issuer {
                 return Err(AgentTrustError::crypto("no key").into());
             }
             let token = format!("t{begun}").into();
-            Ok(Issued { token, asked: Moment::now(), good_for: issuer.good_for })
+            Ok(Issued { token, asked: SuspendAwareInstant::now(), good_for: issuer.good_for })
         }
     }
 

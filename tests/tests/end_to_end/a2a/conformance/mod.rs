@@ -20,23 +20,23 @@ use anyhow::Result;
 
 use super::caller::Caller;
 use super::crates::Agent;
-use crate::mcp::house::House;
+use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
 /// An agent behind a Guardian, and one who calls it.
 #[derive(Debug)]
-struct Scene {
-    house: House,
+struct Fixture {
+    guardian: GuardianWithAgent,
     caller: Caller,
     agent_id: String,
     _agent: Agent,
 }
 
 /// Runs a test with them.
-fn with_an_agent(test: impl AsyncFnOnce(&Scene) -> Result<()> + Send + 'static) -> Result<()> {
+fn with_an_agent(test: impl AsyncFnOnce(&Fixture) -> Result<()> + Send + 'static) -> Result<()> {
     in_a_runtime(async move || {
-        let (house, agent) = (House::start().await?, Agent::serve()?);
-        let agent_id = agent.behind(&house, "JSONRPC").await?;
-        let caller = Caller::agent(&house, &agent_id)?;
-        test(&Scene { house, caller, agent_id, _agent: agent }).await
+        let (guardian, agent) = (GuardianWithAgent::start().await?, Agent::serve()?);
+        let agent_id = agent.behind(&guardian, "JSONRPC").await?;
+        let caller = Caller::agent(&guardian, &agent_id)?;
+        test(&Fixture { guardian, caller, agent_id, _agent: agent }).await
     })
 }

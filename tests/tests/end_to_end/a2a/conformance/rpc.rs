@@ -16,9 +16,9 @@ const VERSION_NOT_SUPPORTED: i64 = -32009;
 /// §9.1, §9.5: what is no JSON.
 #[test]
 fn what_is_no_json_is_a_parse_error() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         for body in ["{\"jsonrpc\": \"2.0\", \"method\": ", "no json", "\u{7b}\"a\":1,}"] {
-            let (_, answer) = scene.caller.posted(body.to_owned()).await?;
+            let (_, answer) = fixture.caller.posted(body.to_owned()).await?;
             ensure!(answer["error"]["code"] == PARSE_ERROR, "{body}: {answer}");
             ensure!(answer["id"].is_null() && answer["jsonrpc"] == "2.0", "{body}: {answer}");
         }
@@ -29,8 +29,8 @@ fn what_is_no_json_is_a_parse_error() -> Result<()> {
 /// §9.1, §9.3, §9.5: JSON that is no request.
 #[test]
 fn what_is_no_request_is_an_invalid_request_and_its_answer_has_its_id() -> Result<()> {
-    with_an_agent(async |scene| {
-        let message = scene.caller.message("echo");
+    with_an_agent(async |fixture| {
+        let message = fixture.caller.message("echo");
         let params = json!({ "message": message });
         let bad = [
             json!({ "jsonrpc": "aaa", "id": 1, "method": "SendMessage", "params": params }),
@@ -43,7 +43,7 @@ fn what_is_no_request_is_an_invalid_request_and_its_answer_has_its_id() -> Resul
             json!([]),
         ];
         for request in bad {
-            let (status, answer) = scene.caller.posted(request.to_string()).await?;
+            let (status, answer) = fixture.caller.posted(request.to_string()).await?;
             ensure!(status == StatusCode::OK, "{request}: {status}");
             ensure!(answer["error"]["code"] == INVALID_REQUEST, "{request}: {answer}");
             if request["id"] == 1 {
@@ -57,12 +57,12 @@ fn what_is_no_request_is_an_invalid_request_and_its_answer_has_its_id() -> Resul
 /// §9.3: the answer is to the request, whatever its id is and however often it was used.
 #[test]
 fn an_answer_has_the_id_of_its_request_even_when_that_was_used_before() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         for id in [json!("same"), json!("same"), json!(0), json!(-7), json!("größe 😀")] {
-            let params = json!({ "message": scene.caller.message("echo") });
+            let params = json!({ "message": fixture.caller.message("echo") });
             let request =
                 json!({ "jsonrpc": "2.0", "id": id, "method": "SendMessage", "params": params });
-            let (_, answer) = scene.caller.posted(request.to_string()).await?;
+            let (_, answer) = fixture.caller.posted(request.to_string()).await?;
             ensure!(answer["id"] == id && answer["result"]["task"].is_object(), "{answer}");
         }
         Ok(())
@@ -72,12 +72,12 @@ fn an_answer_has_the_id_of_its_request_even_when_that_was_used_before() -> Resul
 /// §5.3, §9.5: a method that there is not.
 #[test]
 fn an_unknown_method_is_not_found_in_either_version() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         for method in ["SendMessages", "nonexistent/method", "message/send", "sendMessage", ""] {
-            let code = scene.caller.refused(method, json!({})).await?;
+            let code = fixture.caller.refused(method, json!({})).await?;
             ensure!(code == METHOD_NOT_FOUND, "{method}: {code}");
         }
-        let old = scene.caller.clone().version("0.3");
+        let old = fixture.caller.clone().version("0.3");
         let code = old.refused("SendMessage", json!({})).await?;
         ensure!(code == METHOD_NOT_FOUND, "{code}");
         Ok(())
@@ -87,9 +87,9 @@ fn an_unknown_method_is_not_found_in_either_version() -> Result<()> {
 /// §3.3.2, §5.7, §9.5: what is required is there and of its kind.
 #[test]
 fn wrong_parameters_are_named_and_nothing_comes_of_them() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         let message = |member: &str, value: Value| {
-            let mut message = scene.caller.message("echo");
+            let mut message = fixture.caller.message("echo");
             message[member] = value;
             json!({ "message": message })
         };
@@ -115,10 +115,10 @@ fn wrong_parameters_are_named_and_nothing_comes_of_them() -> Result<()> {
             ("CancelTask", json!({})),
         ];
         for (method, params) in bad {
-            let code = scene.caller.refused(method, params.clone()).await?;
+            let code = fixture.caller.refused(method, params.clone()).await?;
             ensure!(code == INVALID_PARAMS, "{method} {params}: {code}");
         }
-        let listed = scene.caller.result("ListTasks", json!({})).await?;
+        let listed = fixture.caller.result("ListTasks", json!({})).await?;
         ensure!(listed["totalSize"] == 0, "{listed}");
         Ok(())
     })
@@ -127,21 +127,21 @@ fn wrong_parameters_are_named_and_nothing_comes_of_them() -> Result<()> {
 /// §3.6.2, §5.4: a version that is not served, and none, which is 0.3.
 #[test]
 fn a_version_that_is_not_served_is_refused_and_none_means_0_3() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         for version in ["2.0", "1.1", "0.2", "0.9", "newest", "1"] {
-            let params = json!({ "message": scene.caller.message("echo") });
-            let caller = scene.caller.clone().version(version);
+            let params = json!({ "message": fixture.caller.message("echo") });
+            let caller = fixture.caller.clone().version(version);
             let code = caller.refused("SendMessage", params).await?;
             ensure!(code == VERSION_NOT_SUPPORTED, "{version}: {code}");
         }
         // A patch is no version of its own.
         for version in ["1.0", "1.0.1"] {
-            let caller = scene.caller.clone().version(version);
+            let caller = fixture.caller.clone().version(version);
             let code = caller.refused("GetTask", json!({ "id": "nothing" })).await?;
             ensure!(code == TASK_NOT_FOUND, "{version}: {code}");
         }
         for version in ["", "0.3", "0.3.0"] {
-            let caller = scene.caller.clone().version(version);
+            let caller = fixture.caller.clone().version(version);
             let code = caller.refused("tasks/get", json!({ "id": "nothing" })).await?;
             ensure!(code == TASK_NOT_FOUND, "{version}: {code}");
         }
@@ -152,8 +152,8 @@ fn a_version_that_is_not_served_is_refused_and_none_means_0_3() -> Result<()> {
 /// §3.3.2, §5.4, §9.5: every method says the same of a task that there is not.
 #[test]
 fn a_task_that_there_is_not_is_not_found_by_any_method() -> Result<()> {
-    with_an_agent(async |scene| {
-        let mut message = scene.caller.message("echo");
+    with_an_agent(async |fixture| {
+        let mut message = fixture.caller.message("echo");
         message["taskId"] = json!("nothing");
         let config = json!({ "taskId": "nothing", "id": "a", "url": "http://127.0.0.1:9/" });
         for (method, params) in [
@@ -166,7 +166,7 @@ fn a_task_that_there_is_not_is_not_found_by_any_method() -> Result<()> {
             ("ListTaskPushNotificationConfigs", config.clone()),
             ("DeleteTaskPushNotificationConfig", config),
         ] {
-            let answer = scene.caller.answer(method, params).await?;
+            let answer = fixture.caller.answer(method, params).await?;
             ensure!(answer["error"]["code"] == TASK_NOT_FOUND, "{method}: {answer}");
             // §9.5: details are objects that say what they are.
             for detail in answer["error"]["data"].as_array().into_iter().flatten() {
@@ -180,14 +180,14 @@ fn a_task_that_there_is_not_is_not_found_by_any_method() -> Result<()> {
 /// §7.3, §7.4, §3.3.2: without a key, and with a wrong one.
 #[test]
 fn nobody_is_let_in_without_a_key_that_is_known() -> Result<()> {
-    with_an_agent(async |scene| {
+    with_an_agent(async |fixture| {
         for key in [None, Some("sk_live_wrong")] {
-            let caller = scene.caller.clone().key(key);
+            let caller = fixture.caller.clone().key(key);
             for method in ["SendMessage", "GetTask", "ListTasks", "GetExtendedAgentCard"] {
                 let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} });
                 let (status, answer) = caller.posted(request.to_string()).await?;
                 ensure!(status == StatusCode::UNAUTHORIZED, "{key:?} {method}: {status}: {answer}");
-                ensure!(!answer.to_string().contains(&scene.house.key));
+                ensure!(!answer.to_string().contains(&fixture.guardian.key));
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ async fn is(caller: &Caller, task: &Value, wanted: &str) -> Result<Value> {
     .await
 }
 
-/// A task that goes on until it is canceled.
+/// Returns a task that goes on until it is canceled.
 async fn waiting(caller: &Caller) -> Result<Value> {
     let configuration = json!({ "returnImmediately": true });
     let params = json!({ "message": caller.message("wait"), "configuration": configuration });
@@ -31,8 +31,8 @@ async fn waiting(caller: &Caller) -> Result<Value> {
 /// §3.1.1, §3.2.2, §3.4.1, §3.4.2, §5.6.1: it waits for the end by default, and the answer has all that came of it.
 #[test]
 fn a_message_is_answered_with_its_task_and_what_came_of_it() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = scene.caller.said("echo größe").await?;
+    with_an_agent(async |fixture| {
+        let task = fixture.caller.said("echo größe").await?;
         ensure!(state(&task) == "COMPLETED", "{task}");
         ensure!(task["id"].as_str().is_some_and(|id| !id.is_empty()), "{task}");
         ensure!(task["contextId"].as_str().is_some_and(|id| !id.is_empty()), "{task}");
@@ -40,7 +40,7 @@ fn a_message_is_answered_with_its_task_and_what_came_of_it() -> Result<()> {
         ensure!(task["artifacts"][0]["artifactId"].is_string(), "{task}");
         let time = task["status"]["timestamp"].as_str().context("a time")?;
         ensure!(time.ends_with('Z') && time.contains('T'), "{time}");
-        let other = scene.caller.said("echo größe").await?;
+        let other = fixture.caller.said("echo größe").await?;
         ensure!(other["id"] != task["id"] && other["contextId"] != task["contextId"], "{other}");
         Ok(())
     })
@@ -49,10 +49,10 @@ fn a_message_is_answered_with_its_task_and_what_came_of_it() -> Result<()> {
 /// §3.2.2: it returns at once where that is asked for.
 #[test]
 fn a_message_is_answered_at_once_where_that_is_asked_for() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = waiting(&scene.caller).await?;
+    with_an_agent(async |fixture| {
+        let task = waiting(&fixture.caller).await?;
         ensure!(["SUBMITTED", "WORKING"].contains(&state(&task)), "{task}");
-        scene.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
+        fixture.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
         Ok(())
     })
 }
@@ -60,23 +60,23 @@ fn a_message_is_answered_at_once_where_that_is_asked_for() -> Result<()> {
 /// §3.4.1, §3.4.2, §3.4.3: a message goes on with a task that wants more, in its context and in no other.
 #[test]
 fn a_task_that_wants_more_goes_on_in_its_own_context_only() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = scene.caller.said("ask").await?;
+    with_an_agent(async |fixture| {
+        let task = fixture.caller.said("ask").await?;
         ensure!(state(&task) == "INPUT_REQUIRED", "{task}");
         ensure!(task["status"]["message"]["role"] == "ROLE_AGENT", "{task}");
         let elsewhere = json!({ "taskId": task["id"], "contextId": "another" });
-        let answer = scene.caller.continued("more", &elsewhere).await?;
+        let answer = fixture.caller.continued("more", &elsewhere).await?;
         ensure!(answer["error"]["code"] == INVALID_PARAMS, "{answer}");
         // The context of the task is known where it is not named.
-        let on = scene.caller.continued("more", &json!({ "taskId": task["id"] })).await?;
+        let on = fixture.caller.continued("more", &json!({ "taskId": task["id"] })).await?;
         let on = &on["result"]["task"];
         ensure!(on["id"] == task["id"] && on["contextId"] == task["contextId"], "{on}");
         let named = json!({ "taskId": task["id"], "contextId": task["contextId"] });
-        scene.caller.continued("done", &named).await?;
-        is(&scene.caller, &task, "COMPLETED").await?;
+        fixture.caller.continued("done", &named).await?;
+        is(&fixture.caller, &task, "COMPLETED").await?;
         // §3.4.3: another task in the same context.
         let next =
-            scene.caller.continued("echo", &json!({ "contextId": task["contextId"] })).await?;
+            fixture.caller.continued("echo", &json!({ "contextId": task["contextId"] })).await?;
         let next = &next["result"]["task"];
         ensure!(next["contextId"] == task["contextId"] && next["id"] != task["id"], "{next}");
         Ok(())
@@ -86,15 +86,15 @@ fn a_task_that_wants_more_goes_on_in_its_own_context_only() -> Result<()> {
 /// §3.1.1, §3.1.5, §3.1.6: what is over takes no message, is not canceled, and is not followed.
 #[test]
 fn a_task_that_is_over_stays_as_it_is() -> Result<()> {
-    with_an_agent(async |scene| {
-        let done = scene.caller.said("echo over").await?;
-        let answer = scene.caller.continued("more", &json!({ "taskId": done["id"] })).await?;
+    with_an_agent(async |fixture| {
+        let done = fixture.caller.said("echo over").await?;
+        let answer = fixture.caller.continued("more", &json!({ "taskId": done["id"] })).await?;
         ensure!(answer["error"]["code"] == UNSUPPORTED_OPERATION, "{answer}");
-        let code = scene.caller.refused("CancelTask", json!({ "id": done["id"] })).await?;
+        let code = fixture.caller.refused("CancelTask", json!({ "id": done["id"] })).await?;
         ensure!(code == TASK_NOT_CANCELABLE, "{code}");
-        let code = scene.caller.refused("SubscribeToTask", json!({ "id": done["id"] })).await?;
+        let code = fixture.caller.refused("SubscribeToTask", json!({ "id": done["id"] })).await?;
         ensure!(code == UNSUPPORTED_OPERATION, "{code}");
-        ensure!(state(&scene.caller.task(&done["id"]).await?) == "COMPLETED");
+        ensure!(state(&fixture.caller.task(&done["id"]).await?) == "COMPLETED");
         Ok(())
     })
 }
@@ -102,11 +102,11 @@ fn a_task_that_is_over_stays_as_it_is() -> Result<()> {
 /// §3.1.5, §3.3.1: what goes on is canceled, and stays so.
 #[test]
 fn a_task_that_goes_on_is_canceled() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = waiting(&scene.caller).await?;
-        let canceled = scene.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
+    with_an_agent(async |fixture| {
+        let task = waiting(&fixture.caller).await?;
+        let canceled = fixture.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
         ensure!(canceled["id"] == task["id"] && state(&canceled) == "CANCELED", "{canceled}");
-        ensure!(state(&scene.caller.task(&task["id"]).await?) == "CANCELED");
+        ensure!(state(&fixture.caller.task(&task["id"]).await?) == "CANCELED");
         Ok(())
     })
 }
@@ -114,17 +114,17 @@ fn a_task_that_goes_on_is_canceled() -> Result<()> {
 /// §3.1.3, §3.2.4: as much of what was said as is asked for, the newest of it.
 #[test]
 fn as_much_history_is_shown_as_is_asked_for() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = scene.caller.said("ask").await?;
+    with_an_agent(async |fixture| {
+        let task = fixture.caller.said("ask").await?;
         for text in ["one", "two"] {
-            scene.caller.continued(text, &json!({ "taskId": task["id"] })).await?;
+            fixture.caller.continued(text, &json!({ "taskId": task["id"] })).await?;
         }
         let shown = async |length: Value| {
             let params = json!({ "id": task["id"], "historyLength": length });
-            let mut task = scene.caller.result("GetTask", params).await?;
+            let mut task = fixture.caller.result("GetTask", params).await?;
             anyhow::Ok(task["history"].take())
         };
-        let all = scene.caller.task(&task["id"]).await?["history"].take();
+        let all = fixture.caller.task(&task["id"]).await?["history"].take();
         let all = all.as_array().context("a history")?;
         ensure!(all.len() >= 3, "{all:?}");
         ensure!(all[0]["parts"][0]["text"] == "ask" && all[0]["role"] == "ROLE_USER", "{all:?}");
@@ -137,7 +137,7 @@ fn as_much_history_is_shown_as_is_asked_for() -> Result<()> {
         ensure!(none.is_null() || none == json!([]), "{none}");
         ensure!(shown(json!(1000)).await?.as_array().map(Vec::len) == Some(all.len()));
         let wrong = json!({ "id": task["id"], "historyLength": -1 });
-        let code = scene.caller.refused("GetTask", wrong).await?;
+        let code = fixture.caller.refused("GetTask", wrong).await?;
         ensure!(code == INVALID_PARAMS, "{code}");
         Ok(())
     })
@@ -146,9 +146,9 @@ fn as_much_history_is_shown_as_is_asked_for() -> Result<()> {
 /// §3.1.2, §3.1.6, §3.5.2, §9.4.2, §9.4.6: a stream begins with the task and ends when that does.
 #[test]
 fn a_stream_begins_with_its_task_and_ends_when_that_is_over() -> Result<()> {
-    with_an_agent(async |scene| {
-        let params = json!({ "message": scene.caller.message("echo streamed") });
-        let events = scene.caller.streamed("SendStreamingMessage", params).await?;
+    with_an_agent(async |fixture| {
+        let params = json!({ "message": fixture.caller.message("echo streamed") });
+        let events = fixture.caller.streamed("SendStreamingMessage", params).await?;
         let first = &events.first().context("an event")?["task"];
         ensure!(first["id"].is_string(), "{events:?}");
         let last = events.last().context("an event")?;
@@ -161,8 +161,8 @@ fn a_stream_begins_with_its_task_and_ends_when_that_is_over() -> Result<()> {
             let id = if about["taskId"].is_string() { &about["taskId"] } else { &about["id"] };
             ensure!(*id == first["id"] && about["contextId"] == first["contextId"], "{event}");
         }
-        let waits = waiting(&scene.caller).await?;
-        let cancel = scene.caller.clone();
+        let waits = waiting(&fixture.caller).await?;
+        let cancel = fixture.caller.clone();
         let id = waits["id"].clone();
         let follow = json!({ "id": id });
         let canceling = async {
@@ -170,7 +170,7 @@ fn a_stream_begins_with_its_task_and_ends_when_that_is_over() -> Result<()> {
             cancel.result("CancelTask", json!({ "id": id })).await
         };
         let (events, canceled) =
-            tokio::join!(scene.caller.streamed("SubscribeToTask", follow), canceling);
+            tokio::join!(fixture.caller.streamed("SubscribeToTask", follow), canceling);
         let (events, _) = (events?, canceled?);
         ensure!(events.first().is_some_and(|it| it["task"]["id"] == waits["id"]), "{events:?}");
         ensure!(
@@ -181,27 +181,28 @@ fn a_stream_begins_with_its_task_and_ends_when_that_is_over() -> Result<()> {
     })
 }
 
-/// §3.1.7 to §3.1.10, §9.4.7: who is told of a task is written down, shown, listed and struck out.
+/// §3.1.7 to §3.1.10, §9.4.7: the receivers that are notified of a task are written down, shown, listed and struck
+/// out.
 #[test]
 fn push_notification_configs_are_kept_shown_listed_and_deleted() -> Result<()> {
-    with_an_agent(async |scene| {
-        let task = waiting(&scene.caller).await?;
+    with_an_agent(async |fixture| {
+        let task = waiting(&fixture.caller).await?;
         let config =
             json!({ "taskId": task["id"], "url": "http://127.0.0.1:9/told", "token": "a" });
-        let made = scene.caller.result("CreateTaskPushNotificationConfig", config).await?;
+        let made = fixture.caller.result("CreateTaskPushNotificationConfig", config).await?;
         let id = made["id"].as_str().context("an id")?;
         ensure!(made["url"] == "http://127.0.0.1:9/told" && made["taskId"] == task["id"], "{made}");
         let which = json!({ "taskId": task["id"], "id": id });
-        let got = scene.caller.result("GetTaskPushNotificationConfig", which.clone()).await?;
+        let got = fixture.caller.result("GetTaskPushNotificationConfig", which.clone()).await?;
         ensure!(got["id"] == id && got["url"] == made["url"], "{got}");
         let of_the_task = json!({ "taskId": task["id"] });
         let listed =
-            scene.caller.result("ListTaskPushNotificationConfigs", of_the_task.clone()).await?;
+            fixture.caller.result("ListTaskPushNotificationConfigs", of_the_task.clone()).await?;
         ensure!(listed["configs"].as_array().is_some_and(|all| all.len() == 1), "{listed}");
-        scene.caller.result("DeleteTaskPushNotificationConfig", which).await?;
-        let listed = scene.caller.result("ListTaskPushNotificationConfigs", of_the_task).await?;
+        fixture.caller.result("DeleteTaskPushNotificationConfig", which).await?;
+        let listed = fixture.caller.result("ListTaskPushNotificationConfigs", of_the_task).await?;
         ensure!(listed["configs"].as_array().is_none_or(Vec::is_empty), "{listed}");
-        scene.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
+        fixture.caller.result("CancelTask", json!({ "id": task["id"] })).await?;
         Ok(())
     })
 }
