@@ -21,6 +21,8 @@ pub(crate) struct Acceptance {
     /// The fault of the log, or the one that was seen.
     pub(crate) fault: Fault,
     checkpoint: Checkpoint,
+    /// The last row, where every row is whole by itself: what is before it stays as it is.
+    reached: Option<Checkpoint>,
 }
 
 impl Acceptance {
@@ -48,9 +50,12 @@ impl Acceptance {
         });
         let by_itself = verify(db, log, &trust(bare.collect()), None).await?;
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
-        let head = match by_itself.fault {
-            None => Head { seq: 0, hash: [0; 32] },
-            Some(_) => last_as_it_is(&mut transaction, log).await?,
+        let (head, reached) = match by_itself.fault {
+            None => {
+                let reached = Head::load(&mut transaction, log).await;
+                (Head { seq: 0, hash: [0; 32] }, Some(reached.map_err(AuditError::unreadable)?))
+            }
+            Some(_) => (last_as_it_is(&mut transaction, log).await?, None),
         };
         let log_id =
             checkpoint::log_id(&mut transaction, log).await.map_err(AuditError::unreadable)?;
@@ -62,9 +67,12 @@ impl Acceptance {
         let said = said.chain(&newest).map(|one| one.at.clone());
         let at = said.max().unwrap_or_default().max(format!("{:.6}", Timestamp::now()));
         let of = (log, log_id.as_deref());
-        let checkpoint =
-            Checkpoint::sign(key, CheckpointKind::Accepted, of, (head.seq, head.hash), at);
-        Ok(Some(Self { fault, checkpoint }))
+        let sign =
+            |says, head: Head| Checkpoint::sign(key, says, of, (head.seq, head.hash), at.clone());
+        let checkpoint = sign(CheckpointKind::Accepted, head);
+        let reached = reached.filter(|reached| reached.is_row());
+        let reached = reached.map(|reached| sign(CheckpointKind::Reached, reached));
+        Ok(Some(Self { fault, checkpoint, reached }))
     }
 
     /// Returns the row up to which the log is accepted as it is; row 0 where every row is whole by itself.
@@ -72,13 +80,17 @@ impl Acceptance {
         self.checkpoint.seq
     }
 
-    /// Adds the checkpoint of the acceptance to the file of checkpoints.
+    /// Adds the checkpoint of the acceptance to the file of checkpoints, and that of the row which the log has to have from
+    /// then on.
     ///
     /// # Errors
     ///
     /// [`AuditError::CheckpointFile`] when the file cannot be added to.
     pub(crate) fn write_checkpoint(&self, file: &CheckpointFile) -> Result<(), AuditError> {
-        file.add(&self.checkpoint).map_err(|error| AuditError::unusable(file.path(), error))
+        for checkpoint in [Some(&self.checkpoint), self.reached.as_ref()].into_iter().flatten() {
+            file.add(checkpoint).map_err(|error| AuditError::unusable(file.path(), error))?;
+        }
+        Ok(())
     }
 }
 

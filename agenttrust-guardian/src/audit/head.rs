@@ -9,8 +9,9 @@ use super::record::Stored;
 use crate::store::{Transaction, from_row, query};
 
 const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
-/// Whether a database with one log ends with the row of this hash.
-pub(super) const ENDS_WITH: &str = "(SELECT hash FROM audit ORDER BY seq DESC LIMIT 1) = ?";
+/// Whether the one log of a database file ends with the row of this hash.
+pub(super) const ENDS_WITH: &str =
+    "(SELECT hash FROM audit WHERE log = '' ORDER BY seq DESC LIMIT 1) = ?";
 
 /// The end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

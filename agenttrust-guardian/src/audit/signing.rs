@@ -106,6 +106,11 @@ impl Signing {
         self.log_id.as_deref()
     }
 
+    /// Returns whether another Guardian was found to write into the same log.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// Says once that another Guardian writes into the same log.
     pub(super) fn found_shared(&mut self, log: &str) {
         if !std::mem::replace(&mut self.is_shared, true) {

@@ -121,6 +121,8 @@ struct Walk<'a> {
     /// The last key that a Guardian started with, and the row that says so.
     pinned: Option<(u64, PublicKey)>,
     found: Verification,
+    /// The first fault that may be none: what is behind it is looked at all the same.
+    doubtful: Option<Fault>,
 }
 
 /// A claim from outside about the log.
@@ -181,6 +183,7 @@ impl<'a> Walk<'a> {
             },
             cut: from,
             log_id: trust.log_id(log),
+            doubtful: None,
         };
         let fault = match walk.begin() {
             Err(fault) => Some(fault),
@@ -189,7 +192,7 @@ impl<'a> Walk<'a> {
                 fault => fault,
             },
         };
-        let fault = fault.or_else(|| trust.seen(log));
+        let fault = fault.or(walk.doubtful.take()).or_else(|| trust.seen(log));
         walk.found.head = hex::encode(&walk.at.hash);
         walk.found.keys = walk.keys.iter().map(ToString::to_string).collect();
         walk.found.fault = fault;
@@ -202,7 +205,8 @@ impl<'a> Walk<'a> {
         if self.is_accepted() {
             self.signed(&cut, "acceptance")?;
         } else {
-            self.vouched_for(&cut)?;
+            let by_another = self.vouched_for(&cut);
+            self.unless_doubtful(by_another)?;
             self.signed(&cut, "cut")?;
         }
         if let Some(head) = cut.head() {
@@ -370,8 +374,25 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Checks that a checkpoint is signed by a key that may sign here.
-    fn signed(&mut self, checkpoint: &Checkpoint, what: &str) -> Result<(), Fault> {
+    /// Passes on a fault, but for one that may be none, which is kept; returns whether there is no fault.
+    fn unless_doubtful(&mut self, checked: Result<(), Fault>) -> Result<bool, Fault> {
+        match checked {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.is_sure => Err(fault),
+            Err(fault) => {
+                self.doubtful.get_or_insert(fault);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Checks that a checkpoint is signed by a key that may sign here; returns `false` where that is in doubt.
+    fn signed(&mut self, checkpoint: &Checkpoint, what: &str) -> Result<bool, Fault> {
+        let checked = self.check_signature(checkpoint, what);
+        self.unless_doubtful(checked)
+    }
+
+    fn check_signature(&mut self, checkpoint: &Checkpoint, what: &str) -> Result<(), Fault> {
         let seq = checkpoint.seq;
         let Some(key) = checkpoint.signer() else {
             return Err(Fault::at(
@@ -450,7 +471,9 @@ impl<'a> Walk<'a> {
     }
 
     fn vouched(&mut self, checkpoint: &Checkpoint, hash: Hash) -> Result<(), Fault> {
-        self.signed(checkpoint, "checkpoint")?;
+        if !self.signed(checkpoint, "checkpoint")? {
+            return Ok(());
+        }
         let seq = checkpoint.seq;
         if checkpoint.hash() != Some(hash) {
             return Err(Fault::at(
@@ -515,9 +538,12 @@ impl<'a> Walk<'a> {
             Claim::Noted(noted) => Some(noted),
             Claim::Remembered(_) => None,
         });
-        if let Some(checkpoint) = ahead.iter().chain(noted).max_by_key(|checkpoint| checkpoint.seq)
-        {
-            self.signed(checkpoint, "checkpoint")?;
+        let mut ahead: Vec<&Checkpoint> = ahead.iter().chain(noted).collect();
+        ahead.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.seq));
+        for checkpoint in ahead {
+            if !self.signed(checkpoint, "checkpoint")? {
+                continue;
+            }
             return Err(of_rows(
                 next,
                 checkpoint.seq(),

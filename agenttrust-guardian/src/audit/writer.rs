@@ -28,6 +28,10 @@ const BATCH: usize = 512;
 /// ... and at least, however slow the database is.
 const BATCH_LEAST: usize = 8;
 
+/// Said where a trigger or a rule of the database drops rows.
+const TAKES_NOT_ALL: &str =
+    "it takes a row and does not keep it; look for a trigger or a rule on the table audit";
+
 static INSERT: Insert = Insert {
     into: "audit",
     alike: &[("log", ColumnKind::Text), ("at", ColumnKind::Text)],
@@ -267,7 +271,9 @@ impl Writer {
                 Head::load(&mut transaction, &self.log).await.map_err(AuditError::unreadable)?;
             self.compare(&mut transaction, head).await?;
             let last = *self.last.borrow();
-            if head != last {
+            // Behind a row of another Guardian's that this one did not sign after, it would not know the next one's.
+            let is_shared = self.signing.as_ref().is_some_and(Signing::is_shared);
+            if head != last && !is_shared {
                 self.advance(head, u64::try_from(head.seq - last.seq).unwrap_or(0), false);
             }
             Ok(())
@@ -459,8 +465,11 @@ impl Writer {
         at: &str,
         rows: impl Iterator<Item = &'a Row>,
     ) -> Result<Head, AuditError> {
-        let (inserted, head) = self.linked(head, at, rows);
-        inserted.execute(transaction).await.map_err(AuditError::unwritable)?;
+        let (before, (inserted, head)) = (head, self.linked(head, at, rows));
+        let written = inserted.execute(transaction).await.map_err(AuditError::unwritable)?;
+        if i64::try_from(written).ok() != Some(head.seq - before.seq) {
+            return Err(AuditError::unwritable(sqlx::Error::Protocol(TAKES_NOT_ALL.to_owned())));
+        }
         Ok(head)
     }
 

@@ -103,3 +103,37 @@ async fn last_row_whose_body_was_changed_is_seen_at_the_next_checkpoint() {
     let refused = writer.commit([row(3)].iter(), true).await.unwrap_err();
     assert!(matches!(refused, AuditError::Tampered { seq: 2, .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn rows_that_a_trigger_drops_are_not_taken_for_written() {
+    const DROPS: &str =
+        "CREATE TRIGGER drops BEFORE INSERT ON audit BEGIN SELECT RAISE(IGNORE); END";
+    for sign in [false, true] {
+        let (mut writer, _store) = writer().await;
+        writer.commit([row(1)].iter(), sign).await.unwrap();
+        let mut transaction = writer.db.begin().await.unwrap();
+        query(DROPS).execute(&mut transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let refused = writer.commit([row(2)].iter(), sign).await.unwrap_err();
+        assert!(refused.to_string().contains("look for a trigger"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn row_of_another_log_in_a_database_file_is_not_taken_for_the_last_one() {
+    let store = Store::open(&Database::Memory).await.unwrap();
+    let (_, messages) = mpsc::channel(1);
+    let last = watch::Sender::new(Head { seq: 0, hash: super::super::chain::genesis("") });
+    let end = WriterEnd { messages, shared: Arc::default(), last };
+    let mut writer = Writer::new(store.db(), String::new(), Arc::default(), end, None);
+    writer.commit([row(1)].iter(), false).await.unwrap();
+    let mut transaction = writer.db.begin().await.unwrap();
+    let foreign = "INSERT INTO audit (log, seq, at, kind, org_id, body, prev_hash, hash) \
+                   SELECT 'x', 1000000, at, kind, org_id, body, prev_hash, hash FROM audit";
+    query(foreign).execute(&mut transaction).await.unwrap();
+    query("DROP TRIGGER audit_rows_never_go").execute(&mut transaction).await.unwrap();
+    query("DELETE FROM audit WHERE seq = 1").execute(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    let refused = writer.commit([row(2)].iter(), false).await.unwrap_err();
+    assert!(matches!(refused, AuditError::Tampered { .. }), "{refused}");
+}

@@ -74,7 +74,15 @@ struct Loader<'s> {
 
 /// A policy of a file, parsed and validated, with its place in the file.
 pub(super) struct LoadedPolicy<'s> {
+    #[cfg_attr(
+        not(any(feature = "cli", test)),
+        expect(dead_code, reason = "the program alone warns of a policy by its place")
+    )]
     pub(super) source: Source<'s>,
+    #[cfg_attr(
+        not(any(feature = "cli", test)),
+        expect(dead_code, reason = "the program alone warns of a policy by its place")
+    )]
     pub(super) offset: usize,
     pub(super) text: &'s str,
     pub(super) policy: Policy,

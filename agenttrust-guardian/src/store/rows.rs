@@ -102,7 +102,7 @@ impl Rows {
     }
 
     /// Inserts them into a database of SQLite by a transaction of their own, if `condition` holds there, which is
-    /// SQL with one parameter; returns whether it did. `None` where they take more than one statement, or
+    /// SQL with one parameter; returns whether it did and all were kept. `None` where they take more than one statement, or
     /// are for PostgreSQL.
     pub(crate) async fn execute_if(
         self,
@@ -111,11 +111,12 @@ impl Rows {
         parameter: &[u8],
     ) -> Result<Option<bool>, sqlx::Error> {
         let Db::Sqlite(pool) = db else { return Ok(None) };
+        let rows = self.values.len() / self.insert.columns.len().max(1);
         let mut queries = self.for_sqlite(&format!(" AND {condition}"));
         match (queries.pop(), queries.is_empty()) {
             (Some(query), true) => {
                 let done = query.bind(parameter.to_vec()).execute(pool).await?;
-                Ok(Some(done.rows_affected() > 0))
+                Ok(Some(usize::try_from(done.rows_affected()) == Ok(rows)))
             }
             _ => Ok(None),
         }

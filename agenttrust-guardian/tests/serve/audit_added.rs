@@ -118,6 +118,46 @@ async fn start_that_was_refused_over_added_rows_is_not_had_by_taking_them_away_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn log_that_was_accepted_has_to_have_its_rows_at_the_next_start() {
+    for place in Place::each() {
+        place.ten_rows().await;
+        add_rows(&place, 2).await;
+        assert!(place.try_guardian("one").await.is_err());
+        place.drop_triggers().await;
+        place.execute("DELETE FROM audit WHERE log = LOG AND seq > 10").await;
+        assert!(place.run("accept", &["--reason", "they are gone"]).status.success());
+        place.execute("DELETE FROM audit WHERE log = LOG AND seq > 2").await;
+        place.execute("DELETE FROM audit_checkpoints WHERE log = LOG").await;
+        add_rows(&place, 9).await;
+        let Err(refused) = place.try_guardian("one").await else { panic!("it starts") };
+        assert!(refused.contains("agenttrust audit accept"), "{refused}");
+        assert!(!place.verify().0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_behind_a_checkpoint_that_another_key_signed_is_denied_on() {
+    let (place, other) = (Place::sqlite(), Place::sqlite());
+    place.ten_rows().await;
+    other.ten_rows().await;
+    let api = place.guardian("one").await;
+    let agent = api.agent(&["*"]).await;
+    assert!(is_allowed(&api, &agent).await && is_whole(&api).await);
+    place.drop_triggers().await;
+    let another = other.url();
+    place
+        .execute(&format!(
+            "ATTACH '{another}' AS another; DELETE FROM audit_checkpoints WHERE seq < 10; \
+             INSERT INTO audit_checkpoints SELECT * FROM another.audit_checkpoints WHERE seq < 10"
+        ))
+        .await;
+    // By itself it may be of the key that this Guardian had before.
+    assert!(!is_whole(&api).await && is_allowed(&api, &agent).await);
+    place.execute("UPDATE audit SET body = '{}' WHERE seq = 9").await;
+    assert!(!is_whole(&api).await && !is_allowed(&api, &agent).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_behind_the_last_mark_of_a_killed_guardian_are_gone_on_with() {
     let place = Place::sqlite();
     place.ten_rows().await;
@@ -208,6 +248,11 @@ async fn guardians_of_one_name_on_one_postgresql_take_turns() {
             assert!(is_allowed(api, &agent).await);
         }
         assert!(is_whole(&first).await && is_whole(&second).await && is_whole(&third).await);
+        // A look at the log is no turn.
+        for _ in 0..2 {
+            assert!(is_allowed(&second, &agent).await && is_whole(&first).await);
+            assert!(is_allowed(&second, &agent).await && is_allowed(&first, &agent).await);
+        }
         first.guardian.close().await;
         assert!(is_allowed(&second, &agent).await);
         let again = place.guardian("one").await;
