@@ -20,8 +20,3 @@ pub fn row_hash(seq: i64, prev: &[u8], texts: [Option<&str>; 6]) -> Vec<u8> {
     }
     hash.finalize().to_vec()
 }
-
-/// Returns bytes as SQL literals spell them, in hexadecimal.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

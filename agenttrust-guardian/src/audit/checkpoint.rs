@@ -212,7 +212,7 @@ pub(crate) async fn before<'t>(
     before: i64,
     limit: u32,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
-    page(NEWEST_FIRST, on, log, before, limit).await
+    page((NEWEST_FIRST, CheckpointKind::Reached), on, log, before, limit).await
 }
 
 /// Returns those after row `after`, in their order.
@@ -222,7 +222,7 @@ pub(super) async fn after<'t>(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
-    page(OLDEST_FIRST, on, log, after, limit).await
+    page((OLDEST_FIRST, CheckpointKind::Reached), on, log, after, limit).await
 }
 
 /// Returns what commands signed of rows after row `after`, in their order.
@@ -232,12 +232,11 @@ pub(super) async fn added_after<'t>(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
-    let added = page(ADDED_AFTER, on, log, after, limit).await?;
-    Ok(added.into_iter().map(|one| Checkpoint { says: CheckpointKind::Added, ..one }).collect())
+    page((ADDED_AFTER, CheckpointKind::Added), on, log, after, limit).await
 }
 
 async fn page<'t>(
-    sql: &'static str,
+    (sql, says): (&'static str, CheckpointKind),
     on: impl Into<Target<'t>>,
     log: &str,
     from: i64,
@@ -245,7 +244,7 @@ async fn page<'t>(
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
     let rows: Vec<Kept> =
         query(sql).bind(log).bind(from).bind(i64::from(limit)).fetch_all(on).await?;
-    Ok(rows.into_iter().map(|row| row.saying(CheckpointKind::Reached)).collect())
+    Ok(rows.into_iter().map(|row| row.saying(says)).collect())
 }
 
 /// A checkpoint as a table keeps it: which table says what it says.

@@ -3,7 +3,7 @@
 
 use agenttrust::internal::hex;
 use agenttrust_testkit::ADMIN;
-use agenttrust_testkit::audit::{hexadecimal, row_hash};
+use agenttrust_testkit::audit::row_hash;
 use serde_json::{Value, json};
 
 use crate::audit::Place;
@@ -29,7 +29,7 @@ pub(crate) async fn add_rows(place: &Place, rows: usize) {
                 "INSERT INTO audit (log, seq, at, kind, org_id, body, prev_hash, hash) VALUES \
                  (LOG, {seq}, '{at}', 'decision', 'org_default', '{{}}', {}, {})",
                 bytes(prev),
-                bytes(&hexadecimal(&hash))
+                bytes(&hex::encode(&hash))
             ))
             .await;
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use agenttrust_testkit::audit::{hexadecimal, row_hash};
+use agenttrust::internal::hex;
+use agenttrust_testkit::audit::row_hash;
 use agenttrust_testkit::siem::HttpReceiver;
 use agenttrust_testkit::{ADMIN, eventually_within, is_long};
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ async fn owe(database: &Path, rows: usize) {
             let texts =
                 [Some(&*at), Some("tool.effect_set"), Some(&*org), None, None, Some(&*body)];
             let hash = row_hash(seq, &prev, texts);
-            some.push((seq, hexadecimal(&prev), hexadecimal(&hash)));
+            some.push((seq, hex::encode(&prev), hex::encode(&hash)));
             prev = hash;
         }
         let some = serde_json::to_string(&some).unwrap();
