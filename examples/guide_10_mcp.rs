@@ -1,7 +1,7 @@
 //! SDK guide, section 10: putting an MCP server behind the Guardian, and calling its tools through it.
 //!
-//! The server is one of this process, on this machine: a Guardian elsewhere reaches it no more than it would any other
-//! private address, unless it was told to (`agenttrust serve --allow-outbound 127.0.0.0/8`).
+//! The server is in this process. It is at a private address, so a Guardian elsewhere does not call it, unless it was
+//! started with `agenttrust serve --allow-outbound 127.0.0.0/8`.
 
 use std::sync::Arc;
 

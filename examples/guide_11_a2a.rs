@@ -1,7 +1,7 @@
 //! SDK guide, section 11: asking something of another agent, hearing how it goes, and being the agent that is asked.
 //!
-//! B has no endpoint of its own, so a worker of it fetches what is asked from its inbox. One with an endpoint says so in its
-//! card (`guide_11_cards`), and is sent the message instead.
+//! B has no endpoint of its own, so a worker of it fetches what is asked from its inbox. One with an endpoint says so
+//! in its card (`guide_11_cards`), and is sent the message instead.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! SDK guide, section 11: what the audit says, delivered to where a security team looks.
 //!
-//! The receiver is one of this process, on this machine (`examples/src/collector.rs`), and takes what Splunk's HTTP Event
-//! Collector takes: a Guardian elsewhere reaches it no more than it would any other private address, unless it was told to
-//! (`--allow-outbound 127.0.0.0/8`).
+//! The receiver is in this process (`examples/src/collector.rs`), and takes what Splunk's HTTP Event Collector takes.
+//! It is at a private address, so a Guardian elsewhere does not call it, unless it was started with `--allow-outbound
+//! 127.0.0.0/8`.
 
 use std::time::Duration;
 

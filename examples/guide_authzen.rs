@@ -1,7 +1,7 @@
 //! AuthZEN: access evaluations in the words of the standard, and approvals by its draft profile for requesting access.
 //!
-//! Any policy enforcement point that speaks AuthZEN 1.0 can ask these questions; here `client.access()` does. The profile is
-//! experimental, as its draft is.
+//! Any policy enforcement point that speaks AuthZEN 1.0 can ask these questions; here `client.access()` does. The
+//! profile is experimental, as its draft is.
 
 use agenttrust::model::{
     AccessAction, AccessEvaluation, AccessEvaluations, AccessRequest, AccessResource,

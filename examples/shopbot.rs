@@ -2,7 +2,7 @@
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
 
-/// Nothing of this body runs before the Guardian has allowed it, for this order
+/// The body runs only after the Guardian has allowed this call, with this order
 /// and this amount.
 #[guarded(effect = "destructive")]
 async fn refund(order: &str, cents: u64) -> Result<String, AgentTrustError> {

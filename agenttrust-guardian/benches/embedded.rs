@@ -1,9 +1,9 @@
 //! A Guardian in the program that it guards, asked by 1, 8 and 64 tasks: how many checks a second, how many
 //! denied.
 //!
-//! The allocator is that of the `agenttrust` program. A row of the audit is made on the caller's thread and let
-//! go on the writer's: with the allocator of glibc, threads wait for each other there, and 8 tasks on two cores
-//! make about half as many checks.
+//! The allocator is that of the `agenttrust` program. A row of the audit is made on the caller's thread and let go on
+//! the writer's. With the allocator of glibc, threads wait for each other there, and 8 tasks on two cores make about
+//! half as many checks.
 //!
 //! `cargo bench -p agenttrust-guardian --bench embedded [-- CHECKS]`; 100,000 checks of each kind by default.
 

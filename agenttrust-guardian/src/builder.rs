@@ -1,7 +1,7 @@
 //! Building a Guardian.
 
-mod leaving;
-mod reached;
+mod egress;
+mod public_urls;
 mod start;
 
 use std::fmt;

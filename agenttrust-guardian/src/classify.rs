@@ -1,10 +1,9 @@
 //! What a call does to the world, and how sure we are: an effect from all the evidence there is.
 //!
-//! The effect that an operator or admin set is final. Otherwise the strongest of what the caller hinted,
-//! what an operator's or admin's manifest or an MCP annotation says, what the manifest of an agent's key
-//! raised it to, and what the strongest known verb in the tool's name says. So a hint never lowers what other
-//! evidence says; without any, the hint alone decides, and a `frobnicate` that is hinted to read,
-//! reads. With nothing at all: mutating.
+//! The effect that an operator or admin set is final. Otherwise the strongest of these: the caller's hint, an
+//! operator's or admin's manifest, an MCP annotation, what the manifest of an agent's key raised it to, and the
+//! strongest known verb in the tool's name. So a hint never lowers what other evidence says; without any, the hint
+//! alone decides, and a `frobnicate` that is hinted to read, reads. With nothing at all: mutating.
 //!
 //! What an agent's key says of a tool is taken only where it raises what is found without it, and never makes
 //! the Guardian surer than a hint does.
@@ -48,29 +47,29 @@
 //!
 //! - A word that reads counts in the last part only, a stronger one in every part: `get/user` is unknown,
 //!   `files/delete_user/v2` is destructive.
-//! - Some verbs are as often nouns. One that may be **a thing** counts unless a read stands before it in its
-//!   part, or the part is not the last and a read is in the last: `email_user` and `orders/email` send,
+//! - Some verbs are as often nouns. One that may be **a thing** counts, but for two cases: a read stands before it in
+//!   its part, or the part is not the last and a read is in the last. So `email_user` and `orders/email` send,
 //!   `get_email` and `email/list` read.
-//! - One that may be **an event** counts unless that read is one of the first row, which are no nouns, or a
-//!   `list` that opens the part and another word follows: `query_run` and `scan_start` run and start,
-//!   `get_run` and `list_workflow_run_jobs` read.
+//! - One that may be **an event** counts, but for two reads before it: one of the first row, which are no nouns, or a
+//!   `list` that opens the part and another word follows. So `query_run` and `scan_start` run and start, `get_run` and
+//!   `list_workflow_run_jobs` read.
 //! - A word that **begins again** takes away what stands before it: `get_user_and_email` sends.
-//! - A verb of **money and execution** is destructive where no read stands before it in its part and nothing
-//!   else than the name says an effect, and mutating at least where something does: a hint, a manifest or an
-//!   annotation. So is a **program** behind apply, call, complete, interact, invoke, launch, run, spawn or start
-//!   where no read stands before those in the part: `run_shell_command`, `start_process`.
+//! - A verb of **money and execution** is destructive where no read stands before it in its part and only the name says
+//!   an effect. Where a hint, a manifest or an annotation says one, it is mutating at least. So is a **program** behind
+//!   apply, call, complete, interact, invoke, launch, run, spawn or start where no read stands before those in the
+//!   part: `run_shell_command`, `start_process`.
 //! - A verb that is stronger than a read makes a name admin that has a word of **rights** in any part:
 //!   `add_role`, `iam/create_user`.
 //! - **Two words** in a row of the table say something else together than one by one.
-//! - A word that is not what it looks like is unknown, and a name that has one is mutating at least: one with
-//!   letters of several scripts (`d\u{435}lete` with a Cyrillic letter), with full-width letters or characters
-//!   that are not seen, and one that is not ASCII and reads like a word of the table. Latin letters beside
-//!   Chinese, Japanese or Korean ones, and whole words of another language, are just unknown.
+//! - A word that is not what it looks like is unknown, and a name that has one is mutating at least. Such words have
+//!   letters of several scripts (`d\u{435}lete` with a Cyrillic letter), full-width letters or invisible characters, or
+//!   are not ASCII and read like a word of the table. Latin letters beside Chinese, Japanese or Korean ones, and whole
+//!   words of another language, are just unknown.
 //!
 //! So a verb that is in the table makes a name never weaker than it says, save where it is a noun by these
 //! places. What is not in the table is unknown: with no known word at all a name is mutating.
 
-mod disguise;
+mod confusables;
 mod name;
 #[cfg(test)]
 mod tests;

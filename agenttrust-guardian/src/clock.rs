@@ -1,9 +1,9 @@
 //! What time it is, in one place.
 //!
-//! The system's clock is set ahead and back by people and by NTP. Here, time never goes back and never
-//! stands still: what is left to a token, a session or an approval only ever gets less, by at least the
-//! time that really passes. A clock that was set ahead makes things end early, which is the safe side;
-//! set back again, it is followed from where it was, until the Guardian's clock is overtaken.
+//! The system's clock is set ahead and back by people and by NTP. Here, time never goes back and never stands still:
+//! what is left to a token, a session or an approval only ever gets less, by at least the time that really passes. A
+//! clock that was set ahead makes things end early, which is the safe side. Once it is set back, the Guardian's clock
+//! goes on from where it was, until the machine's clock overtakes it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};

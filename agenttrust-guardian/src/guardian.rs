@@ -24,8 +24,6 @@ use crate::mcp;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
 use crate::services::keys::{self, Maker, NewKey};
-#[cfg(feature = "cli")]
-use crate::store::KeyRow;
 
 /// A running Guardian. Clones share it; it ends with the last of them and of their clients.
 ///
@@ -166,12 +164,13 @@ impl Guardian {
         Ok((row.id, secret))
     }
 
-    /// Returns whether the database holds an admin key that works.
+    /// Makes an admin key where the database holds none that works, and returns it. Of several Guardians that start on
+    /// one database at once, one makes it.
     #[cfg(feature = "cli")]
-    pub(crate) async fn has_admin_key(&self) -> Result<bool, GuardianError> {
-        let keys = self.engine.store.keys().await?;
-        let works = |key: &&KeyRow| key.org_id == DEFAULT_ORG && key.revoked_at.is_none();
-        Ok(keys.iter().filter(works).any(|key| key.role == Role::Admin))
+    pub(crate) async fn create_first_admin_key(&self) -> Result<Option<Secret>, GuardianError> {
+        let secret = Secret::random("sk_live_")?;
+        let is_made = keys::create_first_admin(&self.engine, secret.fingerprint()).await?;
+        Ok(is_made.then_some(secret))
     }
 
     /// Begins to shut the Guardian down: requests that wait are answered now.

@@ -10,9 +10,9 @@
 //!
 //! # Allocators
 //!
-//! A row of the audit is made on the thread that asks and let go on the one that writes, which the allocator of
-//! glibc is slow at: where many tasks ask on several threads, a program with another allocator makes up to twice as
-//! many checks a second. The `agenttrust` program uses mimalloc; in a program of yours it is two lines:
+//! A row of the audit is made on the thread that asks and let go on the one that writes. The allocator of glibc is slow
+//! at that: if many tasks ask on several threads, a program with another allocator makes up to twice as many checks a
+//! second. The `agenttrust` program uses mimalloc; in a program of yours it is two lines:
 //!
 //! ```
 //! #[global_allocator]

@@ -10,13 +10,13 @@
 //! Every change is a list of [`ToolChange`]s: the database keeps it, memory takes it over, the audit tells
 //! of it.
 
-mod legible;
 mod observed;
 mod pinned;
 mod raised;
 mod read;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub(crate) use self::legible::without_illegible;
 pub(crate) use self::observed::{
     Extent, KeptTool, Mark, Observed, PINNED_MAX_BYTES, ToolListChanges, observe, read_list,
     read_page,
@@ -33,6 +32,7 @@ pub(crate) use self::observed::{
 pub(crate) use self::pinned::{ListedTool, PinnedTool, effect_hint};
 pub(crate) use self::raised::Raised;
 pub(crate) use self::read::{Sent, Tool, parse_tools};
+pub(crate) use self::unreadable::without_unreadable;
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 
 /// The largest number of tools that operators and admins have declared in one organisation ...
@@ -340,25 +340,25 @@ impl Manifest {
 pub(crate) enum Full {
     #[error(
         "the organisation would have more than {DECLARED_MOST} tools declared, which is the most; \
-         remove those that nobody uses, with DELETE /api/v1/tools/{{name}}"
+         remove those that are not in use, with DELETE /api/v1/tools/{{name}}"
     )]
     Declared,
     #[error(
         "what the organisation's tools are declared with would be more than {BYTES_MOST} bytes, which \
-         is the most; leave out schemas, or remove tools that nobody uses, with \
+         is the most; leave out schemas, or remove tools that are not in use, with \
          DELETE /api/v1/tools/{{name}}"
     )]
     Bytes,
     #[error(
         "the keys of agent {0:?} would have raised the effect of more than {RAISED_BY_AGENT} tools, which is the most \
-         for one agent; have an operator declare these tools, or remove those that nobody uses, with \
+         for one agent; have an operator declare these tools, or remove those that are not in use, with \
          DELETE /api/v1/tools/{{name}}"
     )]
     RaisedByAgent(String),
     #[error(
         "the keys of agents would have raised the effects of more tools than there is room for, which is \
          {RAISED_IN_ORGANISATION} for all agents of an organisation and {RAISED_IN_ALL} for all organisations; have \
-         an operator declare these tools, or remove those that nobody uses, with DELETE /api/v1/tools/{{name}}"
+         an operator declare these tools, or remove those that are not in use, with DELETE /api/v1/tools/{{name}}"
     )]
     RaisedInAll,
 }

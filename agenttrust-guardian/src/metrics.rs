@@ -183,7 +183,7 @@ impl Metrics {
         let connections = ConnectionNumbers::register(registered.0);
         let in_touch = registered.gauge(
             "in_touch",
-            "Whether the database told of its changes up to now: 1, or 0 and every check is denied",
+            "Whether the database has reported its changes up to now: 1, or 0 and every check is denied",
         );
         let audit = AuditNumbers::register(&mut registered);
         let policies = registered.gauge("policies", "Policies that are in force");

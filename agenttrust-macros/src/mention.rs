@@ -1,8 +1,8 @@
 //! Second stage: does the body speak of a name? Asked of tokens, since the body is never parsed.
 //!
-//! For the body, the answer decides only how an argument reaches the body: one that is plainly used is captured as it
-//! is, any other is bound again, which costs a copy and keeps the compiler's word about unused names. So
-//! "no" is a safe answer.
+//! For the body, the answer decides only how an argument reaches it. One that is plainly used is captured as it is. Any
+//! other is bound again, which costs a copy and keeps the compiler's warning about unused names. So "no" is a safe
+//! answer.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::Ident;

@@ -1,8 +1,8 @@
 //! Last stage: what the program says of itself. Every guarded function is known from the moment the
 //! program is linked, called or not.
 //!
-//! What is registered is an item, and an item cannot speak of what the function around it is generic
-//! over: arguments whose type mentions that are registered by their name alone.
+//! A registration is an item, and an item cannot name the generics of the function around it. So arguments whose type
+//! mentions these are registered by their name alone.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;

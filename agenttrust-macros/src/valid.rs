@@ -169,7 +169,7 @@ fn function_can_be_wrapped(ctxt: &Ctxt, function: &Function) {
     if let Some(constness) = &sig.constness {
         ctxt.error(
             constness.span,
-            "a `const fn` can run while the program is being built, when nobody can be asked: \
+            "a `const fn` can run while the program is being built, when no Guardian can be asked: \
              remove `const`",
         );
     }

@@ -1,8 +1,8 @@
 //! The states of a call until it may be made: authorizing, waiting, readying.
 //!
-//! Every layer of this crate that has to wait for something before it calls its inner service goes
-//! this way: the guard for a permit, [`AuthenticateLayer`](crate::AuthenticateLayer) for the agent
-//! behind a token, the MCP layer for the end of a body.
+//! Every layer of this crate that has to wait before it calls its inner service uses these states. The guard waits for
+//! a permit, [`AuthenticateLayer`](crate::AuthenticateLayer) for the agent behind a token, the MCP layer for the end of
+//! a body.
 
 use std::mem;
 use std::task::{Context, Poll};

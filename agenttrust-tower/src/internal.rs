@@ -1,7 +1,7 @@
 //! What our own crates share beside the public API, and others should not use. No stability between
 //! versions.
 
-pub use crate::intake::rest::read_away;
+pub use crate::intake::unread_body::read_away;
 
 /// MCP as the layer reads it: what is read, what is asked about, and how it is told no.
 #[cfg(feature = "mcp-http")]

@@ -121,11 +121,10 @@
 //!
 //! - `poll_ready` is the inner service's and never carries a denial.
 //! - The service that was driven ready goes with the call and is the one that is called.
-//! - Where the answer takes longer than 200 ms, because an approval is waited for
-//!   ([`OnElevation::Wait`](agenttrust::OnElevation)) or the Guardian is slow, that readiness is given
-//!   back, so a concurrency limit *inside* the guard serves others meanwhile; once permitted, a clone
-//!   is driven ready. The price: calls that wait are not counted against the inner service's
-//!   backpressure.
+//! - The answer may take longer than 200 ms, because an approval is waited for
+//!   ([`OnElevation::Wait`](agenttrust::OnElevation)) or the Guardian is slow. Then that readiness is given back, so a
+//!   concurrency limit *inside* the guard serves others meanwhile. Once permitted, a clone is driven ready. The price:
+//!   calls that wait are not counted against the inner service's backpressure.
 //! - A limit or a time-out *outside* the guard includes the check and the wait.
 //! - A retry *outside* asks again with each try; one *inside* makes its tries under one permit.
 //!

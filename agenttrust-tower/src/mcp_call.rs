@@ -1,5 +1,5 @@
-//! What a call over MCP is to the Guardian, whichever crate reads it: the same call is the same action,
-//! so that what is declared, allowed and approved of a tool holds however it is served.
+//! What a call over MCP is to the Guardian, whichever crate reads it. The same call is the same action, so what is
+//! declared, allowed and approved of a tool holds however it is served.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What our own crates share beside the public API, and others should not use. No stability between
 //! versions.
 
-pub use crate::doubling::Doubling;
+pub use crate::backoff::Backoff;
 pub use crate::guard::{Breaker, Cover, Miss, Running};
 pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 pub use crate::model::tolerant::whole_number;

@@ -5,10 +5,10 @@
 //! - [`guarded`](macro@guarded) puts a check and a report around a function.
 //! - [`AgentTrustGuard`] puts them around anything: [`run`](AgentTrustGuard::run) around a future,
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
-//! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks,
-//!   sessions, approvals, reports, tasks for other agents; and, for those who look after it, tools and
-//!   their effects, API keys, policies, the audit, webhooks and where events are sent. [`blocking`] mirrors
-//!   client and guard, all but the stream of revocations, for code that is not async.
+//! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks, sessions,
+//!   approvals, reports, tasks for other agents. Operators and admins also manage tools and their effects, API keys,
+//!   policies, the audit, webhooks and the destinations of events with it. [`blocking`] mirrors client and guard, all
+//!   but the stream of revocations, for code that is not async.
 //! - [`tools`] and [`manifest`] list what a program has guarded.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -23,10 +23,10 @@
 pub mod __private;
 #[doc(hidden)]
 pub mod background;
+mod backoff;
 pub mod blocking;
 mod capture;
 pub mod client;
-mod doubling;
 mod dpop;
 mod error;
 mod foreign;

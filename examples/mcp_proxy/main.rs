@@ -5,10 +5,10 @@
 //! cargo run --example mcp_proxy -- --upstream http://127.0.0.1:3001/mcp
 //! ```
 //!
-//! An agent says who it is with its token (`Authorization: Bearer at_...`; one to try it with is printed at
-//! the start), which has to be for this server: its audience is `everything`, or whatever `--server` says.
-//! Whatever it asks for passes, except that each call of a tool is checked as that agent, under the name
-//! `everything/TOOL`, before the server sees it, and reported by what the server answered.
+//! An agent says who it is with its token (`Authorization: Bearer at_...`); one to try it with is printed at the start.
+//! The token has to be for this server: its audience is `everything`, or the name that `--server` gives. All requests
+//! pass, but each call of a tool is checked first, as that agent and under the name `everything/TOOL`. It is reported
+//! by what the server answered.
 //!
 //! - `guardian.rs` is who is asked: a Guardian of this process, or the one of `AGENTTRUST_URL`.
 //! - `sessions.rs` keeps each MCP session to the agent that opened it.

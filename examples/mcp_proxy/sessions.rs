@@ -1,8 +1,8 @@
 //! The owner of each MCP session: a session belongs to the agent that opened it, and to no other.
 //!
-//! Calls are checked as the agent that makes them, whatever session they come in. But a session is more than its calls:
-//! its streams carry what the server has to say to the agent that opened it, questions of its tools among it, and a
-//! caller that knows its id could listen, answer and end it. The server behind cannot tell: it is not shown who sends.
+//! Calls are checked as the agent that makes them, whatever session they come in. But a session is more than its calls.
+//! Its streams carry what the server says to the agent that opened it, such as questions of its tools. A caller that
+//! knows its id could listen, answer and end it. The server behind cannot tell: it is not shown who sends.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};

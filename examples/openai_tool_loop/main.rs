@@ -1,10 +1,9 @@
 //! A tool loop by hand, for any OpenAI-compatible endpoint: `cargo run --example openai_tool_loop`.
 //!
-//! The model asks for tools; each call is checked before it runs and reported after it ran, and a
-//! denial goes back to the model as the tool's answer, in words that say what would mend it. With
-//! nothing in the environment the model is a script on a socket of this machine. With
-//! `OPENAI_API_KEY` or `OPENAI_BASE_URL` (and `OPENAI_MODEL`) set it is a real one, and what it asks
-//! for is up to it.
+//! The model asks for tools. Each call is checked before it runs and reported after it ran. A denial goes back to the
+//! model as the tool's answer, in words that say how to go on. With nothing in the environment the model is a script on
+//! a socket of this machine. With `OPENAI_API_KEY` or `OPENAI_BASE_URL` (and `OPENAI_MODEL`) set it is a real one, and
+//! what it asks for is up to it.
 //!
 //! `converse` is the loop, `tools.rs` what it calls.
 

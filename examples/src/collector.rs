@@ -12,7 +12,8 @@ use crate::Served;
 /// The token that has to come with events.
 const TOKEN: &str = "11111111-2222-3333-4444-555555555555";
 
-/// A receiver on a free port of this machine that takes what Splunk's HTTP Event Collector takes, and keeps it in memory.
+/// A receiver on a free port of this machine that takes what Splunk's HTTP Event Collector takes, and keeps it in
+/// memory.
 #[derive(Debug)]
 pub struct Collector {
     events: Events,

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// Returns the hash of a row of the audit that follows one with the hash `prev`. The texts are its columns `at`, `kind`,
-/// `org_id`, `agent_id`, `actor` and `body`.
+/// Returns the hash of a row of the audit that follows one with the hash `prev`. The texts are its columns `at`,
+/// `kind`, `org_id`, `agent_id`, `actor` and `body`.
 pub fn row_hash(seq: i64, prev: &[u8], texts: [Option<&str>; 6]) -> Vec<u8> {
     let mut hash = Sha256::new_with_prefix(b"agenttrust.audit.v1");
     hash.update(seq.to_be_bytes());

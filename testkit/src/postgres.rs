@@ -1,5 +1,5 @@
-//! A PostgreSQL database of one test's own: made fresh, and dropped with it. Where one is not enough, servers of its own,
-//! and a pooler before it.
+//! A PostgreSQL database of one test's own: made fresh, and dropped with it. Where one is not enough, servers of its
+//! own, and a pooler before it.
 
 #[cfg(unix)]
 mod bouncer;

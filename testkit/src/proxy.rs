@@ -75,7 +75,8 @@ impl Proxy {
         *self.server.lock().unwrap() = server;
     }
 
-    /// Falls silent on every connection that there is, for good: as behind a firewall that forgot them. New ones are whole.
+    /// Falls silent on every connection that there is, for good: as behind a firewall that forgot them. New ones are
+    /// whole.
     pub fn lose_connections(&self) {
         self.state.send_modify(|state| state.lost += 1);
     }

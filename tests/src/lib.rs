@@ -35,5 +35,9 @@ macro_rules! documents {
 // Rust in it is compiled nowhere.
 documents! {
     Readme: "../../README.md",
+    Approvals: "../../docs/APPROVALS.md",
     Architecture: "../../docs/ARCHITECTURE.md",
+    Embedding: "../../docs/EMBEDDING.md",
+    Federation: "../../docs/FEDERATION.md",
+    Mcp: "../../docs/MCP.md",
 }

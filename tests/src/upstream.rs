@@ -1,8 +1,9 @@
 //! [`upstream`]: an MCP server of our own, which answers as plainly as can be, or does what no server should.
 //!
-//! It speaks the protocol up to 2025-11-25, without sessions. What it does is the tool that is called: `echo` answers;
-//! `hangs`, `stalls`, `html`, `gigabyte`, `endless_event`, `drops`, `floods`, `redirects` are up to no good; `slow_stream` says
-//! something at once, and the rest later. At `/KIND/mcp`, with one of these names, it does so whatever is asked.
+//! It speaks the protocol up to 2025-11-25, without sessions. The tool that is called says what it does. `echo`
+//! answers. `hangs`, `stalls`, `html`, `gigabyte`, `endless_event`, `drops`, `floods` and `redirects` misbehave.
+//! `slow_stream` sends something at once, and the rest later. At `/KIND/mcp`, with one of these names, it does so
+//! whatever is asked.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Listing, Sending};
+use super::encode;
 use super::refusal::{
     CARD_NOT_CONFIGURED, Failure, Refusal, TASK_NOT_FOUND, UNSUPPORTED_OPERATION,
 };
+use super::request_context::{Alive, RequestContext};
 use super::streaming::Telling;
-use super::who::{Alive, Came};
-use super::written;
 use crate::domain::Error;
 use crate::domain::task::{Spelled, Task, TaskError, Version};
 use crate::engine::Engine;
@@ -26,7 +26,7 @@ const WAIT_MOST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Turn<'t> {
     pub(super) engine: &'t Arc<Engine>,
-    pub(super) came: Came,
+    pub(super) context: RequestContext,
     /// The agent that is asked.
     pub(super) target: &'t str,
     pub(super) version: Version,
@@ -48,15 +48,15 @@ impl Turn<'_> {
             Ask::Stream(sending) => return self.stream(*sending).await,
             Ask::Subscribe { id } => return self.subscribe(&id).await,
             Ask::Get { id, history } => {
-                let caller = self.came.reader(self.engine)?;
+                let caller = self.context.reader(self.engine)?;
                 let task = tasks::get(self.engine, &caller, Some(self.target), &id).await?;
-                written::task(version, &written::shortened(task, history))
+                encode::task(version, &encode::shortened(task, history))
             }
             Ask::List(listing) => self.list(listing).await?,
             Ask::Cancel { id } => {
-                let caller = self.came.owner(self.engine)?;
+                let caller = self.context.owner(self.engine)?;
                 let task = tasks::cancel(self.engine, &caller, Some(self.target), &id).await?;
-                written::task(version, &task)
+                encode::task(version, &task)
             }
             Ask::Card => return Err(no_card(version).into()),
             about_pushes => self.push(about_pushes).await?,
@@ -65,7 +65,7 @@ impl Turn<'_> {
     }
 
     fn result(&self, result: Value) -> Result<Response, Failure> {
-        Ok(written::answer(self.engine, &self.came.counted, (&self.id, result))?)
+        Ok(encode::answer(self.engine, &self.context.counted, (&self.id, result))?)
     }
 
     fn about<'a>(&'a self, task_id: &'a str) -> (Option<&'a str>, &'a str) {
@@ -91,7 +91,7 @@ impl Turn<'_> {
             spelled,
             accepted_output_modes,
             streams,
-            trace: self.came.trace.clone(),
+            trace: self.context.trace.clone(),
             wait,
         };
         let task = tasks::send(self.engine, caller, asked).await?;
@@ -113,60 +113,61 @@ impl Turn<'_> {
     }
 
     async fn send(mut self, sending: Sending) -> Result<Response, Failure> {
-        let caller = self.came.sender(self.engine, None)?;
+        let caller = self.context.sender(self.engine, None)?;
         let history = sending.history;
         let wait = if sending.waits { WAIT_MOST } else { Duration::ZERO };
         // Those who wait are counted by themselves, and not among what is under way.
         let waiting = match sending.waits {
-            true => {
-                Some(self.engine.limits.waiting.take(&self.came.counted, 1).map_err(Error::from)?)
-            }
+            true => Some(
+                self.engine.limits.waiting.take(&self.context.counted, 1).map_err(Error::from)?,
+            ),
             false => None,
         };
         if waiting.is_some() {
-            self.came.place = None;
+            self.context.place = None;
         }
         let task = self.sent(&caller, sending, (false, wait)).await?;
         drop(waiting);
-        let task = written::shortened(task, history);
-        self.result(written::sent(self.version, &task))
+        let task = encode::shortened(task, history);
+        self.result(encode::sent(self.version, &task))
     }
 
     async fn stream(self, sending: Sending) -> Result<Response, Failure> {
-        let caller = self.came.sender(self.engine, None)?;
+        let caller = self.context.sender(self.engine, None)?;
         let streams = &self.engine.limits.task_streams;
-        let share = streams.take(&self.came.counted, 1).map_err(Error::from)?;
+        let share = streams.take(&self.context.counted, 1).map_err(Error::from)?;
         let task = self.sent(&caller, sending, (true, Duration::ZERO)).await?;
         let following = tasks::follow(self.engine, &caller, Some(self.target), &task.id).await?;
-        let alive = Alive::new(&self.came, caller);
+        let alive = Alive::new(&self.context, caller);
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
         Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }
 
     async fn subscribe(self, id: &str) -> Result<Response, Failure> {
-        let caller = self.came.reader(self.engine)?;
+        let caller = self.context.reader(self.engine)?;
         let streams = &self.engine.limits.task_streams;
-        let share = streams.take(&self.came.counted, 1).map_err(Error::from)?;
+        let share = streams.take(&self.context.counted, 1).map_err(Error::from)?;
         let following = tasks::follow(self.engine, &caller, Some(self.target), id).await?;
         let state = following.state();
         if state.is_terminal() {
-            let message = format!("task {id:?} is {state}, so nothing more is told of it; get it");
+            let message =
+                format!("task {id:?} is {state}, so nothing more is sent about it; get it");
             return Err(TaskError::Unsupported(message).into());
         }
-        let alive = Alive::new(&self.came, caller);
+        let alive = Alive::new(&self.context, caller);
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
         Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }
 
     async fn list(&self, listing: Listing) -> Result<Value, Failure> {
-        let caller = self.came.reader(self.engine)?;
+        let caller = self.context.reader(self.engine)?;
         let Listing { filter, history, artifacts } = listing;
         let limit = filter.limit;
         let target_agent_id = Some(self.target.to_owned());
         let filter = TaskFilter { target_agent_id, ..filter };
         let page = tasks::list(self.engine, &caller, filter).await?;
         let tasks = page.tasks.into_iter().map(|task| {
-            let mut task = written::shortened(task, Some(history));
+            let mut task = encode::shortened(task, Some(history));
             if !artifacts {
                 task.artifacts.clear();
             }
@@ -184,25 +185,25 @@ impl Turn<'_> {
     async fn push(&self, ask: Ask) -> Result<Value, Failure> {
         let (engine, version) = (self.engine, self.version);
         // Who is told is of those who send.
-        let caller = self.came.owner(engine)?;
+        let caller = self.context.owner(engine)?;
         match ask {
             Ask::SetPush { task_id, push } => {
                 let about = self.about(&task_id);
                 let push = pushes::set(engine, &caller, about, push, (version, false)).await?;
-                Ok(written::push(version, &push))
+                Ok(encode::push(version, &push))
             }
             Ask::GetPush { task_id, id } => {
                 let all = pushes::list(engine, &caller, self.about(&task_id)).await?;
                 let wanted = |push: &&pushes::Push| id.as_ref().is_none_or(|id| *id == push.id);
                 let found = all.iter().find(wanted).ok_or_else(|| {
-                    let message = format!("of task {task_id:?} is nobody told under this id");
+                    let message = format!("no notification of task {task_id:?} has this id");
                     Refusal::new(TASK_NOT_FOUND, message)
                 })?;
-                Ok(written::push(version, found))
+                Ok(encode::push(version, found))
             }
             Ask::ListPushes { task_id } => {
                 let all = pushes::list(engine, &caller, self.about(&task_id)).await?;
-                Ok(written::pushes(version, &all))
+                Ok(encode::pushes(version, &all))
             }
             Ask::DeletePush { task_id, id } => {
                 pushes::delete(engine, &caller, self.about(&task_id), id).await?;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::params::Params;
 use super::refusal::{METHOD_NOT_FOUND, Refusal};
-use crate::domain::task::{Message, Misread, TaskState, Version, read};
+use crate::domain::task::{Message, ParseError, TaskState, Version, read};
 use crate::services::tasks::TaskFilter;
 use crate::services::tasks::pushes::NewPush;
 
@@ -81,7 +81,7 @@ pub(super) fn read(
     ask.ok_or_else(|| unknown(version, method))?.map_err(Refusal::from)
 }
 
-fn in_v1(method: &str, params: &mut Params) -> Option<Result<Ask, Misread>> {
+fn in_v1(method: &str, params: &mut Params) -> Option<Result<Ask, ParseError>> {
     Some(match method {
         "SendMessage" => sending(params, Version::V1).map(Ask::Send),
         "SendStreamingMessage" => sending(params, Version::V1).map(Ask::Stream),
@@ -102,7 +102,7 @@ fn in_v1(method: &str, params: &mut Params) -> Option<Result<Ask, Misread>> {
     })
 }
 
-fn in_v03(method: &str, params: &mut Params) -> Option<Result<Ask, Misread>> {
+fn in_v03(method: &str, params: &mut Params) -> Option<Result<Ask, ParseError>> {
     Some(match method {
         "message/send" => sending(params, Version::V03).map(Ask::Send),
         "message/stream" => sending(params, Version::V03).map(Ask::Stream),
@@ -143,7 +143,7 @@ fn unknown(version: Version, method: &str) -> Refusal {
     Refusal::new(METHOD_NOT_FOUND, message)
 }
 
-fn sending(params: &mut Params, version: Version) -> Result<Box<Sending>, Misread> {
+fn sending(params: &mut Params, version: Version) -> Result<Box<Sending>, ParseError> {
     let message = read::message(params.need("message")?, version, "message")?;
     let metadata = params.map("metadata")?;
     let mut sending = Sending {
@@ -178,17 +178,17 @@ fn sending(params: &mut Params, version: Version) -> Result<Box<Sending>, Misrea
     Ok(Box::new(sending))
 }
 
-fn get(params: &mut Params, version: Version) -> Result<Ask, Misread> {
+fn get(params: &mut Params, version: Version) -> Result<Ask, ParseError> {
     Ok(Ask::Get { id: params.need_id("id")?, history: history(params, version)? })
 }
 
 /// Returns how many messages of a history are wanted. In 0.3 none means all.
-fn history(params: &mut Params, version: Version) -> Result<Option<usize>, Misread> {
+fn history(params: &mut Params, version: Version) -> Result<Option<usize>, ParseError> {
     let count = params.count("historyLength")?;
     Ok(count.filter(|count| version == Version::V1 || *count > 0))
 }
 
-fn listing(params: &mut Params) -> Result<Listing, Misread> {
+fn listing(params: &mut Params) -> Result<Listing, ParseError> {
     let limit = params.count("pageSize")?.unwrap_or(PAGE);
     if !(1..=PAGE_MOST).contains(&limit) {
         return Err(params.wrong("pageSize", format!("is no number from 1 to {PAGE_MOST}")));
@@ -214,12 +214,12 @@ fn listing(params: &mut Params) -> Result<Listing, Misread> {
     })
 }
 
-fn set_push(params: &mut Params) -> Result<Ask, Misread> {
+fn set_push(params: &mut Params) -> Result<Ask, ParseError> {
     let task_id = params.need_id("taskId")?;
     Ok(Ask::SetPush { task_id, push: new_push(params, Version::V1)? })
 }
 
-fn set_push_in_v03(params: &mut Params) -> Result<Ask, Misread> {
+fn set_push_in_v03(params: &mut Params) -> Result<Ask, ParseError> {
     let task_id = params.need_id("taskId")?;
     let push = params.inner("pushNotificationConfig")?;
     let mut push =
@@ -227,16 +227,20 @@ fn set_push_in_v03(params: &mut Params) -> Result<Ask, Misread> {
     Ok(Ask::SetPush { task_id, push: new_push(&mut push, Version::V03)? })
 }
 
-fn get_push_in_v03(params: &mut Params) -> Result<Ask, Misread> {
+fn get_push_in_v03(params: &mut Params) -> Result<Ask, ParseError> {
     let task_id = params.need_id("id")?;
     Ok(Ask::GetPush { task_id, id: params.id("pushNotificationConfigId")? })
 }
 
-fn task_and_push(params: &mut Params, task: &str, push: &str) -> Result<(String, String), Misread> {
+fn task_and_push(
+    params: &mut Params,
+    task: &str,
+    push: &str,
+) -> Result<(String, String), ParseError> {
     Ok((params.need_id(task)?, params.need_id(push)?))
 }
 
-fn new_push(params: &mut Params, version: Version) -> Result<NewPush, Misread> {
+fn new_push(params: &mut Params, version: Version) -> Result<NewPush, ParseError> {
     let url =
         params.text("url")?.ok_or_else(|| params.wrong("url", "is missing; say whom to tell"))?;
     let (id, token) = (params.id("id")?, params.text("token")?.map(Into::into));

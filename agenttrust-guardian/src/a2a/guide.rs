@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use super::params::Params;
 use super::refusal::{Failure, METHOD_NOT_FOUND, Refusal, TASK_NOT_FOUND};
 use super::request::Request;
-use super::who::Came;
+use super::request_context::RequestContext;
 use crate::domain::task::{
-    Message, MessageRole, Misread, Part, PartContent, Spelled, TRUST_EXTENSION, Task, TaskState,
+    Message, MessageRole, ParseError, Part, PartContent, Spelled, TRUST_EXTENSION, Task, TaskState,
     Version, read,
 };
 use crate::domain::{Error, ErrorKind, ids};
@@ -36,18 +36,18 @@ const PAGE: usize = 50;
 /// Names the errors that HTTP has a status for.
 pub(super) async fn answer(
     engine: &Arc<Engine>,
-    came: Came,
+    context: RequestContext,
     body: &[u8],
 ) -> Result<Response, Error> {
     let (id, answered) = match Request::read(body) {
         Err(refusal) => (Value::Null, Err(refusal.into())),
         Ok(Request { id, method, params, spelled }) => {
             let asked = (Params::new(params), spelled);
-            (id, answered(engine, &came, &method, asked).await)
+            (id, answered(engine, &context, &method, asked).await)
         }
     };
     match answered {
-        Ok(result) => super::written::answer(engine, &came.counted, (&id, result)),
+        Ok(result) => super::encode::answer(engine, &context.counted, (&id, result)),
         Err(Failure::Protocol(refusal)) => Ok(refused(&refusal, &id)),
         Err(Failure::Other(error)) if error.kind() == ErrorKind::NotFound => {
             let refusal = Refusal::new(TASK_NOT_FOUND, error.message().to_owned());
@@ -74,24 +74,24 @@ fn refused(refusal: &Refusal, id: &Value) -> Response {
 
 async fn answered(
     engine: &Arc<Engine>,
-    came: &Came,
+    context: &RequestContext,
     method: &str,
     (mut params, spelled): (Params, Spelled),
 ) -> Result<Value, Failure> {
     match method {
-        "tasks/send" => send(engine, came, (params, spelled)).await,
+        "tasks/send" => send(engine, context, (params, spelled)).await,
         "tasks/get" => {
             let id = task_id(&mut params)?;
-            let caller = came.reader(engine)?;
+            let caller = context.reader(engine)?;
             Ok(written(&parties::get(engine, &caller, &id).await?))
         }
         "tasks/cancel" => {
             let id = task_id(&mut params)?;
-            let caller = came.owner(engine)?;
+            let caller = context.owner(engine)?;
             let task = tasks::cancel(engine, &caller, None, &id).await?;
             Ok(written(&Between { task, ..parties::get(engine, &caller, &id).await? }))
         }
-        "tasks/list" => list(engine, came, params).await,
+        "tasks/list" => list(engine, context, params).await,
         _ => {
             let method: String = method.chars().filter(|it| !it.is_control()).take(100).collect();
             let message = format!(
@@ -105,7 +105,7 @@ async fn answered(
 
 async fn send(
     engine: &Arc<Engine>,
-    came: &Came,
+    context: &RequestContext,
     (mut params, spelled): (Params, Spelled),
 ) -> Result<Value, Failure> {
     let source = params.id("source_agent_id")?;
@@ -113,7 +113,7 @@ async fn send(
     let mut message = message(params.need("message")?)?;
     // With the message, which is kept: it is told of the task again.
     message.metadata.extend(params.map("metadata")?);
-    let caller = came.sender(engine, source)?;
+    let caller = context.sender(engine, source)?;
     let asked = Asked {
         target_agent_id,
         message,
@@ -121,7 +121,7 @@ async fn send(
         spelled,
         accepted_output_modes: Vec::new(),
         streams: false,
-        trace: came.trace.clone(),
+        trace: context.trace.clone(),
         wait: Duration::ZERO,
     };
     let task = tasks::send(engine, &caller, asked).await?;
@@ -129,7 +129,11 @@ async fn send(
     Ok(written(&Between { task, ..between }))
 }
 
-async fn list(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<Value, Failure> {
+async fn list(
+    engine: &Arc<Engine>,
+    context: &RequestContext,
+    mut params: Params,
+) -> Result<Value, Failure> {
     let limit = params.count("limit")?.unwrap_or(PAGE);
     if limit == 0 {
         return Err(params.wrong("limit", "is 0; ask for at least one").into());
@@ -147,7 +151,7 @@ async fn list(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<V
         limit: limit.min(PAGE_MOST),
         ..TaskFilter::default()
     };
-    let caller = came.reader(engine)?;
+    let caller = context.reader(engine)?;
     let (tasks, next) = parties::list(engine, &caller, filter).await?;
     let tasks: Vec<Value> = tasks.iter().map(written).collect();
     let mut list = Map::from_iter([("tasks".to_owned(), tasks.into())]);
@@ -158,7 +162,7 @@ async fn list(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<V
 }
 
 /// Returns the task that is meant: one client says `id`, another `task_id`.
-fn task_id(params: &mut Params) -> Result<String, Misread> {
+fn task_id(params: &mut Params) -> Result<String, ParseError> {
     match params.id("id")? {
         Some(id) => Ok(id),
         None => params.need_id("task_id"),
@@ -166,7 +170,7 @@ fn task_id(params: &mut Params) -> Result<String, Misread> {
 }
 
 /// Returns a message of whatever form: a text, a message of A2A, or an object that is handed on as it is.
-fn message(said: Value) -> Result<Message, Misread> {
+fn message(said: Value) -> Result<Message, ParseError> {
     if let Value::Object(members) = &said
         && members.contains_key("parts")
     {

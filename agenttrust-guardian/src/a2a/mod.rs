@@ -1,23 +1,23 @@
 //! Agents asked by A2A: `/a2a/agents/{id}`, in both of its versions, and `/a2a` in the guide's own words.
 //!
-//! A request is read, told apart and done by the services; what is answered is what is kept here of the task, and never
-//! what the agent behind said as it said it.
+//! A request is read, told apart and done by the services. The answer is what is kept here of the task, and never the
+//! very words of the agent behind.
 //!
-//! - `request.rs` is what came, `who.rs` who sent it, `ask.rs` and `params.rs` what it asks for.
-//! - `answer.rs` does it, `streaming.rs` where the answer is a stream; `written.rs` is how it is said, and `refusal.rs` how
-//!   it is told no.
+//! - `request.rs` is what came, `request_context.rs` who sent it, `ask.rs` and `params.rs` what it asks for.
+//! - `answer.rs` does it, `streaming.rs` where the answer is a stream; `encode.rs` is how it is said, and `refusal.rs`
+//!   how it is told no.
 //! - `guide.rs` is the dialect of the SDK guide; `metadata.rs` is what a client of OAuth is told.
 
 mod answer;
 mod ask;
+mod encode;
 mod guide;
 mod metadata;
 mod params;
 mod refusal;
 mod request;
+mod request_context;
 mod streaming;
-mod who;
-mod written;
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use self::answer::Turn;
 pub(crate) use self::metadata::asking;
 use self::refusal::{Failure, Refusal};
 use self::request::Request;
-pub(crate) use self::who::Came;
+pub(crate) use self::request_context::RequestContext;
 use crate::domain::Error;
 use crate::domain::task::Version;
 use crate::engine::Engine;
@@ -47,11 +47,11 @@ pub(crate) struct Skipped(pub(crate) Vec<String>);
 /// Not found for an agent that is not there, forbidden for a caller that may not ask.
 pub(crate) async fn to_agent(
     engine: &Arc<Engine>,
-    came: Came,
+    context: RequestContext,
     (target, said): (&str, Option<&str>),
     body: Bytes,
 ) -> Result<Response, Error> {
-    known(engine, &came.key.org_id, target)?;
+    known(engine, &context.key.org_id, target)?;
     let answered = async {
         let Request { id, method, params, spelled } = Request::read(&body)?;
         drop(body);
@@ -62,7 +62,7 @@ pub(crate) async fn to_agent(
             };
             let mut ask = ask::read(version, &method, params)?;
             let skipped = Skipped(ask.take_skipped());
-            let turn = Turn { engine, came, target, version, id: id.clone(), spelled };
+            let turn = Turn { engine, context, target, version, id: id.clone(), spelled };
             let mut response = turn.answered(ask).await?;
             response.extensions_mut().insert(skipped);
             Ok(response)
@@ -88,8 +88,8 @@ pub(crate) async fn to_agent(
 /// The errors that HTTP has a status for.
 pub(crate) async fn to_all(
     engine: &Arc<Engine>,
-    came: Came,
+    context: RequestContext,
     body: Bytes,
 ) -> Result<Response, Error> {
-    guide::answer(engine, came, &body).await
+    guide::answer(engine, context, &body).await
 }

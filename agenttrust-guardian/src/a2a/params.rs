@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::names::check_name;
 use crate::domain::numbers::{digits, whole};
-use crate::domain::task::Misread;
+use crate::domain::task::ParseError;
 
 /// The members of an object, and where it stands.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ impl Params {
     }
 
     /// Returns what is wrong with a member.
-    pub(super) fn wrong(&self, member: &str, problem: impl AsRef<str>) -> Misread {
-        Misread::of(&format!("{}{member}", self.at), problem)
+    pub(super) fn wrong(&self, member: &str, problem: impl AsRef<str>) -> ParseError {
+        ParseError::of(&format!("{}{member}", self.at), problem)
     }
 
     /// Returns a member that is there.
@@ -36,12 +36,12 @@ impl Params {
     }
 
     /// Returns a member that must be there.
-    pub(super) fn need(&mut self, member: &str) -> Result<Value, Misread> {
+    pub(super) fn need(&mut self, member: &str) -> Result<Value, ParseError> {
         self.take(member).ok_or_else(|| self.wrong(member, "is missing; give it a value"))
     }
 
     /// Returns a text; absent and empty are the same, as proto3 has it.
-    pub(super) fn text(&mut self, member: &str) -> Result<Option<String>, Misread> {
+    pub(super) fn text(&mut self, member: &str) -> Result<Option<String>, ParseError> {
         match self.take(member) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
@@ -50,7 +50,7 @@ impl Params {
     }
 
     /// Returns an id; absent and empty are the same.
-    pub(super) fn id(&mut self, member: &str) -> Result<Option<String>, Misread> {
+    pub(super) fn id(&mut self, member: &str) -> Result<Option<String>, ParseError> {
         let Some(id) = self.text(member)? else { return Ok(None) };
         let field = format!("{}{member}", self.at);
         match check_name(&field, &id) {
@@ -58,18 +58,18 @@ impl Params {
             // The sentence begins with the field.
             Err(error) => {
                 let problem = error.message().trim_start_matches(&field).trim_start().to_owned();
-                Err(Misread::of(&field, problem))
+                Err(ParseError::of(&field, problem))
             }
         }
     }
 
     /// Returns an id that must be there.
-    pub(super) fn need_id(&mut self, member: &str) -> Result<String, Misread> {
+    pub(super) fn need_id(&mut self, member: &str) -> Result<String, ParseError> {
         self.id(member)?.ok_or_else(|| self.wrong(member, "is missing; give it a value"))
     }
 
     /// Returns a yes or no; absent is no answer.
-    pub(super) fn truth(&mut self, member: &str) -> Result<Option<bool>, Misread> {
+    pub(super) fn truth(&mut self, member: &str) -> Result<Option<bool>, ParseError> {
         match self.take(member) {
             None => Ok(None),
             Some(Value::Bool(truth)) => Ok(Some(truth)),
@@ -78,7 +78,7 @@ impl Params {
     }
 
     /// Returns a number from nothing up. As proto3 takes it: also as a text, and with a fraction of zero.
-    pub(super) fn count(&mut self, member: &str) -> Result<Option<usize>, Misread> {
+    pub(super) fn count(&mut self, member: &str) -> Result<Option<usize>, ParseError> {
         let Some(value) = self.take(member) else { return Ok(None) };
         let number = match value {
             Value::String(text) => digits(&text),
@@ -92,7 +92,7 @@ impl Params {
     }
 
     /// Returns a point in time.
-    pub(super) fn time(&mut self, member: &str) -> Result<Option<Timestamp>, Misread> {
+    pub(super) fn time(&mut self, member: &str) -> Result<Option<Timestamp>, ParseError> {
         let Some(text) = self.text(member)? else { return Ok(None) };
         let time = text.parse().map_err(|_| {
             self.wrong(member, "is no point in time; write it as 2026-01-02T03:04:05Z")
@@ -101,7 +101,7 @@ impl Params {
     }
 
     /// Returns a list of texts.
-    pub(super) fn texts(&mut self, member: &str) -> Result<Vec<String>, Misread> {
+    pub(super) fn texts(&mut self, member: &str) -> Result<Vec<String>, ParseError> {
         let list = match self.take(member) {
             None => return Ok(Vec::new()),
             Some(Value::Array(list)) => list,
@@ -115,7 +115,7 @@ impl Params {
     }
 
     /// Returns what may hold anything.
-    pub(super) fn map(&mut self, member: &str) -> Result<Map<String, Value>, Misread> {
+    pub(super) fn map(&mut self, member: &str) -> Result<Map<String, Value>, ParseError> {
         match self.take(member) {
             None => Ok(Map::new()),
             Some(Value::Object(members)) => Ok(members),
@@ -124,7 +124,7 @@ impl Params {
     }
 
     /// Returns an object in it.
-    pub(super) fn inner(&mut self, member: &str) -> Result<Option<Self>, Misread> {
+    pub(super) fn inner(&mut self, member: &str) -> Result<Option<Self>, ParseError> {
         match self.take(member) {
             None => Ok(None),
             Some(Value::Object(members)) => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use agenttrust::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::domain::task::{Misread, TaskError, Version};
+use crate::domain::task::{ParseError, TaskError, Version};
 use crate::domain::{Error, ErrorKind};
 
 pub(super) const PARSE_ERROR: i32 = -32700;
@@ -109,10 +109,10 @@ fn reason(code: i32) -> Option<&'static str> {
     })
 }
 
-impl From<Misread> for Refusal {
-    fn from(misread: Misread) -> Self {
-        let mut refusal = Self::new(INVALID_PARAMS, misread.to_string());
-        refusal.0.violation = Some((misread.field, misread.problem));
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        let mut refusal = Self::new(INVALID_PARAMS, error.to_string());
+        refusal.0.violation = Some((error.field, error.problem));
         refusal
     }
 }
@@ -130,9 +130,9 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<Misread> for Failure {
-    fn from(misread: Misread) -> Self {
-        Self::Protocol(misread.into())
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        Self::Protocol(error.into())
     }
 }
 

@@ -15,9 +15,9 @@ use futures_util::future::{Either, select};
 use futures_util::stream;
 use serde_json::Value;
 
+use super::encode;
 use super::refusal::{INTERNAL_ERROR, Refusal};
-use super::who::Alive;
-use super::written;
+use super::request_context::Alive;
 use crate::domain::Error;
 use crate::domain::limits::Share;
 use crate::domain::task::{HeldText, Shown, Version};
@@ -167,7 +167,7 @@ impl Telling {
     fn say(&mut self, event: &Arc<Shown>) -> Result<(), Error> {
         let (version, about) = (self.version, self.following.about());
         let counted = (&self.engine.limits.task_bytes, &self.alive.counted);
-        let held = event.hold(version, counted, |event| written::event(version, about, event))?;
+        let held = event.hold(version, counted, |event| encode::event(version, about, event))?;
         self.over = event.state().is_some_and(|state| state.is_terminal());
         let before = format!("data: {{\"id\":{},\"jsonrpc\":\"2.0\",\"result\":", self.id);
         self.saying = Some(Saying { before, rest: held.text.clone(), _held: held });

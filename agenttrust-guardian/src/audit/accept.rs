@@ -26,8 +26,8 @@ pub(crate) struct Acceptance {
 }
 
 impl Acceptance {
-    /// Finds out what there is to accept of a log, by what is in the database and was noted outside; `None` when that is
-    /// nothing. Rows that are whole by themselves go on being proven; else the log begins with its last row.
+    /// Finds out what there is to accept of a log, by what is in the database and was noted outside; `None` when that
+    /// is nothing. Rows that are whole by themselves go on being proven; else the log begins with its last row.
     ///
     /// # Errors
     ///
@@ -80,8 +80,8 @@ impl Acceptance {
         self.checkpoint.seq
     }
 
-    /// Adds the checkpoint of the acceptance to the file of checkpoints, and that of the row which the log has to have from
-    /// then on.
+    /// Adds the checkpoint of the acceptance to the file of checkpoints, and that of the row which the log has to have
+    /// from then on.
     ///
     /// # Errors
     ///

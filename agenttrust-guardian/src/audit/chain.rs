@@ -75,7 +75,8 @@ impl<'a> From<&'a Stored> for Link<'a> {
     }
 }
 
-/// Returns what an operator accepts of a last row: its own hash, and where that is not of what the row says, one of both.
+/// Returns what an operator accepts of a last row: its own hash, and where that is not of what the row says, one of
+/// both.
 pub(super) fn as_it_is(row: &Stored) -> Hash {
     let hash = Link::from(row).hash();
     if row.hash == hash {

@@ -1,7 +1,7 @@
 //! What is noted of a log outside of its database: the checkpoints, one a line, in a file that is added to.
 //!
-//! A file that has grown is written again without the checkpoints that newer ones stand for. What was seen of a log, and
-//! accepted, stays in it.
+//! A file that has grown is written again without the checkpoints that newer ones stand for. What was seen of a log,
+//! and accepted, stays in it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -21,6 +21,9 @@ const OF_A_DEVICE: u64 = 1 << 20;
 /// The size from which on a file is written again.
 const TIDIED_ABOVE: u64 = 1 << 20;
 
+/// The reason why a device or a pipe is refused: what is added to it is gone.
+const NOT_REGULAR: &str = "it must be a regular file, and is a device or a pipe";
+
 /// A file of checkpoints, to be added to.
 #[derive(Debug)]
 pub(crate) struct CheckpointFile {
@@ -30,7 +33,7 @@ pub(crate) struct CheckpointFile {
 }
 
 impl CheckpointFile {
-    /// Finds out that the file can be added to, and makes it when it is not there.
+    /// Finds out that the file is a regular one and can be added to, and makes it when it is not there.
     pub(crate) fn open(path: &Path) -> Result<Self, AuditError> {
         open_to_add(path).map_err(|error| AuditError::unusable(path, error))?;
         Ok(Self { path: path.to_owned(), tidied_above: Mutex::new(TIDIED_ABOVE) })
@@ -130,7 +133,7 @@ fn each_line(path: &Path, mut take: impl FnMut(Option<Checkpoint>)) -> io::Resul
         }
         if !line.trim_ascii().is_empty() {
             let found = serde_json::from_slice::<Checkpoint>(&line).ok();
-            // Nobody's word must not stand before somebody's.
+            // An unsigned line must not stand before a signed one.
             take(found.filter(|found| found.signer().is_some()));
         }
     }
@@ -147,6 +150,9 @@ fn open_to_add(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(NOT_REGULAR));
+    }
     // A crash or a full disk may have left half a line; the next one gets a line of its own.
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -205,6 +211,19 @@ mod tests {
         file.add(&line(&key, CheckpointKind::Reached, 3)).unwrap();
         let found = file.read(&[]).unwrap();
         assert_eq!((found.logs[0].reached.as_ref().unwrap().seq, found.unsigned), (3, 1));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn device_is_not_added_to_by_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("at.checkpoints");
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let refused = CheckpointFile::open(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("at.checkpoints") && refused.contains("regular file"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The counts that a decision adds to, in the transaction of its row: a counter equals the number of rows that it
-//! counts whatever crashes, and a burst of denials is reported once, by whichever replica.
+//! The counts that a decision adds to, in the transaction of its row. So a counter equals the number of rows that it
+//! counts, whatever crashes, and a burst of denials is reported by one replica, once.
 //!
 //! Ten denials of one agent within 60 seconds are a burst, whichever tools and replicas they were of. The
 //! tenth makes one `anomaly.denial_burst` row; there is no other until the agent was not denied for five

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::commands::{Accept, Verify};
 use super::key::PublicKey;
 
 /// The audit log could not take or give a row.
@@ -36,8 +37,9 @@ pub(crate) enum AuditError {
     /// The last row in the database is not the one that this log wrote.
     #[error(
         "the audit log{} was changed from outside at row {seq}; keep the database as it is and run \
-         `agenttrust audit verify`",
-        named(log)
+         `{verify}`",
+        named(log),
+        verify = Verify
     )]
     Tampered {
         /// The name of the log; empty on SQLite.
@@ -48,9 +50,11 @@ pub(crate) enum AuditError {
     /// A checkpoint says that the log had come further, or elsewhere, than the database has it.
     #[error(
         "the audit log{} had come to row {seq} by {at}, says a checkpoint in {place}, and the database \
-         has no such row: rows were removed from its end, or it is an older copy; run `agenttrust \
-         audit verify`, and `agenttrust audit accept` only if you put the older copy there yourself",
-        named(log)
+         has no such row: rows were removed from its end, or it is an older copy; run `{verify}`, \
+         and `{}` only if you put the older copy there yourself",
+        named(log),
+        Accept(log),
+        verify = Verify
     )]
     Truncated {
         /// The name of the log; empty on SQLite.
@@ -66,8 +70,10 @@ pub(crate) enum AuditError {
     #[error(
         "rows {first} to {last} of the audit log{} were added from outside: its Guardian closed at {at} with the row \
          before them, says its mark in {place}, and no command signed them; keep a copy of the database, run \
-         `agenttrust audit verify`, and `agenttrust audit accept` to go on with it",
-        named(log)
+         `{verify}`, and `{}` to go on with it",
+        named(log),
+        Accept(log),
+        verify = Verify
     )]
     Added {
         /// The name of the log; empty on SQLite.
@@ -97,9 +103,9 @@ pub(crate) enum AuditError {
     #[error(
         "the audit log{} is signed up to row {seq} by the audit key {key}, and this Guardian has another one, {own}: \
          the file of the key was lost or exchanged; put the former file in its place, or, where that is gone for good, \
-         run `agenttrust audit accept{}` to go on with the new key, after which no row up to the end of the log is proven",
+         run `{}` to go on with the new key, after which no row up to the end of the log is proven",
         named(log),
-        only(log)
+        Accept(log)
     )]
     KeyReplaced {
         /// The name of the log; empty on SQLite.
@@ -114,9 +120,11 @@ pub(crate) enum AuditError {
     /// A Guardian saw that the log was changed, and no operator has accepted that.
     #[error(
         "the audit log{} was changed from outside: a Guardian saw at {at} that it was not what it had written up \
-         to row {seq}, says its mark in {place}; keep a copy of the database, run `agenttrust audit verify`, and \
-         `agenttrust audit accept` to go on with it",
-        named(log)
+         to row {seq}, says its mark in {place}; keep a copy of the database, run `{verify}`, and \
+         `{}` to go on with it",
+        named(log),
+        Accept(log),
+        verify = Verify
     )]
     Seen {
         /// The name of the log; empty on SQLite.
@@ -132,8 +140,9 @@ pub(crate) enum AuditError {
     #[error(
         "the audit log{} in the database is another one than {place} has checkpoints of: the database of another \
          Guardian was put in its place, or two Guardians note theirs in one file; give each its own database and \
-         --audit-checkpoints, and run `agenttrust audit accept` only if you put it there yourself",
-        named(log)
+         --audit-checkpoints, and run `{}` only if you put it there yourself",
+        named(log),
+        Accept(log)
     )]
     AnotherLog {
         /// The name of the log; empty on SQLite.
@@ -223,11 +232,6 @@ impl AuditError {
     pub(crate) fn unreadable(error: sqlx::Error) -> Self {
         Self::Unreadable(Arc::new(error))
     }
-}
-
-/// Returns the option that names a log to a command: the only one needs none.
-fn only(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!(" --log {log:?}") }
 }
 
 /// Returns the name of a log in the middle of a sentence: an only log needs no name.

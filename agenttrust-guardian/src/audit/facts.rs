@@ -57,11 +57,11 @@ impl FactsDigest {
 
 /// The facts that have a row in the log that a Guardian writes.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct WrittenFacts {
     written: RwLock<HashMap<FactsDigest, Instant>>,
 }
 
-impl Told {
+impl WrittenFacts {
     /// Returns whether a row that can be referred to is on disk.
     pub(super) fn knows(&self, digest: FactsDigest) -> bool {
         let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_was_let_go_is_written_again() {
-        let (told, digest) = (Told::default(), FactsDigest::compute("org", &json!({})).unwrap());
+        let (told, digest) =
+            (WrittenFacts::default(), FactsDigest::compute("org", &json!({})).unwrap());
         assert!(!told.knows(digest));
         told.add([digest]);
         assert!(told.knows(digest));

@@ -9,8 +9,8 @@ pub(crate) struct Fault {
     pub(crate) seq: u64,
     /// The fault, as a sentence.
     pub(crate) what: String,
-    /// Whether it is a change: not where two walks found different faults, because rows are let go at that moment, say, nor
-    /// where another key signed that may have been the Guardian's before.
+    /// Whether it is a change: not where two walks found different faults, because rows are let go at that moment, say,
+    /// nor where another key signed that may have been the Guardian's before.
     pub(crate) is_sure: bool,
 }
 

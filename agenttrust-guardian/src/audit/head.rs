@@ -53,8 +53,8 @@ impl Head {
         Ok(row.is_some_and(|row| row.hash == self.hash && Link::from(&row).hash() == self.hash))
     }
 
-    /// Returns this row if the log has it, or the row up to which the log was let go by a cut that `key` signed for the log
-    /// of this identity.
+    /// Returns this row if the log has it, or the row up to which the log was let go by a cut that `key` signed for the
+    /// log of this identity.
     pub(super) async fn still_stands(
         self,
         transaction: &mut Transaction,

@@ -10,7 +10,7 @@ use super::error::AuditError;
 use super::facts::FactsDigest;
 use super::head::Head;
 use super::key::AuditKey;
-use super::notary::Arrears;
+use super::notary::UnwrittenCheckpoints;
 use super::record::{Record, Row};
 use super::refused;
 use super::shared::{Message, Shared, Waiting, WriterEnd};
@@ -43,7 +43,7 @@ pub(crate) struct AuditLog {
     shared: Arc<Shared>,
     key: Option<AuditKey>,
     /// The notes that the file of checkpoints lacks, where there is one.
-    arrears: Option<Arc<Arrears>>,
+    unwritten: Option<Arc<UnwrittenCheckpoints>>,
     /// The state of the log at the start, where checkpoints are signed.
     standing: Option<Arc<Standing>>,
     /// The last row that is known to be in the log.
@@ -96,8 +96,8 @@ impl AuditLog {
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
     /// [`AuditError::Truncated`] when the log ends before a checkpoint of it, [`AuditError::AnotherLog`] when it is not
-    /// the one that was noted, [`AuditError::KeyReplaced`] when another key signed it, and [`AuditError::Seen`] when it was
-    /// seen changed. What was changed or added is marked outside of the database then.
+    /// the one that was noted, [`AuditError::KeyReplaced`] when another key signed it, and [`AuditError::Seen`] when it
+    /// was seen changed. What was changed or added is marked outside of the database then.
     pub(crate) async fn start(
         db: Db,
         log: String,
@@ -135,7 +135,7 @@ impl AuditLog {
         let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
         let (last, reached) = watch::channel(head);
         let key = signing.as_ref().map(|signing| signing.key.clone());
-        let arrears = signing.as_ref().map(Signing::arrears);
+        let unwritten = signing.as_ref().map(Signing::unwritten);
         if let (Some(signing), Some(standing)) = (&mut signing, &standing) {
             signing.begin(&log, standing, &clock, reached.clone());
         }
@@ -147,7 +147,7 @@ impl AuditLog {
             room: Arc::new(Semaphore::new(QUEUE_BYTES)),
             shared,
             key,
-            arrears,
+            unwritten,
             standing: standing.map(Arc::new),
             reached,
             walks: Arc::new(Semaphore::new(1)),
@@ -273,10 +273,15 @@ impl AuditLog {
         self.shared.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
+    /// Returns whether the log was seen changed from outside. An operator has to look then; no time mends it.
+    pub(crate) fn was_changed(&self) -> bool {
+        self.shared.seen.get().is_some()
+    }
+
     /// Returns whether the file of checkpoints has all that is to be noted in it, a mark that the log was changed
     /// among that.
     pub(crate) fn is_noted(&self) -> bool {
-        self.arrears.as_ref().is_none_or(|arrears| !arrears.any())
+        self.unwritten.as_ref().is_none_or(|unwritten| !unwritten.any())
     }
 
     /// Returns how many bursts of denials this log reported since the start.
@@ -310,8 +315,9 @@ impl AuditLog {
         Arc::clone(&self.walks).try_acquire_owned().ok()
     }
 
-    /// Remembers for good what walks along the logs found in this one, which is called `name`, and looks at its end: from
-    /// then on nothing is decided until an operator accepts it. What was found in the log of another Guardian is logged.
+    /// Remembers for good what walks along the logs found in this one, which is called `name`, and looks at its end:
+    /// from then on nothing is decided until an operator accepts it. What was found in the log of another Guardian is
+    /// logged.
     ///
     /// # Cancel safety
     ///

@@ -25,10 +25,10 @@
 //!      | 0x01, length in bytes (8, big endian), UTF-8     present
 //! ```
 //!
-//! `at` is RFC 3339 in UTC with six decimals, `body` the RFC 8785 (JCS) form of the record's JSON. Because
-//! every field carries its length, no two different rows hash alike. The `prev_hash` of the first row is
-//! 32 zero bytes in the log without a name, and else SHA-256 over `agenttrust.audit.log.v1` and the name in
-//! UTF-8: neither a row nor a whole log can be passed off as another log's.
+//! `at` is RFC 3339 in UTC with six decimals, `body` the RFC 8785 (JCS) form of the record's JSON. Because every field
+//! carries its length, no two different rows hash alike. The `prev_hash` of the first row is 32 zero bytes in the log
+//! without a name. In any other log it is SHA-256 over `agenttrust.audit.log.v1` and the name in UTF-8. So neither a
+//! row nor a whole log can be passed off as another log's.
 //!
 //! # Checkpoints
 //!
@@ -47,51 +47,57 @@
 //! log, at, log_id                                         each its length (8, big endian) and UTF-8
 //! ```
 //!
-//! `log_id` is random and made with the log: two logs of one name under one key are two. Checkpoints of earlier versions
-//! have `v1` and no `log_id`; they are taken over by the log that has what they say.
+//! `log_id` is random and made with the log: two logs of one name under one key are two. Checkpoints of earlier
+//! versions have `v1` and no `log_id`; they are taken over by the log that has what they say.
 //!
-//! In the database there is a checkpoint of the first rows, after 1,000 rows, after a minute in which there was one, and
-//! when the Guardian closes. In a file outside of it, one JSON object a line, it is noted how far the log has come half a
-//! second after a row was written, and when the Guardian closes; beside those who write, so that no check waits for it.
+//! In the database there is a checkpoint of the first rows, after 1,000 rows, after a minute in which there was one,
+//! and when the Guardian closes. A file outside of it, one JSON object a line, notes how far the log has come: half a
+//! second after a row was written, and when the Guardian closes. That is done beside the writer, so that no check waits
+//! for it.
 //!
 //! # What was seen
 //!
-//! A Guardian that finds another row in the place of its last one writes no more and decides nothing, whatever is in that
-//! place afterwards; so it does when a walk along its log finds a fault twice. It marks that in the file, as does a start
-//! that finds rows changed or added, not one that finds the end missing, which an older copy lacks too. With such a mark no
-//! Guardian starts and no verification succeeds, until an operator accepts it (`agenttrust audit accept`): rows that are whole by themselves go on being proven, and else the log
-//! is proven from its last row on.
+//! A Guardian that finds another row in the place of its last one writes no more and decides nothing, whatever is in
+//! that place afterwards. It does the same when a walk along its log finds a fault twice. It marks that in the file. So
+//! does a start that finds rows changed or added, but not one that finds the end missing, since an older copy lacks
+//! that too. With such a mark no Guardian starts and no verification succeeds, until an operator accepts it
+//! (`agenttrust audit accept`). Then rows that are whole by themselves stay proven; else the log is proven from its
+//! last row on.
 //!
-//! A last row whose hash is not of what it says is accepted by SHA-256 over `agenttrust.audit.accepted.v1` and both hashes.
+//! A last row whose hash is not of what it says is accepted by SHA-256 over `agenttrust.audit.accepted.v1` and both
+//! hashes.
 //!
 //! # Whose a row is
 //!
-//! Each log has one writer: the Guardian whose it is. Commands (`agenttrust keys`, `audit prune`) add rows to the log of a
-//! database file too, and sign each of them (`audit_added`). At its next row, or when it verifies, the Guardian takes rows
-//! behind its last one for a command's by such a signature, and for tampering without. So does a start behind a row with
-//! which the Guardian closed. Rows behind the last checkpoint of one that was killed may be its own, and are taken for that.
+//! Each log has one writer: the Guardian whose it is. Commands (`agenttrust keys`, `audit prune`) add rows to the log
+//! of a database file too, and sign each of them (`audit_added`). At its next row, or when it verifies, the Guardian
+//! takes rows behind its last one for a command's by such a signature, and for tampering without. So does a start
+//! behind a row with which the Guardian closed. Rows behind the last checkpoint of one that was killed may be its own,
+//! and are taken for that.
 //!
-//! Nothing keeps two Guardians of one name from writing one log on PostgreSQL, by turns. One that finds a checkpoint by its
-//! own key behind its last row takes the rows there for the other's: each signs the first row that it writes behind those of
-//! another. Nor does one know its rows by a key that ends with its process.
+//! Nothing keeps two Guardians of one name from writing one log on PostgreSQL, by turns. A Guardian that finds a
+//! checkpoint by its own key behind its last row takes the rows there for those of the other Guardian, since each signs
+//! the first row that it writes behind those of another. Nor does one know its rows by a key that ends with its
+//! process.
 //!
 //! Old rows are let go from the first one on. A signed *cut* takes their place, with the number and hash of
 //! the last of them, and the chain is verified from there. The newest row of a log always stays.
 //!
 //! # What is proven, and what is not
 //!
-//! - Who owns the database alone can change, remove, move or add no row before the newest checkpoint *outside* of it
-//!   (in the file, in a copy of one of its lines, or in the running Guardian's memory) without being found. Who compares
-//!   with nothing from outside finds the same, except for an end that is missing together with its checkpoints, and a log
-//!   that was rewritten from its first row with another key.
-//! - Rows of the last second before a Guardian was killed can be changed unseen by them, and rows added behind these
-//!   before the next start, which warns of their numbers; without a file, so can all after the newest checkpoint that is
-//!   kept elsewhere, once the Guardian that wrote them no longer runs.
-//! - Who can write the file too can put both back to how they were, or remove lines from the end of the file and change the
-//!   rows behind the last one that is left: only a line that is kept elsewhere shows that.
-//! - A person with the audit key *and* the database can rewrite everything that has no checkpoint kept
-//!   elsewhere. The key beside a database file is out of reach of an SQL injection and of a copy of the
-//!   file, not of the owner of the folder: name files elsewhere with `audit-key` and `audit-checkpoints`.
+//! - An attacker who owns only the database cannot change, remove, move or add a row before the newest checkpoint
+//!   *outside* of it without being found. Such a checkpoint is in the file, in a copy of one of its lines, or in the
+//!   running Guardian's memory. Verification that compares with nothing from outside finds the same, but for two cases:
+//!   an end that is missing together with its checkpoints, and a log that was rewritten from its first row with another
+//!   key.
+//! - They can change the rows of the last second before a Guardian was killed unseen, and add rows behind these before
+//!   the next start, which warns of their numbers. Without a file, they can change all rows after the newest checkpoint
+//!   that is kept elsewhere, once the Guardian that wrote them no longer runs.
+//! - An attacker who can write the file too can put both back to how they were. They can also remove lines from the end
+//!   of the file, and change the rows behind the last one that is left. Only a line that is kept elsewhere shows that.
+//! - A person with the audit key *and* the database can rewrite everything that has no checkpoint kept elsewhere. The
+//!   key beside a database file is out of reach of an SQL injection and of a copy of the file, but not of the owner of
+//!   the folder. Name files elsewhere with `audit-key` and `audit-checkpoints`.
 //! - That a row was written does not prove that what it says is so.
 //! - The triggers of the tables stop mistakes. Who may drop a trigger is found by the chain.
 
@@ -100,6 +106,7 @@ mod accept;
 mod chain;
 mod checkpoint;
 mod checkpoint_file;
+pub(crate) mod commands;
 mod counting;
 mod error;
 mod facts;

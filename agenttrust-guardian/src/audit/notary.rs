@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::WRITE_TIMEOUT;
 use super::checkpoint::{Checkpoint, CheckpointKind};
 use super::checkpoint_file::CheckpointFile;
+use super::commands::Verify;
 use super::head::Head;
 use super::key::AuditKey;
 use crate::clock::Clock;
@@ -34,19 +35,19 @@ pub(super) struct Notary {
     pub(super) log: String,
     pub(super) log_id: String,
     pub(super) clock: Arc<Clock>,
-    pub(super) arrears: Arc<Arrears>,
+    pub(super) unwritten: Arc<UnwrittenCheckpoints>,
 }
 
-/// The notes that the file of checkpoints lacks, so that it is said once.
+/// The checkpoints that could not be written to the file, so that the log has one line on each kind of them.
 #[derive(Debug, Default)]
-pub(super) struct Arrears {
+pub(super) struct UnwrittenCheckpoints {
     /// Whether the last line could not be written.
     reached: AtomicBool,
     /// Whether the log was seen changed, and the file does not have that yet.
     mark: AtomicBool,
 }
 
-impl Arrears {
+impl UnwrittenCheckpoints {
     /// Returns whether the file lacks anything.
     pub(super) fn any(&self) -> bool {
         self.reached.load(Ordering::Relaxed) || self.mark.load(Ordering::Relaxed)
@@ -70,7 +71,7 @@ impl Notary {
     }
 
     fn say_of_reached(&self, failed: Option<&io::Error>) {
-        let was_failing = self.arrears.reached.swap(failed.is_some(), Ordering::Relaxed);
+        let was_failing = self.unwritten.reached.swap(failed.is_some(), Ordering::Relaxed);
         let path = self.file.path().display();
         match failed {
             None if was_failing => {
@@ -87,17 +88,18 @@ impl Notary {
     }
 
     fn say_of_mark(&self, head: Head, failed: Option<&io::Error>) {
-        let was_missing = self.arrears.mark.swap(failed.is_some(), Ordering::Relaxed);
+        let was_missing = self.unwritten.mark.swap(failed.is_some(), Ordering::Relaxed);
         let (path, row) = (self.file.path().display(), head.seq);
         match failed {
             None if was_missing => {
                 tracing::warn!(%path, row, "that the audit log was changed is marked outside of the database now");
             }
-            Some(error) if !was_missing => tracing::error!(
-                %error, %path, row,
-                "the audit log was changed from outside, and that cannot be marked in the file of checkpoints: it is \
-                 tried again every second; make the file writable before this Guardian ends, or the next one may not \
-                 know"
+            Some(error) if !was_missing => say_unmarked(
+                &self.file,
+                row,
+                error,
+                "it is tried again every second; make the file writable before this Guardian ends, or the next one may \
+                 not know",
             ),
             None | Some(_) => {}
         }
@@ -184,11 +186,19 @@ impl Noting {
             tracing::error!(
                 path = %notary.file.path().display(), row = head.seq,
                 "this Guardian ends and saw that the audit log was changed from outside, which the file of checkpoints \
-                 does not have: keep this line and a copy of the database, and run `agenttrust audit verify` before \
+                 does not have: keep this line and a copy of the database, and run `{Verify}` before \
                  another Guardian is started on it"
             );
         }
     }
+}
+
+/// Says that the file cannot be added to when a log was seen changed, and what follows.
+pub(super) fn say_unmarked(file: &CheckpointFile, row: i64, error: &io::Error, then: &str) {
+    tracing::error!(
+        %error, path = %file.path().display(), row,
+        "the audit log was changed from outside, and that cannot be marked in the file of checkpoints: {then}"
+    );
 }
 
 async fn follow(

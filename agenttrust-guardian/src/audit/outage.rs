@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use agenttrust::internal::Doubling;
+use agenttrust::internal::Backoff;
 
 use super::record::{Record, Row};
 
 /// The time to wait before an unwritable log is tried again.
-const WAITS: Doubling = Doubling::new(Duration::from_millis(100), Duration::from_secs(5));
+const WAITS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 pub(super) struct Outage {
     pub(super) since: String,

@@ -53,7 +53,7 @@ impl Plan {
             .fetch_optional(db)
             .await
             .map_err(AuditError::unreadable)?;
-        let last = kept.map_or(newest, |(kept,)| kept).min(newest) - 1;
+        let last = kept.map_or(newest, |(kept,)| kept).min(newest).saturating_sub(1);
         if last < first {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ impl Plan {
     ) -> Result<(), AuditError> {
         let hash = unhex(&self.last.hash).ok_or_else(|| AuditError::Broken {
             log: self.log.clone(),
-            what: format!("the hash of row {} is none", self.last.seq),
+            what: format!("what row {} has as its hash is not a hash", self.last.seq),
         })?;
         let seq = i64::try_from(self.last.seq).unwrap_or(i64::MAX);
         let mut transaction = db.begin().await.map_err(AuditError::unwritable)?;

@@ -139,7 +139,7 @@ pub(crate) async fn before(db: &Db, since: &str) -> Result<BTreeMap<String, i64>
         let first = query(FIRST_FROM).bind(log.as_str()).bind(since).fetch_optional(db).await;
         let first: Option<(i64,)> = first.map_err(AuditError::unreadable)?;
         if let Some((first,)) = first {
-            *seq = first - 1;
+            *seq = first.saturating_sub(1);
         }
     }
     Ok(rows)

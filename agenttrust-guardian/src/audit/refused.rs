@@ -4,12 +4,13 @@
 use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::error::AuditError;
 use super::head::Head;
+use super::notary::say_unmarked;
 use super::signing::Signing;
 use crate::clock::Clock;
 use crate::store::Transaction;
 
-/// Marks in the file of checkpoints what this refusal says of a log, if it says that rows were changed or added. A key that
-/// ends with its process marks nothing: no operator could accept it.
+/// Marks in the file of checkpoints what this refusal says of a log, if it says that rows were changed or added. A key
+/// that ends with its process marks nothing: no operator could accept it.
 pub(super) async fn mark(
     transaction: &mut Transaction,
     (log, clock): (&str, &Clock),
@@ -23,16 +24,17 @@ pub(super) async fn mark(
     // Of the row there is no hash to go by: it may be the one that was changed.
     let line = Checkpoint::sign(&signing.key, CheckpointKind::Broken, of, (row, [0; 32]), at);
     if let Err(error) = file.add(&line) {
-        tracing::error!(
-            %error, path = %file.path().display(), row,
-            "the audit log was changed from outside, and that cannot be marked in the file of checkpoints: keep this line \
-             and a copy of the database, and make the file writable"
+        say_unmarked(
+            file,
+            row,
+            &error,
+            "keep this line and a copy of the database, and make the file writable",
         );
     }
 }
 
-/// Returns the row up to which the log was not what was written. That rows are missing from its end is no such thing: an
-/// older copy lacks them too, and the newer one may be put back.
+/// Returns the row up to which the log was not what was written. That rows are missing from its end is no such thing:
+/// an older copy lacks them too, and the newer one may be put back.
 async fn row_of(transaction: &mut Transaction, log: &str, refusal: &AuditError) -> Option<i64> {
     match refusal {
         AuditError::Added { first, .. } => Some(first - 1),

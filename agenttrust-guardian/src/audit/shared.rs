@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::error::AuditError;
-use super::facts::Told;
+use super::facts::WrittenFacts;
 use super::fault::Fault;
 use super::head::Head;
 use super::record::Row;
@@ -20,7 +20,7 @@ pub(super) struct Shared {
     /// Rows on disk since the start.
     pub(super) written: AtomicU64,
     /// The facts that have a row.
-    pub(super) told: Told,
+    pub(super) told: WrittenFacts,
     /// The last row of this writer, once the log was seen to be another one than it had written.
     pub(super) seen: OnceLock<Head>,
 }

@@ -11,7 +11,7 @@ use super::checkpoint_file::CheckpointFile;
 use super::error::AuditError;
 use super::head::Head;
 use super::key::AuditKey;
-use super::notary::{Arrears, Notary, Noting};
+use super::notary::{Notary, Noting, UnwrittenCheckpoints};
 use super::standing::Standing;
 use crate::clock::Clock;
 use crate::store::{Db, Transaction};
@@ -28,7 +28,7 @@ pub(crate) struct Signing {
     pub(super) file: Option<CheckpointFile>,
     noting: Option<Noting>,
     /// The notes that the file lacks.
-    arrears: Arc<Arrears>,
+    unwritten: Arc<UnwrittenCheckpoints>,
     /// The identity of the log, once that is known.
     log_id: Option<String>,
     /// Whether it is marked that the log was changed.
@@ -52,7 +52,7 @@ impl Signing {
             key,
             file,
             noting: None,
-            arrears: Arc::default(),
+            unwritten: Arc::default(),
             log_id: None,
             is_marked: false,
             uncovered: 0,
@@ -71,8 +71,8 @@ impl Signing {
     }
 
     /// Returns what the file lacks, which is said as long as the log is written.
-    pub(super) fn arrears(&self) -> Arc<Arrears> {
-        Arc::clone(&self.arrears)
+    pub(super) fn unwritten(&self) -> Arc<UnwrittenCheckpoints> {
+        Arc::clone(&self.unwritten)
     }
 
     /// Signs for the log of this identity from here on, and notes outside of the database how far it has come.
@@ -87,9 +87,9 @@ impl Signing {
         (self.log_id, self.excused) = (Some(log_id.clone()), standing.excused);
         let Some(file) = self.file.take() else { return };
         let (key, log, clock) = (self.key.clone(), log.to_owned(), Arc::clone(clock));
-        let arrears = Arc::clone(&self.arrears);
+        let unwritten = Arc::clone(&self.unwritten);
         self.noting =
-            Some(Noting::begin(Notary { file, key, log, log_id, clock, arrears }, reached));
+            Some(Noting::begin(Notary { file, key, log, log_id, clock, unwritten }, reached));
     }
 
     /// Marks outside of the database, once, that the log is not what was written up to this row.
@@ -162,8 +162,8 @@ impl Signing {
         self.excused == Some(head)
     }
 
-    /// Returns whether each row has to be its own or a command's: one that anyone else added was not signed by this key.
-    /// Where several Guardians may write one log, not before its first checkpoint.
+    /// Returns whether each row has to be its own or a command's: one that anyone else added was not signed by this
+    /// key. Where several Guardians may write one log, not before its first checkpoint.
     pub(super) fn knows_its_rows(&self, db: &Db) -> bool {
         let is_alone = matches!(db, Db::Sqlite(_));
         !self.is_of_command && self.key.is_kept() && (is_alone || self.begun)

@@ -8,6 +8,7 @@ use agenttrust::internal::hex;
 use super::chain::{Hash, as_it_is};
 use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::checkpoint_file::FileContents;
+use super::commands::Verify;
 use super::error::{AuditError, named};
 use super::head::Head;
 use super::key::{AuditKey, PublicKey};
@@ -98,7 +99,7 @@ fn of_log(contents: FileContents, log: &str, path: &Path) -> Option<Noted> {
     if unsigned > 0 {
         tracing::warn!(
             lines = unsigned, path = %path.display(),
-            "lines of the file of checkpoints are cut, changed or signed by nobody, and not gone by"
+            "lines of the file of checkpoints are cut, changed or not signed, and are ignored"
         );
     }
     logs.into_iter().find(|noted| noted.log == log)
@@ -127,9 +128,9 @@ fn how_far(noted: &Noted) -> Option<&Checkpoint> {
     noted.reached.as_ref().or(noted.accepted.as_ref())
 }
 
-/// Refuses a log that was signed by another key up to this checkpoint: the file of the key was lost, or exchanged. A key that
-/// ends with its process is never the one of before. Without a file of checkpoints an operator cannot accept the new
-/// key, so that is an error in the log.
+/// Refuses a log that was signed by another key up to this checkpoint: the file of the key was lost, or exchanged. A
+/// key that ends with its process is never the one of before. Without a file of checkpoints an operator cannot accept
+/// the new key, so that is an error in the log.
 fn ensure_same_key(
     newest: Option<&Checkpoint>,
     log: &str,
@@ -147,7 +148,7 @@ fn ensure_same_key(
         log, row = seq, former = %key, key = %own,
         "the audit key was replaced: the log is signed up to this row by the former key, and from now on by another \
          one. Without a file of checkpoints the Guardian goes on; if the key was not meant to change, stop it and put \
-         the former file back. `agenttrust audit verify` calls the log broken there, unless it is given both public \
+         the former file back. `{Verify}` calls the log broken there, unless it is given both public \
          keys with --key"
     );
     Ok(())
@@ -234,7 +235,7 @@ async fn ensure_reached(
     let Some(head) = said.head().filter(|_| said.signer().is_some()) else {
         tracing::error!(
             %place, seq = said.seq,
-            "a checkpoint of the audit is signed by nobody and not gone by"
+            "a checkpoint of the audit is not signed, and is ignored"
         );
         return Ok(None);
     };

@@ -19,8 +19,8 @@ pub(super) struct Tail {
     pub(super) unsigned: Option<(i64, i64)>,
 }
 
-/// Walks along the rows behind this one; returns which of them no command signed by one of these keys for the log of this
-/// identity.
+/// Walks along the rows behind this one; returns which of them no command signed by one of these keys for the log of
+/// this identity.
 ///
 /// # Errors
 ///
@@ -56,8 +56,8 @@ pub(super) async fn behind<'t>(
     }
 }
 
-/// Returns whether another Guardian that signs by this key writes into the same log: it signs the first row that it writes behind
-/// one of another's.
+/// Returns whether another Guardian that signs by this key writes into the same log: it signs the first row that it
+/// writes behind one of another's.
 pub(super) async fn is_shared(
     transaction: &mut Transaction,
     log: &str,

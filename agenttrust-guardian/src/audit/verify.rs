@@ -113,7 +113,8 @@ struct Walk<'a> {
     /// The checkpoints of the database that are still ahead, up to the newest.
     marks: VecDeque<Checkpoint>,
     marks_after: i64,
-    marks_last: i64,
+    /// The newest of them when the walk began.
+    newest: Option<Checkpoint>,
     /// The claims from outside that are still ahead.
     claims: Vec<Claim<'a>>,
     /// The keys that may have signed what comes next.
@@ -167,7 +168,7 @@ impl<'a> Walk<'a> {
             at: Head { seq: 0, hash: genesis(log) },
             marks: VecDeque::new(),
             marks_after: begin,
-            marks_last: newest.map_or(0, |newest| newest.seq()),
+            newest,
             claims: claims.filter(|claim| claim.seq() > begin).collect(),
             keys: Vec::new(),
             pinned: None,
@@ -252,8 +253,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns whether what another key signed cannot be of the key that the Guardian had before, because it is `since` the
-    /// start and the key is kept.
+    /// Returns whether what another key signed cannot be of the key that the Guardian had before, because it is `since`
+    /// the start and the key is kept.
     fn is_since_start(&self, since: impl Fn(&Own) -> bool) -> bool {
         self.trust.own(&self.found.log).is_none_or(|own| own.key_is_kept && since(own))
     }
@@ -426,14 +427,15 @@ impl<'a> Walk<'a> {
     }
 
     async fn read_marks(&mut self) -> Result<(), AuditError> {
-        while self.marks.is_empty() && self.marks_after < self.marks_last {
+        let last = self.newest.as_ref().map_or(0, Checkpoint::seq);
+        while self.marks.is_empty() && self.marks_after < last {
             let next = checkpoint::after(self.db, &self.found.log, self.marks_after, MAX_PAGE);
             let next = next.await.map_err(AuditError::unreadable)?;
-            self.marks_after = next.last().map_or(self.marks_last, Checkpoint::seq);
+            self.marks_after = next.last().map_or(last, Checkpoint::seq);
             // Newer ones may be of rows that are newer than the last one of this walk.
             // And what was signed before the log was accepted says nothing of it any more.
             let accepted = self.trust.accepted(&self.found.log);
-            let known = next.into_iter().filter(|mark| mark.seq() <= self.marks_last);
+            let known = next.into_iter().filter(|mark| mark.seq() <= last);
             let known =
                 known.filter(|mark| accepted.is_none_or(|accepted| mark.outlasts(accepted)));
             self.marks.extend(known);
@@ -513,15 +515,23 @@ impl<'a> Walk<'a> {
         let Some(closed) = noted.find(|noted| noted.says == CheckpointKind::Closed) else {
             return Ok(None);
         };
-        // Again: a Guardian that has started meanwhile signed its first rows.
-        let newest = checkpoint::newest(self.db, log).await.map_err(AuditError::unreadable)?;
-        let by = (self.keys.as_slice(), self.log_id.as_deref());
-        if newest.is_some_and(|newest| newest.seq > closed.seq && newest.is_by(by.0, by.1)) {
+        // One that has started since signed its first rows; should it start just now, the next walk sees that.
+        let (keys, log_id) = (self.keys.as_slice(), self.log_id.as_deref());
+        let newest = self.newest.as_ref().filter(|newest| newest.seq > closed.seq);
+        if newest.is_some_and(|newest| newest.is_by(keys, log_id)) {
             return Ok(None);
         }
         let from = self.cut.as_ref().filter(|cut| cut.seq >= closed.seq).unwrap_or(closed);
         let Some(from) = from.head() else { return Ok(None) };
-        let unsigned = tail::behind(self.db, log, from, by).await?.unsigned;
+        let unsigned = match tail::behind(self.db, log, from, (keys, log_id)).await {
+            Ok(tail) => tail.unsigned,
+            // Rows are written, or let go, at this moment: else the walk would have found it.
+            Err(AuditError::Tampered { seq, .. }) => {
+                let what = format!("row {seq} does not continue the row before it");
+                return Ok(Some(Fault::at(seq, what)));
+            }
+            Err(error) => return Err(error),
+        };
         Ok(unsigned.map(|(first, last)| {
             let how = format!(
                 "added from outside, since the Guardian closed at {} with row {}",

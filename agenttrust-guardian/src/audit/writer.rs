@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::WRITE_TIMEOUT;
 use super::chain::Link;
+use super::commands::{Accept, Verify};
 use super::counting;
 use super::error::AuditError;
 use super::facts::FactsDigest;
@@ -247,6 +248,7 @@ impl Writer {
     /// Remembers for good that the log is not what was written, here and outside of the database.
     async fn has_seen(&mut self) {
         let last = *self.last.borrow();
+        // What was seen first stays.
         let _ = self.shared.seen.set(last);
         self.mark().await;
     }
@@ -257,7 +259,8 @@ impl Writer {
             tracing::error!(
                 log = %self.log, row = fault.seq, what = %fault.what,
                 "the audit log was changed from outside, so nothing is decided from now on; keep a copy of the database, \
-                 run `agenttrust audit verify`, and `agenttrust audit accept` to go on with it"
+                 run `{Verify}`, and `{}` to go on with it",
+                Accept(&self.log)
             );
         }
     }
@@ -432,8 +435,8 @@ impl Writer {
         Ok(Some(before))
     }
 
-    /// Adds rows after this head, and a checkpoint if asked to: of the last one, or of each that a command writes. Returns
-    /// the new head.
+    /// Adds rows after this head, and a checkpoint if asked to: of the last one, or of each that a command writes.
+    /// Returns the new head.
     async fn insert_signed<'a>(
         &self,
         transaction: &mut Transaction,

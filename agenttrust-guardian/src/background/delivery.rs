@@ -7,8 +7,8 @@ use agenttrust::background;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::backoff;
 use super::jobs::{Job, Jobs};
+use super::{alive, backoff};
 use crate::audit::Record;
 use crate::domain;
 use crate::engine::Engine;
@@ -35,15 +35,13 @@ async fn tend(engine: Weak<Engine>) {
     let mut troubled = false;
     loop {
         background::sleep(BEAT).await;
-        let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
-            return;
-        };
+        let Some(engine) = alive(&engine) else { return };
         match engine.background_store.webhooks_with_due(engine.clock.now()).await {
             Ok(due) => {
                 troubled = false;
                 due.into_iter().for_each(|webhook_id| send_out(&engine, &jobs, webhook_id));
             }
-            Err(error) if !troubled => {
+            Err(error) if !troubled && !*engine.closing.borrow() => {
                 tracing::warn!(%error, "webhooks cannot be looked after; trying again");
                 troubled = true;
             }
@@ -56,15 +54,16 @@ fn send_out(engine: &Arc<Engine>, jobs: &Jobs, webhook_id: String) {
     let Some(job) = jobs.begin(webhook_id) else { return };
     let engine = Arc::downgrade(engine);
     background::spawn(async move {
-        if let Err(error) = run(&job, engine).await {
+        let done = run(&job, &engine).await;
+        if let (Err(error), Some(_)) = (done, alive(&engine)) {
             tracing::warn!(%error, webhook_id = job.id, "a webhook could not be served");
         }
     });
 }
 
 /// Sends everything that is due to one webhook.
-async fn run(job: &Job, engine: Weak<Engine>) -> Result<(), StoreError> {
-    while let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
+async fn run(job: &Job, engine: &Weak<Engine>) -> Result<(), StoreError> {
+    while let Some(engine) = alive(engine) {
         let now = engine.clock.now();
         let until = now.saturating_add(LEASE);
         let Some(leased) = engine.background_store.lease(job.id.clone(), now, until).await? else {
@@ -99,7 +98,7 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
             return switch_off(engine, webhook, leased).await;
         }
         Ok(status) => (Some(status.as_u16()), format!("the receiver answered {status}")),
-        Err(Untold::Call(outbound::Error::Redirected { status, to })) => {
+        Err(DeliveryError::Call(outbound::Error::Redirected { status, to })) => {
             let error = outbound::Error::Redirected { status, to };
             (Some(status.as_u16()), error.to_string())
         }
@@ -126,13 +125,13 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
 
 /// The reason why a message was not told.
 #[derive(Debug, thiserror::Error)]
-enum Untold {
+enum DeliveryError {
     #[error(transparent)]
     Call(#[from] outbound::Error),
     #[error("not sent: {}", .0.message())]
     Secret(domain::Error),
     #[error(
-        "not sent: the secret that is kept for the webhook is none; remove the webhook and register it anew"
+        "not sent: the secret that is kept for the webhook cannot be used; remove the webhook and register it again"
     )]
     NoSecret,
 }
@@ -143,11 +142,11 @@ async fn post(
     webhook: &WebhookRow,
     leased: &Leased,
     at: i64,
-) -> Result<StatusCode, Untold> {
+) -> Result<StatusCode, DeliveryError> {
     let url = engine.outbound.target(&webhook.url)?;
     let secret = sealed::open(&engine.sealer, SecretOf::Webhook, &webhook.id, &webhook.secret);
-    let secret = secret.map_err(Untold::Secret)?;
-    let signature = sign(&secret, &leased.id, at, &leased.body).ok_or(Untold::NoSecret)?;
+    let secret = secret.map_err(DeliveryError::Secret)?;
+    let signature = sign(&secret, &leased.id, at, &leased.body).ok_or(DeliveryError::NoSecret)?;
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("webhook-timestamp", HeaderValue::from(at));

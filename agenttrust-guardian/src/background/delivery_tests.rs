@@ -8,6 +8,7 @@ use agenttrust_testkit::receiver::Receiver;
 use agenttrust_testkit::{ADMIN, eventually_within};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::Role;
 use crate::domain::{Event, Secret};
@@ -148,6 +149,24 @@ async fn receiver_that_never_answers_holds_up_nobody_else() {
     }
     // A third of what three turns behind the silent one would take.
     assert!(begun.elapsed() < Duration::from_secs(15));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhook_that_is_told_while_the_guardian_closes_is_no_warning() {
+    let lines = super::log_lines::of_the_program();
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = open("memory").await;
+    let webhook = register(&api, &format!("http://{}/", slow.local_addr().unwrap())).await;
+    let (agent, key) = api.worker().await;
+    api.check(&key, &agent, "db_delete").await.held();
+    let (mut stream, _) = slow.accept().await.unwrap();
+    let engine = std::sync::Arc::downgrade(api.guardian.engine());
+    api.guardian.close().await;
+    drop(api);
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let ended = async || engine.strong_count() == 0;
+    eventually_within(DELIVERY_TIMEOUT, "it does not end", ended).await;
+    assert_eq!(lines.with(&webhook), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use agenttrust::background;
 use futures_util::future::select;
 
+use super::alive;
 use super::maintenance::every;
 use crate::engine::Engine;
 use crate::services::tasks::due;
@@ -37,7 +38,7 @@ pub(super) fn start(engine: &Arc<Engine>) {
 
 async fn move_on(engine: Weak<Engine>) {
     let (mut troubled, mut first) = (false, true);
-    while let Some(held) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
+    while let Some(held) = alive(&engine) {
         // A file is one Guardian's: whatever was being sent when it was opened was so by one that is gone.
         let all = first && !held.settings.has_replicas;
         let done = async {
@@ -46,7 +47,7 @@ async fn move_on(engine: Weak<Engine>) {
         };
         match done.await {
             Ok(()) => (troubled, first) = (false, false),
-            Err(error) if !troubled => {
+            Err(error) if !troubled && !*held.closing.borrow() => {
                 tracing::warn!(%error, "tasks cannot be gone on with; trying again");
                 troubled = true;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agenttrust::background;
 
-use super::retention;
+use super::{alive, retention};
 use crate::clock::before;
 use crate::engine::Engine;
 use crate::store::{PRUNED_AT_ONCE, StoreError};
@@ -45,7 +45,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
         }
         Ok(())
     });
-    every(BEAT * 10, engine, "refused requests could not be told of", |engine| async move {
+    every(BEAT * 10, engine, "refused requests could not be recorded", |engine| async move {
         engine.tell_of_refusals(false);
         Ok(())
     });
@@ -89,7 +89,7 @@ async fn after(pause: Duration, engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     loop {
         let step = left.min(BEAT);
         background::sleep(step).await;
-        let engine = engine.upgrade().filter(|engine| !*engine.closing.borrow())?;
+        let engine = alive(engine)?;
         left -= step;
         if left.is_zero() {
             return Some(engine);
@@ -106,23 +106,23 @@ async fn prune(engine: &Engine) {
     engine.registry.delegations.prune(over);
     crate::domain::lists::sweep();
     let store = &engine.background_store;
-    in_steps("tokens", || store.prune_tokens(over)).await;
-    in_steps("changes", || store.prune_changes(over)).await;
-    in_steps("card keys", || store.prune_card_keys(over)).await;
-    in_steps("denials", || store.prune_denials(over)).await;
-    in_steps("proofs", || store.prune_proofs(now)).await;
-    in_steps("budgets", || engine.prune_budgets()).await;
-    in_steps("reports", || store.prune_telemetry(history)).await;
-    in_steps("sessions", || store.prune_sessions(history)).await;
-    in_steps("delegations", || store.prune_delegations(history)).await;
-    in_steps("deliveries", || store.prune_deliveries(history)).await;
-    in_steps("tasks", || store.prune_tasks(history)).await;
-    in_steps("approvals", || store.prune_approvals(history)).await;
+    in_steps(engine, "tokens", || store.prune_tokens(over)).await;
+    in_steps(engine, "changes", || store.prune_changes(over)).await;
+    in_steps(engine, "card keys", || store.prune_card_keys(over)).await;
+    in_steps(engine, "denials", || store.prune_denials(over)).await;
+    in_steps(engine, "proofs", || store.prune_proofs(now)).await;
+    in_steps(engine, "budgets", || engine.prune_budgets()).await;
+    in_steps(engine, "reports", || store.prune_telemetry(history)).await;
+    in_steps(engine, "sessions", || store.prune_sessions(history)).await;
+    in_steps(engine, "delegations", || store.prune_delegations(history)).await;
+    in_steps(engine, "deliveries", || store.prune_deliveries(history)).await;
+    in_steps(engine, "tasks", || store.prune_tasks(history)).await;
+    in_steps(engine, "approvals", || store.prune_approvals(history)).await;
 }
 
 /// Lets rows go until a step finds fewer than it may take. A step that fails is logged and stops no other kind; the
 /// next time it goes on where it was.
-async fn in_steps<F>(what: &'static str, step: impl Fn() -> F)
+async fn in_steps<F>(engine: &Engine, what: &'static str, step: impl Fn() -> F)
 where
     F: Future<Output = Result<u64, StoreError>>,
 {
@@ -130,6 +130,8 @@ where
         match step().await {
             Ok(rows) if rows.cast_signed() < PRUNED_AT_ONCE => return,
             Ok(_) => background::sleep(GIVES_WAY).await,
+            // Where the Guardian closes, so does its database.
+            Err(_) if *engine.closing.borrow() => return,
             Err(error) => {
                 tracing::warn!(%error, "old rows of the {what} could not be let go; trying again later");
                 return;
@@ -141,6 +143,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::background::log_lines;
     use crate::guardian::Guardian;
     use crate::store::query;
 
@@ -161,6 +164,16 @@ mod tests {
         prune(engine).await;
         let left: (i64,) = query("SELECT COUNT(*) FROM denials").fetch_one(&db).await.unwrap();
         assert_eq!(left.0, 0);
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_let_go_while_the_guardian_closes_are_no_trouble() {
+        let (lines, _collecting) = log_lines::of_this_thread();
+        let guardian = Guardian::builder().audit_retention(HISTORY_KEPT).build().await.unwrap();
+        guardian.close().await;
+        prune(guardian.engine()).await;
+        retention::let_go(Arc::clone(guardian.engine())).await;
+        assert_eq!(lines.with("let go"), Vec::<String>::new());
     }
 
     #[tokio::test]

@@ -6,12 +6,14 @@ mod delivery;
 mod delivery_tests;
 mod dispatch;
 mod jobs;
+#[cfg(test)]
+mod log_lines;
 mod maintenance;
 mod retention;
 mod siem;
 mod task_pushes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::engine::Engine;
 
@@ -22,4 +24,10 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     dispatch::start(engine);
     task_pushes::start(engine);
     siem::start(engine);
+}
+
+/// Returns the Guardian, unless it is gone or about to close: its database closes with it, and what was under way and
+/// cannot be kept then is no trouble.
+fn alive(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
+    engine.upgrade().filter(|engine| !*engine.closing.borrow())
 }

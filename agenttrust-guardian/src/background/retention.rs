@@ -20,7 +20,9 @@ pub(crate) async fn let_go(engine: Arc<Engine>) {
     };
     // One who verifies again and again is not always ahead: those who wait have their turn.
     let Some(_walk) = engine.audit.wait_for_walk().await else { return };
-    if let Err(error) = let_go_older(&engine, keep, key).await {
+    if let Err(error) = let_go_older(&engine, keep, key).await
+        && !*engine.closing.borrow()
+    {
         tracing::error!(%error, "old rows of the audit log could not be let go");
     }
 }
@@ -60,6 +62,8 @@ async fn let_go_older(engine: &Engine, keep: Duration, key: &AuditKey) -> Result
 async fn taken_through(engine: &Engine) -> Option<u64> {
     match engine.background_store.siem_floor(engine.settings.log.clone()).await {
         Ok(floor) => Some(floor.map_or(u64::MAX, |floor| u64::try_from(floor).unwrap_or(0))),
+        // Where the Guardian closes, so does its database.
+        Err(_) if *engine.closing.borrow() => None,
         Err(error) => {
             tracing::error!(%error, "nothing of the audit log is let go: what destinations are owed cannot be told");
             None

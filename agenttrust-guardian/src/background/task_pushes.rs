@@ -9,8 +9,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::backoff;
 use super::jobs::Jobs;
+use super::{alive, backoff};
 use crate::domain::Secret;
 use crate::domain::task::{Task, Version, v03};
 use crate::engine::Engine;
@@ -37,16 +37,14 @@ async fn tend(engine: Weak<Engine>) {
     let mut troubled = false;
     loop {
         background::sleep(BEAT).await;
-        let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
-            return;
-        };
+        let Some(engine) = alive(&engine) else { return };
         match engine.background_store.task_pushes_due(engine.clock.now()).await {
             Ok(due) => {
                 troubled = false;
                 due.into_iter().for_each(|id| begin(&engine, &jobs, id));
             }
-            Err(error) if !troubled => {
-                tracing::warn!(%error, "those who are told of tasks cannot be looked after; trying again");
+            Err(error) if !troubled && !*engine.closing.borrow() => {
+                tracing::warn!(%error, "notifications of tasks cannot be kept up; trying again");
                 troubled = true;
             }
             Err(_) => {}
@@ -58,7 +56,9 @@ fn begin(engine: &Arc<Engine>, jobs: &Jobs, id: String) {
     let Some(job) = jobs.begin(id) else { return };
     let engine = Arc::clone(engine);
     background::spawn(async move {
-        if let Err(error) = tell(&engine, job.id.clone()).await {
+        if let Err(error) = tell(&engine, job.id.clone()).await
+            && !*engine.closing.borrow()
+        {
             tracing::warn!(%error, push_id = job.id, "that a task changed could not be told");
         }
     });
@@ -87,7 +87,12 @@ async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {
     let next = backoff::next_attempt(leased.begun_at, leased.attempts, engine.clock.now());
     if next.is_none() {
         let (push_id, task_id) = (&leased.push.id, &leased.push.task_id);
-        tracing::warn!(push_id, task_id, why, "who is to be told of a task was not for a day");
+        tracing::warn!(
+            push_id,
+            task_id,
+            why,
+            "the receiver of notifications of a task took none for a day"
+        );
     }
     store.task_push_failed(&leased, next).await
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::{
-    AuditFiles, CHECK_DEADLINES, GuardianBuilder, MCP_HOLD_MOST, MCP_TIMEOUTS, Source, leaving,
+    AuditFiles, CHECK_DEADLINES, GuardianBuilder, MCP_HOLD_MOST, MCP_TIMEOUTS, Source, egress,
 };
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
@@ -85,7 +85,8 @@ impl GuardianBuilder {
     fn ensure_times(&self) -> Result<(), GuardianError> {
         if self.audit.retention.is_some_and(|keep| keep.is_zero()) {
             return Err(GuardianError::Invalid(
-                "an audit that keeps nothing is none: give it a retention above zero".to_owned(),
+                "an audit that keeps nothing records nothing: give it a retention above zero"
+                    .to_owned(),
             ));
         }
         if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
@@ -129,7 +130,7 @@ impl GuardianBuilder {
         let secret_keys = self.secret_keys()?;
         let store = Store::open(database).await?.with_own_votes(self.allow_self_approval);
         let settings = self.settings(database);
-        let sealer = leaving::sealer(secret_keys, database)?;
+        let sealer = egress::sealer(secret_keys, database)?;
         let audit = self.open_audit(&store, database, &settings.log, &clock).await?;
         let control_store = store.control(database).await?;
         let reading_store = store.reading(database).await?;

@@ -2,7 +2,7 @@
 
 use agenttrust::Effect;
 
-use super::disguise::is_in_disguise;
+use super::confusables::has_confusables;
 use super::http_method;
 use super::verbs::{self, Word};
 use super::words::{oddly_cased, words};
@@ -54,7 +54,7 @@ pub(super) fn read_tool_name(tool: &str) -> Said {
         said.raise(Said::only(Effect::Read));
     }
     // A server of that name, or a method that is none: its verbs count, and nothing lowers it to a read.
-    if before.starts_with("http/") || is_in_disguise(tool) {
+    if before.starts_with("http/") || has_confusables(tool) {
         said.raise(Said::only(Effect::Mutating));
     }
     said

@@ -2,18 +2,20 @@
 
 mod change;
 mod named;
+mod suspend;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use agenttrust::CreateAgentRequest;
 use agenttrust::model::{Agent, CreateKeyRequest, KeyRole};
+use agenttrust::{AgentTrustError, CreateAgentRequest};
 use clap::Subcommand;
 use serde_json::json;
 
 use self::change::{Capabilities, Edit};
 pub(super) use self::named::id_of;
-use super::remote::{Remote, failed};
+use self::suspend::Suspension;
+use super::remote::{self, Remote, in_our_words};
 use super::{given, out, revoked};
 use crate::domain::GuardianError;
 use crate::registry::{GROUPS, groups_of};
@@ -40,7 +42,7 @@ pub(super) enum Agents {
         /// the one that asks
         #[arg(long, value_name = "FILE")]
         public_key: Option<PathBuf>,
-        /// Make an API key that is bound to it, too, and print it, once
+        /// Make an API key that is bound to it, too, and print it, once, in a line below the id
         #[arg(long)]
         key: bool,
         #[command(flatten)]
@@ -64,6 +66,10 @@ pub(super) enum Agents {
     Withdraw(Capabilities),
     /// Change what an agent is called, may use, is in and is described as
     Edit(Edit),
+    /// Suspend an agent: it may do nothing until it is reactivated
+    Suspend(Suspension),
+    /// Lift the suspension of an agent
+    Reactivate(Suspension),
     /// Revoke an agent for good, with its tokens and sessions
     Revoke {
         /// The id of the agent, agt_…
@@ -87,6 +93,22 @@ fn one_capability(text: &str) -> Result<String, String> {
     }
 }
 
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 7] = [
+    ("public_key", "--public-key"),
+    ("requires_proof", "--require-proof"),
+    ("metadata.groups", "--group"),
+    ("groups", "--group"),
+    ("metadata", "--metadata"),
+    ("capabilities", "--capability"),
+    ("reason", "--reason"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
+}
+
 impl Agents {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
@@ -105,6 +127,8 @@ impl Agents {
             Self::Grant(capabilities) => capabilities.grant().await?,
             Self::Withdraw(capabilities) => capabilities.withdraw().await?,
             Self::Edit(edit) => edit.run().await?,
+            Self::Suspend(suspension) => suspension.suspend().await?,
+            Self::Reactivate(suspension) => suspension.reactivate().await?,
             Self::Revoke { id, reason, remote } => {
                 let client = remote.client()?;
                 let id = named::id_to_revoke(&client, id).await?;
@@ -162,7 +186,7 @@ async fn create(
     }
     out::say(&agent.id)?;
     match secret {
-        Some(secret) => out::say(&format!("key, shown this once: {secret}")),
+        Some(secret) => out::secret_once(&out::harmless(secret)),
         None => Ok(()),
     }
 }

@@ -3,12 +3,13 @@
 use std::env;
 use std::process::ExitCode;
 
+use agenttrust::AgentTrustError;
 use agenttrust::client::{ApprovalFilter, DecisionOptions};
 use agenttrust::model::{Approval, ApprovalDecision, ApprovalStatus};
 use clap::{Args, Subcommand};
 
 use super::out;
-use super::remote::{Remote, failed};
+use super::remote::{self, Remote, in_our_words};
 use crate::domain::GuardianError;
 
 /// The number of characters of an input that a list shows.
@@ -54,6 +55,19 @@ pub(super) struct Decide {
     decided_by: Option<String>,
     #[command(flatten)]
     remote: Remote,
+}
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 4] = [
+    ("decided_by", "--as"),
+    ("agent_id", "--agent"),
+    ("reason", "--reason"),
+    ("status", "--status"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 impl Approvals {

@@ -2,10 +2,11 @@
 
 mod accept;
 mod prune;
-mod silent;
 mod tail;
+mod unusable_file;
 mod verify;
 
+use std::env;
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,9 +80,11 @@ impl KeyFile {
 impl Audit {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Verify(verify) => verify.run().await,
-            Self::Tail(tail) => tail.run().await,
-            Self::Export { log, place } => export(log, &place).await,
+            Self::Verify(verify) => verify.run().await.map_err(|error| of_file(error, "/verify")),
+            Self::Tail(tail) => tail.run().await.map_err(|error| of_file(error, "")),
+            Self::Export { log, place } => {
+                export(log, &place).await.map_err(|error| of_file(error, "/export"))
+            }
             Self::Prune(prune) => prune.run().await,
             Self::Accept(accept) => accept.run().await,
             Self::Key { key, place } => {
@@ -91,6 +94,20 @@ impl Audit {
             }
         }
     }
+}
+
+/// Returns the error of a command that only reads, with what it reads; where the environment names a Guardian, also
+/// how that is asked, at this address below that of its audit.
+fn of_file(error: GuardianError, below: &str) -> GuardianError {
+    let GuardianError::Database { url, mut reason } = error else { return error };
+    reason.push_str("; this command reads the database itself and asks no Guardian");
+    if env::var_os("AGENTTRUST_URL").is_some_and(|url| !url.is_empty()) {
+        reason.push_str(&format!(
+            ". A Guardian is asked with the key of an auditor: curl -sS \"$AGENTTRUST_URL/api/v1/audit{below}\" \
+             -H \"X-API-Key: $AGENTTRUST_API_KEY\""
+        ));
+    }
+    GuardianError::Database { url, reason }
 }
 
 async fn export(log: Option<String>, place: &DatabaseArgs) -> Result<ExitCode, GuardianError> {

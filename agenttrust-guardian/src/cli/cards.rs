@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use super::agents::id_of;
 use super::out;
-use super::remote::{Remote, failed};
+use super::remote::{self, Remote, in_our_words};
 use crate::domain::file::read_text_at_most;
 use crate::domain::ids::AGENT_PREFIX;
 use crate::domain::{GuardianError, duration};
@@ -175,6 +175,23 @@ impl Said {
         options.icon_url = self.icon_url;
         options
     }
+}
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 8] = [
+    ("input_modes", "--input-mode"),
+    ("output_modes", "--output-mode"),
+    ("documentation_url", "--documentation-url"),
+    ("icon_url", "--icon-url"),
+    ("description", "--description"),
+    ("version", "--agent-version"),
+    ("interfaces", "--interface"),
+    ("overlap", "--overlap"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 impl Cards {

@@ -8,12 +8,12 @@ use agenttrust::client::CheckOptions;
 use agenttrust::guard::digest;
 use agenttrust::internal::hex;
 use agenttrust::model::CheckResult;
-use agenttrust::{ActionCheckRequest, Effect};
+use agenttrust::{ActionCheckRequest, AgentTrustError, Effect};
 use clap::Args;
 use serde_json::Value;
 
 use super::agents::id_of;
-use super::remote::{Remote, failed};
+use super::remote::{self, Remote, in_our_words};
 use super::{given, out};
 use crate::domain::GuardianError;
 
@@ -47,6 +47,20 @@ pub(super) struct Check {
     input: Option<PathBuf>,
     #[command(flatten)]
     remote: Remote,
+}
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 5] = [
+    ("AgentTrust-Scopes", "--scope"),
+    ("action_effect", "--effect"),
+    ("session_id", "--session"),
+    ("action_name", "the tool"),
+    ("action_input_summary", "the summary of the input"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 impl Check {

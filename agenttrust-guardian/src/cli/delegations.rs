@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agenttrust::Timestamp;
 use agenttrust::client::DelegationFilter;
 use agenttrust::model::{
     CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState,
 };
+use agenttrust::{AgentTrustError, Timestamp};
 use clap::Subcommand;
 
 use super::agents::id_of;
-use super::remote::{Remote, failed};
+use super::remote::{self, Remote, in_our_words};
 use super::{out, revoked};
 use crate::domain::{GuardianError, duration};
 
@@ -118,6 +118,24 @@ impl New {
             parent_delegation_id: self.parent,
         }
     }
+}
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 9] = [
+    ("from_agent_id", "--from"),
+    ("to_agent_id", "--to"),
+    ("ttl_seconds", "--ttl"),
+    ("parent_delegation_id", "--parent"),
+    ("restrictions.tools", "--tool"),
+    ("restrictions.servers", "--server"),
+    ("restrictions.max_calls", "--max-calls"),
+    ("restrictions.not_after", "--not-after"),
+    ("scope", "--scope"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 impl Delegations {

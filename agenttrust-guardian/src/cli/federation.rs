@@ -1,4 +1,5 @@
-//! `agenttrust federation`: identity providers of others, who of theirs is which agent, and what their tokens are worth.
+//! `agenttrust federation`: identity providers of others, who of theirs is which agent, and what their tokens are
+//! worth.
 
 mod provider;
 mod rule;
@@ -7,22 +8,22 @@ mod token;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agenttrust::IssueFederatedTokenRequest;
 use agenttrust::model::{FederatedIntrospection, Session};
+use agenttrust::{AgentTrustError, IssueFederatedTokenRequest};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use self::token::Token;
 use super::agents::id_of;
 use super::out;
-use super::remote::{Remote, failed};
+use super::remote::{self, Remote, in_our_words};
 use crate::domain::{GuardianError, duration};
 
 const EXAMPLES: &str = "\
 Examples:
   agenttrust federation register https://login.partner.example --name partner \\
       --audience https://guardian.example --rule claim:groups=agents,agent=desk,scope=files:read
-      Whoever is in the group `agents` there is the agent `desk`, and may read.
+      A token of the group `agents` there is the agent `desk`, and may read.
   agenttrust federation test - < token.txt
       What a token would do, step by step.";
 
@@ -140,6 +141,22 @@ pub(super) struct NewToken {
 fn lifetime(text: &str) -> Result<Duration, String> {
     let parsed = duration::parse(text, &duration::UNITS, LIVES_MOST);
     parsed.ok_or_else(|| "write it as 90s, 30m or 2h; 24h is the most".to_owned())
+}
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 7] = [
+    ("trust_level", "--trust-level"),
+    ("agent_id", "--agent"),
+    ("issuer_hint", "--issuer"),
+    ("audiences", "--audience"),
+    ("audience", "--audience"),
+    ("scopes", "--scope"),
+    ("ttl", "--ttl"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 impl Federation {

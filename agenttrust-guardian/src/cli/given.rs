@@ -1,5 +1,5 @@
-//! What is given by a file, standard input or the environment: texts that are long, and secrets for others, which everybody
-//! on the machine could read in an argument.
+//! What is given by a file, standard input or the environment: texts that are long, and secrets for others, which
+//! everybody on the machine could read in an argument.
 
 use std::env;
 use std::fs::File;

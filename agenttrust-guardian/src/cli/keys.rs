@@ -16,7 +16,7 @@ use serde_json::json;
 use self::place::{KeyDatabase, KeyTarget, Place};
 use self::shown::KeyShown;
 use crate::audit::{AuditError, AuditLog, Record};
-use crate::domain::names::{check_name, check_owner, check_text};
+use crate::domain::names::{check_distinct_name, check_name, check_text};
 use crate::domain::{DEFAULT_ORG, Error, GuardianError, Role, Secret};
 use crate::engine::taking::KeyTaking;
 use crate::services::keys::{self, NewKey, check_gateway};
@@ -175,7 +175,10 @@ async fn create(
     let refused = |error: Error| GuardianError::Invalid(error.message().to_owned());
     check_name("--org", &new.org_id).map_err(refused)?;
     check_gateway("--gateway", new.role, new.gateway.as_deref()).map_err(refused)?;
-    new.owner.as_deref().map_or(Ok(()), |owner| check_owner("--owner", owner)).map_err(refused)?;
+    new.owner
+        .as_deref()
+        .map_or(Ok(()), |owner| check_distinct_name("--owner", owner))
+        .map_err(refused)?;
     let (store, audit) = place.open_to_change().await?;
     let known = store.agents().await?;
     let org_id = &new.org_id;

@@ -15,6 +15,7 @@ mod keys;
 mod listen;
 mod log;
 mod mcp;
+mod notify;
 mod openapi;
 mod out;
 mod policy;
@@ -68,13 +69,14 @@ enum Command {
     /// Ask whether an agent may call a tool, and say why or why not
     ///
     /// It is a check as a guard makes one: recorded and counted; one that is held opens an approval, and one that is
-    /// approved uses it. Exits with 0 where the call is allowed, with 1 where it is denied or held, and with 2 where there
-    /// is no decision.
+    /// approved uses it. Exits with 0 where the call is allowed, with 1 where it is denied or held, and with 2 where
+    /// there is no decision.
     Check(check::Check),
     /// List, show, approve and deny what is held
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    /// Register, list, show, change and revoke agents, and have them prove that they have their keys (workload identity)
+    /// Register, list, show, change, suspend and revoke agents, and have them prove that they have their keys (workload
+    /// identity)
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Make, list, show and revoke delegations, and open their sessions

@@ -224,6 +224,14 @@ fn acts(character: char) -> bool {
     }
 }
 
+/// Prints a key in a line of its own, so that a script can take it, and says on standard error that it is shown once.
+pub(super) fn secret_once(key: &str) -> Result<(), GuardianError> {
+    say(key)?;
+    // The key was printed, so an end of standard error is no failure.
+    let _ = writeln!(io::stderr(), "note: the key is shown this once");
+    Ok(())
+}
+
 /// Prints a line.
 pub(super) fn say(line: &str) -> Result<(), GuardianError> {
     print(|out| writeln!(out, "{line}"))

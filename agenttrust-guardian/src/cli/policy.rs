@@ -27,8 +27,8 @@ pub(super) enum Policy {
     Check {
         /// The folder
         dir: PathBuf,
-        /// A manifest of a program's tools, as `agenttrust::manifest()` writes it, to warn of policies about others; may
-        /// be given for each program
+        /// A manifest of a program's tools, as `agenttrust::manifest()` writes it, to warn of policies about others;
+        /// may be given for each program
         #[arg(long, value_name = "FILE")]
         tools: Vec<PathBuf>,
     },
@@ -43,6 +43,9 @@ pub(super) enum Policy {
     Replay {
         /// The folder of policies
         dir: PathBuf,
+        /// Exit with 1 where a decision would change
+        #[arg(long)]
+        fail_on_change: bool,
         #[command(flatten)]
         place: DatabaseArgs,
     },
@@ -64,8 +67,8 @@ impl Policy {
                 Ok(set) => cases::test(&set, &cases),
                 Err(code) => Ok(code),
             },
-            Self::Replay { dir, place } => match load(&dir) {
-                Ok(set) => replay::replay(&set, &place).await,
+            Self::Replay { dir, fail_on_change, place } => match load(&dir) {
+                Ok(set) => replay::replay(&set, &place, fail_on_change).await,
                 Err(code) => Ok(code),
             },
             Self::Fmt { dir, check } => format(&dir, check),
@@ -140,7 +143,7 @@ fn format(dir: &Path, check: bool) -> Result<ExitCode, GuardianError> {
             written.map_err(|error| {
                 GuardianError::Unavailable(format!("{} cannot be written: {error}", path.display()))
             })?;
-            say(&format!("{} is written anew", path.display()))?;
+            say(&format!("{} is written again", path.display()))?;
         }
     }
     Ok(code)

@@ -61,11 +61,35 @@ impl Remote {
     }
 }
 
-/// Returns what the Guardian says of its API, with the option that is meant here: of each pair, its word and ours.
+/// Returns what the Guardian says of its API, with the option that is meant here: of each pair, its word and ours. A
+/// word of every day is the name of a member at the beginning alone.
 pub(super) fn in_our_words(error: GuardianError, words: &[(&str, &str)]) -> GuardianError {
     let GuardianError::Invalid(said) = error else { return error };
-    let said = words.iter().fold(said, |said, (theirs, ours)| said.replace(theirs, ours));
+    let said = words.iter().fold(said, |said, (theirs, ours)| in_ours(&said, theirs, ours));
     GuardianError::Invalid(said)
+}
+
+fn in_ours(said: &str, theirs: &str, ours: &str) -> String {
+    let is_of_every_day = theirs.bytes().all(|byte| byte.is_ascii_lowercase());
+    if is_of_every_day {
+        return match said.strip_prefix(theirs) {
+            Some(rest) if rest.starts_with([' ', ':', '[']) => {
+                format!("{ours}{}", unnumbered(rest))
+            }
+            _ => said.to_owned(),
+        };
+    }
+    let mut parts = said.split(theirs);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |said, rest| said + ours + unnumbered(rest))
+}
+
+/// Leaves out which of several it is: what is wrong with it says that.
+fn unnumbered(rest: &str) -> &str {
+    match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => rest,
+    }
 }
 
 /// Says what the Guardian said.
@@ -85,5 +109,31 @@ pub(super) fn failed(error: AgentTrustError) -> GuardianError {
             GuardianError::Invalid(format!("{why}; see AGENTTRUST_API_KEY"))
         }
         _ => GuardianError::Invalid(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn member_is_said_as_the_option_that_gives_it_and_no_word_of_every_day_within_a_sentence() {
+        let words = [
+            ("to_agent_id", "--to"),
+            ("from_agent_id", "--from"),
+            ("scope", "--scope"),
+            ("restrictions.tools", "--tool"),
+        ];
+        for (theirs, ours) in [
+            ("scope is empty", "--scope is empty"),
+            ("scope[2]: a capability has no name", "--scope: a capability has no name"),
+            ("scopes are many, of one scope", "scopes are many, of one scope"),
+            ("to_agent_id is from_agent_id", "--to is --from"),
+            ("restrictions.tools[0] is empty", "--tool is empty"),
+            ("the rule \"x[a]\" of scope[1]", "the rule \"x[a]\" of scope[1]"),
+        ] {
+            let said = in_our_words(GuardianError::Invalid(theirs.to_owned()), &words);
+            assert_eq!(said.to_string(), ours);
+        }
     }
 }

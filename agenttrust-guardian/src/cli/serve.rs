@@ -1,5 +1,6 @@
 //! `agenttrust serve`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,16 @@ use std::time::Duration;
 use super::config::{Config, Flags};
 use super::listen::{self, Addresses, Listening, Places, Stop};
 use super::log::{self, Filter};
+use super::notify::notify;
 use super::out::say;
 use super::reload::Reload;
-use super::stop::{self, Sighup};
+use super::stop::{Sighup, StopSignal};
 use super::tls::Identity;
+use crate::audit::commands::Options;
 use crate::builder::GuardianBuilder;
-use crate::domain::{GuardianError, Role};
+use crate::domain::GuardianError;
 use crate::guardian::Guardian;
+use crate::store::Database;
 
 /// The time that requests that are under way may take once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -90,6 +94,9 @@ async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), Guard
         None => None,
     };
     let guardian = guardian(&config).await?;
+    // Before the key: a signal between making it and showing it would lose it.
+    let stopping = StopSignal::listen();
+    show_first_admin_key(&config, &guardian).await?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     if listening.exposed && tls.is_none() {
@@ -101,7 +108,7 @@ async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), Guard
     say(&format!("listening on {scheme}://{}", listening.address))?;
 
     let stop = Stop::new();
-    tokio::spawn(end(guardian.clone(), stop.clone()));
+    tokio::spawn(end(guardian.clone(), stop.clone(), stopping));
     if let Some(metrics) = metrics {
         serve_metrics(metrics, &guardian, &stop)?;
     }
@@ -115,6 +122,8 @@ async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), Guard
         tls,
     };
     let reloading = tokio::spawn(reload.run(sighup));
+    // Not before: a signal that came earlier would end the program, or find nothing to read again.
+    notify("READY=1");
     listening.serve(&guardian, certificate, places, stop).await;
     reloading.abort();
     guardian.close().await;
@@ -122,8 +131,9 @@ async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), Guard
 }
 
 /// Ends what is served, once the program is to stop.
-async fn end(guardian: Guardian, stop: Stop) {
-    stop::signal().await;
+async fn end(guardian: Guardian, stop: Stop, stopping: StopSignal) {
+    stopping.heard().await;
+    notify("STOPPING=1");
     tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
     guardian.begin_shutdown();
     stop.gently();
@@ -142,7 +152,7 @@ fn serve_metrics(
     if listening.exposed {
         tracing::warn!(
             address = %listening.address,
-            "metrics are served beyond this machine, to whoever asks"
+            "metrics are served beyond this machine, to every caller"
         );
     }
     say(&format!("metrics on http://{}/metrics", listening.address))?;
@@ -182,6 +192,23 @@ fn leaving(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
     builder
 }
 
+/// Has the commands about the audit that errors and the log advise name this Guardian's database and files.
+fn advise(config: &Config) -> Result<(), GuardianError> {
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()
+    };
+    let database = match Database::parse(config.values.database.0.as_str())? {
+        Database::Memory => None,
+        Database::File(path) => Some(format!("sqlite://{}", absolute(&path))),
+        // Without its password.
+        postgres @ Database::Postgres(_) => Some(postgres.to_string()),
+    };
+    let audit_key = config.values.audit_key.as_ref().map(absolute);
+    let audit_checkpoints = config.values.audit_checkpoints.as_ref().map(absolute);
+    Options { database, audit_key, audit_checkpoints }.advise();
+    Ok(())
+}
+
 async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder()
         .approval_ttl(config.values.approval_ttl)
@@ -210,23 +237,30 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     if config.values.dev {
         tracing::warn!(
             "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \
-             requests may be approved by whoever made them"
+             requests may be approved with the key that made them"
         );
         return builder.development(DEV_KEY).build().await;
     }
     if config.values.allow_self_approval {
         tracing::warn!("self-approval is allowed: a key may decide what it asked for itself");
     }
+    advise(config)?;
     builder = builder
         .database(config.values.database.0.as_str())
         .allow_self_approval(config.values.allow_self_approval);
     if let Some(key) = &config.values.admin_key {
         return builder.admin_key(key.expose()).build().await;
     }
-    let guardian = builder.build().await?;
-    if !guardian.has_admin_key().await? {
-        let key = guardian.create_key(Role::Admin, &[]).await?;
-        say(&format!("admin key, shown this once: {key}"))?;
+    builder.build().await
+}
+
+/// Makes and shows the first admin key, where the Guardian was given none and has none.
+async fn show_first_admin_key(config: &Config, guardian: &Guardian) -> Result<(), GuardianError> {
+    if config.values.dev || config.values.admin_key.is_some() {
+        return Ok(());
     }
-    Ok(guardian)
+    if let Some(key) = guardian.create_first_admin_key().await? {
+        say(&format!("admin key, shown this once: {}", key.expose()))?;
+    }
+    Ok(())
 }

@@ -6,12 +6,7 @@ use futures_util::future::select;
 
 /// Waits for ctrl-c or SIGTERM.
 pub(super) async fn signal() {
-    let interrupt = pin!(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    });
-    select(interrupt, pin!(terminated())).await;
+    StopSignal::listen().heard().await;
 }
 
 /// Waits for ctrl-c, SIGTERM, or SIGHUP, by which a program hears that its terminal was closed.
@@ -20,23 +15,52 @@ pub(super) async fn signal_or_sighup() {
     select(pin!(signal()), pin!(sighup.heard())).await;
 }
 
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
+/// A listener for ctrl-c and SIGTERM; from then on neither ends the program.
+#[derive(Debug)]
+pub(super) struct StopSignal {
+    #[cfg(unix)]
+    signals: [Option<tokio::signal::unix::Signal>; 2],
+}
 
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
+impl StopSignal {
+    #[cfg(unix)]
+    pub(super) fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let listen = |kind, name: &str| {
+            signal(kind).inspect_err(|error| tracing::warn!(%error, "{name} cannot be heard")).ok()
+        };
+        let interrupt = listen(SignalKind::interrupt(), "ctrl-c");
+        Self { signals: [interrupt, listen(SignalKind::terminate(), "SIGTERM")] }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Self {
+        Self {}
+    }
+
+    /// Waits for the first of them since it listens.
+    pub(super) async fn heard(mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            select(pin!(received(interrupt)), pin!(received(terminate))).await;
         }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard; use ctrl-c");
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-#[cfg(not(unix))]
-async fn terminated() {
+/// Waits for the next signal, for ever where it cannot be heard.
+#[cfg(unix)]
+async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
     std::future::pending::<()>().await;
 }
 
@@ -65,11 +89,8 @@ impl Sighup {
     /// Waits for the next SIGHUP.
     pub(super) async fn heard(&mut self) {
         #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
+        received(&mut self.signal).await;
+        #[cfg(not(unix))]
         std::future::pending::<()>().await;
     }
 }

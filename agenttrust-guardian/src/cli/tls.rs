@@ -181,7 +181,7 @@ impl Watch {
                     self.current = mark;
                     tracing::info!(
                         certificate = ?self.identity.certificate,
-                        "a new certificate is served to whoever connects from now on"
+                        "a new certificate is served on connections from now on"
                     );
                 } else if asked {
                     tracing::info!(

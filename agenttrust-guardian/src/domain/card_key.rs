@@ -1,8 +1,8 @@
 //! The key that signs cards, and the tokens of workloads.
 //!
-//! What it signs says in its header what it is: a card's signature is of type `JOSE`, a token of type `wit+jwt`, what binds
-//! a request for access to a denial of type `access-denial+jwt`. Those who
-//! verify one look at that, so that neither passes for the other.
+//! The header of what it signs has the type: `JOSE` for the signature of a card, `wit+jwt` for a token,
+//! `access-denial+jwt` for what binds a request for access to a denial. Those who verify one look at that, so that
+//! neither passes for the other.
 
 use std::fmt;
 

@@ -120,9 +120,12 @@ impl Error {
 
     /// Returns the error for a key that is bound to other agents.
     pub(crate) fn not_bound(agent_id: &str) -> Self {
-        Self::forbidden(format!(
-            "this key is not bound to agent {agent_id:?}; use that agent's own"
-        ))
+        let hint = if agent_id.starts_with("agt_") {
+            "use that agent's own"
+        } else {
+            "use that agent's own, and its id, which `agenttrust agents list` shows: an id begins with agt_"
+        };
+        Self::forbidden(format!("this key is not bound to agent {agent_id:?}; {hint}"))
     }
 
     /// Returns the error for a caller that speaks for another agent than the request is about.
@@ -177,7 +180,7 @@ impl Error {
         Self::new(ErrorKind::Misdirected, message)
     }
 
-    /// Returns something that is bounded is full.
+    /// Returns the error for something bounded that is full.
     pub(crate) fn too_many(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::TooMany, message)
     }
@@ -187,7 +190,7 @@ impl Error {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// Returns what it needs is busy, and may well not be in a second.
+    /// Returns the error for a part that is busy, and may well not be in a second.
     pub(crate) fn busy(message: &'static str) -> Self {
         Self::unavailable(message).passing()
     }

@@ -1,8 +1,8 @@
-//! How much of what is scarce one key, one organisation and all together may hold at once: requests under
-//! way, bytes of bodies, callers that wait for an approval, open streams, exports.
+//! How much one key, one organisation and all together may hold at once of what is scarce: requests under way, bytes of
+//! bodies, callers that wait for an approval, open streams, exports.
 //!
-//! A key has a limit of its own. An organisation may hold twice as much as is still free, so that it never
-//! takes the last place: alone it comes to two thirds, and what it leaves is shared out in the same way.
+//! A key has a limit of its own. An organisation may hold twice as much as is still free, so that it never takes the
+//! last place. Alone it gets two thirds, and the rest is shared out in the same way.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,10 +51,10 @@ const EXPORTS_OF_KEY: usize = 1;
 const LOOKS_AGAIN: Duration = Duration::from_millis(10);
 
 /// The largest number of evaluations of lists that are decided beside the one that each list has its place for, and
-/// how many of them for one key: else a caller that sends lists would have more of a Guardian than one that asks one
-/// by one.
+/// how many a key may have under way with all its requests for one of its lists to have one beside: else a caller that
+/// sends lists would have more of a Guardian than one that asks one by one.
 const BESIDE: usize = 32;
-const BESIDE_OF_KEY: usize = 7;
+const BESIDE_WITHIN: usize = 8;
 
 /// The kind of thing that is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +169,17 @@ impl Limits {
             task_streams: shares(Kind::TaskStreams, TASK_STREAMS, quarter(TASK_STREAMS)),
             task_bytes: shares(Kind::TaskBytes, TASK_BYTES, TASK_BYTES_OF_KEY),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
-            beside: shares(Kind::Beside, BESIDE, BESIDE_OF_KEY),
+            beside: shares(Kind::Beside, BESIDE, BESIDE_WITHIN - 1),
         })
+    }
+
+    /// Takes a share by which one evaluation more of a list is decided at a time, where this key has so few under way.
+    pub(crate) fn beside(&self, key: &Arc<Key>) -> Option<Share> {
+        let under_way = self.requests.held_by(key).max(1) + self.beside.held_by(key);
+        if under_way >= BESIDE_WITHIN {
+            return None;
+        }
+        self.beside.take(key, 1).ok()
     }
 
     /// Returns each of them by which a request may be refused.
@@ -197,12 +206,12 @@ pub(crate) struct Shares {
     pub(crate) kind: Kind,
     all: usize,
     of_key: usize,
-    held: Mutex<Held>,
+    held: Mutex<HeldShares>,
     refused: [AtomicU64; Whose::ALL.len()],
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldShares {
     all: usize,
     organisations: HashMap<String, usize>,
     keys: HashMap<String, usize>,
@@ -252,6 +261,11 @@ impl Shares {
         self.lock().all
     }
 
+    /// Returns how much this key holds.
+    fn held_by(&self, key: &Key) -> usize {
+        self.lock().keys.get(&key.id).copied().unwrap_or(0)
+    }
+
     /// Returns how often a caller was refused, by whose limit it was.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (Whose, u64)> {
         let count = |whose: Whose| self.refused.get(whose as usize);
@@ -275,7 +289,7 @@ impl Shares {
     }
 
     /// Returns by whose limit, and how much that is, `much` more would be too much.
-    fn over(&self, held: &Held, key: &Key, much: usize) -> Option<(Whose, usize)> {
+    fn over(&self, held: &HeldShares, key: &Key, much: usize) -> Option<(Whose, usize)> {
         let (all, of_organisation, of_key) = held.with(key, much);
         let free = self.all.saturating_sub(all);
         // So much an organisation has in any case: many that are busy must not leave a new one without.
@@ -299,13 +313,13 @@ impl Shares {
         held.set(key, of_organisation.saturating_sub(much), of_key.saturating_sub(much));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, HeldShares> {
         // Every change is whole before anything could panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl HeldShares {
     /// Returns how much all, the key's organisation and the key would hold with `much` more.
     fn with(&self, key: &Key, much: usize) -> (usize, usize, usize) {
         let of_organisation = self.organisations.get(&key.org_id).copied().unwrap_or(0);
@@ -450,6 +464,18 @@ mod tests {
         assert!(requests.take(&key("org", "other"), 1).is_ok());
         let refused: Vec<_> = requests.refused().collect();
         assert_eq!(refused, [(Whose::Key, 1), (Whose::Organisation, 0), (Whose::All, 0)]);
+    }
+
+    #[test]
+    fn lists_of_a_key_have_no_more_under_way_than_so_many_requests_have() {
+        for (requests, beside) in [(0, 7), (1, 7), (3, 5), (7, 1), (8, 0), (20, 0)] {
+            let limits = Limits::new(REQUESTS).unwrap();
+            let one = key("org", "one");
+            let _requests = limits.requests.take(&one, requests).unwrap();
+            let shares: Vec<_> = std::iter::from_fn(|| limits.beside(&one)).collect();
+            assert_eq!(shares.len(), beside, "beside {requests} requests");
+            assert!(limits.beside(&key("org", "other")).is_some(), "another key has its own");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Lists of names that are kept once, however many tokens, sessions, floors and agents have the same one.
 //!
-//! The store hands out every list of names that it reads through [`shared`]. What is here does not keep a
-//! list alive: one that nothing has any more is gone, and what remembers it goes with the next [`sweep`],
-//! at the latest when twice as many are remembered as were alive at the last.
+//! The store hands out every list of names that it reads through [`shared`]. An entry here does not keep its list
+//! alive. A list that is not used any more is gone, and its entry goes with the next [`sweep`], at the latest when
+//! there are twice as many entries as lists were alive at the last one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

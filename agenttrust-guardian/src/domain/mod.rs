@@ -16,6 +16,7 @@ pub(crate) mod file;
 mod guardian_error;
 pub(crate) mod host;
 pub(crate) mod ids;
+mod invisible;
 mod key;
 pub(crate) mod limits;
 pub(crate) mod lists;
@@ -32,7 +33,6 @@ mod span;
 pub(crate) mod spelling;
 pub(crate) mod task;
 pub(crate) mod trace;
-mod unseen;
 mod versions;
 
 pub(crate) use self::address_range::AddressRange;
@@ -44,6 +44,7 @@ pub(crate) use self::elevation::{AccessAnswer, Elevating, Unserved};
 pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;
 pub use self::guardian_error::GuardianError;
+pub(crate) use self::invisible::{is_unseen, looks_like_space};
 pub(crate) use self::key::{Key, Reach};
 pub(crate) use self::parts::digest_of_parts;
 pub(crate) use self::peer::Peer;
@@ -54,7 +55,6 @@ pub(crate) use self::seal::{SealKey, Sealer};
 pub(crate) use self::secret::{Fingerprint, Secret};
 pub(crate) use self::span::Span;
 pub(crate) use self::trace::Trace;
-pub(crate) use self::unseen::is_unseen;
 pub(crate) use self::versions::Versions;
 
 /// The organisation of a Guardian that was started without one.

@@ -2,8 +2,9 @@
 
 use agenttrust::internal::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 use serde_json::Value;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::domain::{Error, is_unseen};
+use crate::domain::{Error, is_unseen, looks_like_space};
 
 /// The longest place in a source (a file, a module), in bytes.
 const LINE_MAX_BYTES: usize = 1_000;
@@ -34,18 +35,28 @@ pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the name of an owner as [`check_name`] does, and refuses spaces around it. An owner is known by this name
-/// alone, and with spaces it would be another one that looks the same.
-pub(crate) fn check_owner(field: &str, owner: &str) -> Result<(), Error> {
-    check_name(field, owner)?;
-    if owner.trim() != owner {
-        return Err(Error::invalid(field, "has spaces around it; leave them out"));
+/// Checks a name as [`check_name`] and [`check_seen`] do, and refuses what looks like another spelling of it. It is for
+/// what is known by its name: of two owners whose names look the same, each would count as an approver.
+pub(crate) fn check_distinct_name(field: &str, name: &str) -> Result<(), Error> {
+    check_name(field, name)?;
+    check_seen(field, name)?;
+    if let Some(looks_alike) = name.chars().find(|c| looks_like_space(*c)) {
+        let write = format!("holds {}; write a plain space", looks_alike.escape_unicode());
+        return Err(Error::invalid(field, write));
+    }
+    if name.contains("  ") {
+        return Err(Error::invalid(field, "has several spaces in a row; write one"));
+    }
+    if !is_nfc(name) {
+        let composed: String = name.nfc().collect();
+        let write = format!("is not in normal form (NFC of Unicode); write {composed:?}");
+        return Err(Error::invalid(field, write));
     }
     Ok(())
 }
 
-/// Refuses a name with what people do not see: spaces around it, and characters that are invisible or turn the text that
-/// follows. With them it would look like another one.
+/// Refuses a name with what people do not see: spaces around it, and characters that are invisible or turn the text
+/// that follows. With them it would look like another one.
 pub(crate) fn check_seen(field: &str, name: &str) -> Result<(), Error> {
     if name.trim() != name {
         return Err(Error::invalid(field, "has spaces around it; leave them out"));
@@ -163,7 +174,7 @@ pub(crate) fn check_reason(field: &str, reason: &str) -> Result<(), Error> {
 /// Refuses an input that no approver could be shown: over 64 KiB, or nested deeper than 32.
 pub(crate) fn check_input(field: &str, input: &Value) -> Result<(), Error> {
     if !is_within(input, INPUT_MAX_DEPTH) {
-        let deep = format!("is nested deeper than {INPUT_MAX_DEPTH}, which nobody could read");
+        let deep = format!("is nested deeper than {INPUT_MAX_DEPTH}, which no approver could read");
         return Err(Error::invalid(field, deep));
     }
     let bytes = input.to_string().len();
@@ -213,6 +224,37 @@ mod tests {
         for bad in ["", "a\nb", "a\0", "\u{7f}", &"x".repeat(201), &"🙂".repeat(51)] {
             let error = check_name("tool", bad).unwrap_err();
             assert!(error.message().starts_with("tool "), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn owner_that_looks_like_another_one_is_refused() {
+        for good in
+            ["alice", "Alice B. Example", "alice@example.com", "Jos\u{e9}", "\u{5c71}\u{7530}"]
+        {
+            assert!(check_distinct_name("owner", good).is_ok(), "{good}");
+        }
+        for (bad, says) in [
+            (" alice", "spaces around"),
+            ("alice\u{a0}", "spaces around"),
+            ("ali\nce", "control character"),
+            ("ali\u{200b}ce", "\\u{200b}"),
+            ("ali\u{ad}ce", "\\u{ad}"),
+            ("\u{202e}alice", "\\u{202e}"),
+            ("alice\u{fe0f}", "\\u{fe0f}"),
+            ("alice\u{600}", "\\u{600}"),
+            ("alice\u{13430}", "\\u{13430}"),
+            ("alice\u{a0}b", "\\u{a0}; write a plain space"),
+            ("alice\u{2003}b", "\\u{2003}; write a plain space"),
+            ("alice\u{3000}b", "\\u{3000}; write a plain space"),
+            ("alice\u{2800}b", "\\u{2800}; write a plain space"),
+            ("alice  b", "several spaces"),
+            ("Jose\u{301}", "write \"Jos\u{e9}\""),
+            ("\u{212b}ngstr\u{f6}m", "write \"\u{c5}ngstr\u{f6}m\""),
+        ] {
+            let error = check_distinct_name("owner", bad).unwrap_err();
+            assert!(error.message().starts_with("owner "), "{}", error.message());
+            assert!(error.message().contains(says), "{bad:?}: {}", error.message());
         }
     }
 

@@ -1,6 +1,5 @@
-//! Secrets at rest. What the Guardian has to send again (the secret of a webhook, the credentials of an MCP server)
-//! cannot be kept as a fingerprint, so it is kept sealed: by XChaCha20-Poly1305, under a key that is not in the
-//! database.
+//! Secrets at rest. A secret that the Guardian sends again (of a webhook, the credentials of an MCP server) cannot be
+//! kept as a fingerprint. So it is kept sealed, by XChaCha20-Poly1305, under a key that is not in the database.
 //!
 //! What a secret is for is sealed with it: put into another row, it does not open. There may be several keys: the
 //! first one seals, all of them open, so that a key can be replaced.
@@ -82,7 +81,7 @@ impl Sealer {
     pub(crate) fn open(&self, about: &str, sealed: &str) -> Result<Secret, Error> {
         let broken = || {
             Error::unavailable(format!(
-                "what is kept sealed for {about} was changed or belongs to something else; remove it and set it anew"
+                "what is kept sealed for {about} was changed or belongs to something else; remove it and set it again"
             ))
         };
         let (id, data) =

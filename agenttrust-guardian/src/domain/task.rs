@@ -1,10 +1,10 @@
 //! Tasks that one agent asks of another: A2A's own words for them, and where each is on its way.
 //!
-//! What is kept is A2A 1.0 as JSON. 0.3 is read into it by `read.rs` and written from it by `v03.rs`; the guide's dialect
-//! is the face's.
+//! What is kept is A2A 1.0 as JSON. 0.3 is read into it by `read.rs` and written from it by `v03.rs`; the guide's
+//! dialect is the face's.
 
 mod error;
-mod misread;
+mod parse_error;
 mod phase;
 pub(crate) mod read;
 mod shown;
@@ -14,7 +14,7 @@ pub(crate) mod v03;
 mod wire;
 
 pub(crate) use self::error::TaskError;
-pub(crate) use self::misread::Misread;
+pub(crate) use self::parse_error::ParseError;
 pub(crate) use self::phase::Phase;
 pub(crate) use self::read::Version;
 pub(crate) use self::shown::{HeldText, NOT_COUNTED, Shown};

@@ -34,9 +34,12 @@ impl Engine {
         if self.audit.is_healthy() {
             return Ok(());
         }
-        Err(Error::unavailable(
-            "the audit log cannot be written, so nothing may change; try again later",
-        ))
+        Err(Error::unavailable(if self.audit.was_changed() {
+            "nothing may change until an operator has looked at the Guardian's audit log; the Guardian's own log says \
+             what to do"
+        } else {
+            "the audit log cannot be written, so nothing may change; try again later"
+        }))
     }
 
     /// Records a change that was made. It is on disk when this returns.

@@ -1,10 +1,10 @@
 //! Check ids that prove themselves, so that any replica, and a Guardian that was started again, can tell
 //! whether a report is about a check that was allowed.
 //!
-//! An id is `chk_<number>_<proof>`. The number is a UUID of version 7, which carries the time of the check;
-//! the proof, 128 bits of HMAC-SHA-256 under a secret of the database, covers it, whether the check was
-//! allowed, the key, the agent, the session and the tool, each with its length. What was not allowed did not
-//! run, so the proof of a refusal is never believed. Callers take an id as it is and send it back.
+//! An id is `chk_<number>_<proof>`. The number is a UUID of version 7, which carries the time of the check. The proof
+//! is 128 bits of HMAC-SHA-256 under a secret of the database. It covers the number, whether the check was allowed, the
+//! key, the agent, the session and the tool, each with its length. What was not allowed did not run, so the proof of a
+//! refusal is never believed. Callers take an id as it is and send it back.
 
 use std::fmt;
 

@@ -184,8 +184,8 @@ impl Engine {
         self.registry.keys.get(secret, self.clock.now()).is_some()
     }
 
-    /// Uses up a proof, or a nonce, of this id, which would be taken until `expires_at`; `false` where it was used before, at
-    /// whichever replica.
+    /// Uses up a proof, or a nonce, of this id, which would be taken until `expires_at`; `false` where it was used
+    /// before, at whichever replica.
     ///
     /// # Errors
     ///

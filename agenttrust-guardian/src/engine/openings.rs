@@ -1,5 +1,5 @@
-//! Sessions that are opened from tokens of other issuers, one after the other for each token: many first calls with one
-//! token are one session, in which all that is held and counted is together.
+//! Sessions that are opened from tokens of other issuers, one after the other for each token. So many first calls with
+//! one token share one session, and what is held and counted is in one place.
 
 use std::array;
 use std::hash::{BuildHasher, RandomState};

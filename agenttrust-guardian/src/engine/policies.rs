@@ -68,6 +68,8 @@ pub(crate) struct Policies {
     /// The folder that they are read from, for as long as the Guardian runs.
     folder: Option<PathBuf>,
     state: Mutex<SetState>,
+    /// The set that was sent here and found valid, until memory follows: it is not validated once more.
+    sent: Mutex<Option<PolicySet>>,
     /// The lock that is held while one set takes the place of another, so that the audit has them in their order.
     changing: tokio::sync::Mutex<()>,
     /// The place that the reader of the folder takes, until that is done, however long it takes.
@@ -136,6 +138,7 @@ impl Policies {
             set: ArcSwap::from_pointee(set),
             folder,
             state: Mutex::new(state),
+            sent: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             reading: Arc::new(Semaphore::new(1)),
         }
@@ -209,6 +212,11 @@ impl Policies {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn sent(&self) -> MutexGuard<'_, Option<PolicySet>> {
+        // There is a whole set, or no set.
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn replace(&self, set: PolicySet, origin: Origin, now: Timestamp) {
         let mut state = self.state();
         state.changed = counters(&set, &state.changed);
@@ -249,7 +257,8 @@ impl Engine {
     ) -> Result<(), Error> {
         let (engine, by) = (Arc::clone(self), key_id.to_owned());
         let applied = background::spawn(async move {
-            valid(files.clone()).await?.map_err(|error| Error::from(&error))?;
+            let set = valid(files.clone()).await?.map_err(|error| Error::from(&error))?;
+            *engine.policies.sent() = Some(set);
             let now = engine.clock.now();
             engine.store.put_policy_files(DEFAULT_ORG.to_owned(), files, by, now).await?;
             engine.sync().await.map(drop).map_err(Error::from)
@@ -268,9 +277,23 @@ impl Engine {
             Origin::BuiltIn | Origin::Api => {}
         }
         let files = self.control_store.policy_files().await?;
+        if files.is_empty() {
+            // What was changed is another replica's folder: no files were ever sent.
+            return Ok(());
+        }
+        let sha256 = PolicySet::sha256_of(&files);
         let _alone = self.policies.changing.lock().await;
-        match valid(files).await.map_err(unfollowed)? {
-            Ok(set) if set.sha256() == self.policies.load().sha256() => Ok(()),
+        if sha256 == self.policies.load().sha256() {
+            // Others may have been sent in between that are not usable here.
+            self.policies.state().trouble = None;
+            return Ok(());
+        }
+        let sent = self.policies.sent().take().filter(|set| set.sha256() == sha256);
+        let set = match sent {
+            Some(set) => Ok(set),
+            None => valid(files).await.map_err(unfollowed)?,
+        };
+        match set {
             Ok(set) => self.apply(set, Origin::Api, Some(by)).await.map_err(unfollowed),
             // Sent to another version of this program, say.
             Err(error) => {
@@ -358,3 +381,6 @@ async fn run_blocking<T: Send + 'static>(
 fn stopped() -> Error {
     Error::unavailable("reading the policies panicked; look at the Guardian's log")
 }
+
+#[cfg(test)]
+mod tests;

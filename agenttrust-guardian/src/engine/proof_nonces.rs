@@ -1,9 +1,9 @@
 //! Nonces that prove themselves, so that any replica, and a Guardian that was started again, knows its own. They are
 //! the challenges that agents sign, and what proofs on checks must hold where that is asked for.
 //!
-//! One is `<number>_<proof>`. The number is a UUID of version 7, which carries when it was made; the proof, 128 bits of
-//! HMAC-SHA-256 under a secret of the database, covers it, its purpose and the agent or key that it was given to. The
-//! caller that uses it up makes sure that it is used once.
+//! One is `<number>_<proof>`. The number is a UUID of version 7, which carries the time when it was made. The proof is
+//! 128 bits of HMAC-SHA-256 under a secret of the database. It covers the number, its purpose, and the agent or key
+//! that it was given to. The caller that uses it up makes sure that it is used once.
 
 use std::fmt;
 use std::time::Duration;

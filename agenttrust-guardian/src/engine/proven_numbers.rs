@@ -1,7 +1,7 @@
 //! Numbers that prove that they were made here, so that any replica, and a Guardian that was started again, can tell.
 //!
-//! A number is a UUID of version 7, which carries the time when it was made. Its proof is 128 bits of HMAC-SHA-256 under a
-//! secret of the database, over what the number is for.
+//! A number is a UUID of version 7, which carries the time when it was made. Its proof is 128 bits of HMAC-SHA-256
+//! under a secret of the database, over what the number is for.
 
 use agenttrust::Timestamp;
 use base64::Engine;

@@ -1,5 +1,5 @@
-//! The secrets that all Guardians on one database share: made by the first of them, and kept sealed where there is a key
-//! for it. One who reads the database, and has no such key, does not know them.
+//! The secrets that all Guardians on one database share: made by the first of them, and kept sealed where there is a
+//! key for it. One who reads the database, and has no such key, does not know them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +46,8 @@ pub(super) async fn shared_secret(
     }
 }
 
-/// Finds the secret of this name, or keeps a new one; seals by the key of today what is kept in clear or by a former one.
+/// Finds the secret of this name, or keeps a new one; seals by the key of today what is kept in clear or by a former
+/// one.
 async fn find(store: &Store, sealer: &Sealer, name: &str) -> Result<Kept, GuardianError> {
     let mut fresh = [0_u8; BYTES];
     getrandom::fill(&mut fresh)?;

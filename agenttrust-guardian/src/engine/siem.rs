@@ -33,9 +33,9 @@ pub(crate) struct Standing {
 }
 
 impl SiemProgress {
-    /// Creates the owner of the Guardian that writes this log. Among several it is another owner after each start: two
-    /// that have one name, as while one takes over from the other, must not deliver at once. One that is alone goes on
-    /// at once after a crash.
+    /// Creates the progress of the Guardian that writes this log. Among several it owns destinations under another name
+    /// after each start: two that have one name, as while one takes over from the other, must not deliver at once. One
+    /// that is alone goes on at once after a crash.
     pub(crate) fn new(log: &str, has_replicas: bool) -> Self {
         let owner = match has_replicas {
             true => ids::new(&format!("{log}/")),
@@ -113,7 +113,7 @@ impl SiemProgress {
     }
 }
 
-/// Returns what is written under such a lock is whole after every step.
+/// Locks it, whether or not another thread panicked: what is written under such a lock is whole after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

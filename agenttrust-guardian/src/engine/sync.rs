@@ -64,13 +64,20 @@ async fn poll(engine: Weak<Engine>) {
 }
 
 async fn listen(engine: Weak<Engine>) {
+    let mut troubled = false;
     while let Some(listener) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
         match listener.control_store.listen().await {
-            Ok(Some(heard)) => hear(&engine, heard).await,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "changes of other replicas cannot be listened for")
+            Ok(Some(heard)) => {
+                troubled = false;
+                hear(&engine, heard).await;
             }
+            Ok(None) => return,
+            // Once a trouble, and none where the Guardian closes.
+            Err(error) if !troubled && !*listener.closing.borrow() => {
+                tracing::warn!(%error, "changes of other replicas cannot be listened for");
+                troubled = true;
+            }
+            Err(_) => {}
         }
         drop(listener);
         background::sleep(LISTEN_AGAIN).await;
@@ -89,11 +96,9 @@ async fn hear(engine: &Weak<Engine>, mut listener: Listener) {
         let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
             return;
         };
-        match engine.sync().await {
-            Err(error) if !*engine.closing.borrow() => {
-                tracing::warn!(%error, "changes of other replicas cannot be read; trying again");
-            }
-            _ => {}
+        // The loop that reads them twice a second warns of the same trouble, once.
+        if let Err(error) = engine.sync().await {
+            tracing::debug!(%error, "changes of other replicas cannot be read; trying again");
         }
     }
 }
@@ -230,7 +235,9 @@ impl Engine {
         self.follow_policies("").await?;
         self.synced.noted();
         self.revocations.lost_count();
-        tracing::warn!("what was changed elsewhere cannot be followed: memory was read anew");
+        tracing::warn!(
+            "what was changed elsewhere cannot be followed: memory was read again from the start"
+        );
         Ok(newest)
     }
 

@@ -91,7 +91,7 @@ impl Default for TaskNews {
     }
 }
 
-/// Returns what is written under these locks is whole after every step.
+/// Takes a lock, also after a panic: what is written under it is whole after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -127,8 +127,8 @@ impl TaskNews {
         self.due.subscribe()
     }
 
-    /// Returns the target of this task answers a message that was sent here from now on, until what is returned is
-    /// dropped.
+    /// Tells from now on what the target of this task answers to a message that was sent here, until the returned value
+    /// is dropped.
     pub(crate) fn hear(self: &Arc<Self>, task: Task) -> Hearing {
         self.heard_from_now_on(task, true)
     }

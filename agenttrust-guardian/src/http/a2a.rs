@@ -23,7 +23,7 @@ use super::ignored::Ignored;
 use super::json_rpc::Message;
 use super::params::{Id, Params, header, trace};
 use super::protected::{Described, ProtectedResource};
-use crate::a2a::{self, Came, Skipped, asking};
+use crate::a2a::{self, RequestContext, Skipped, asking};
 use crate::domain::{Base, Error, ErrorKind};
 use crate::engine::Engine;
 use crate::services::cards;
@@ -59,14 +59,14 @@ pub(super) async fn to_agent(engine: App, request: Request) -> Result<Response, 
     let (mut parts, body) = request.into_parts();
     let Id(target) = Id::from_request_parts(&mut parts, &engine).await?;
     let base = base(&engine, &parts);
-    let came = match came_to(&engine, &mut parts, (&target, &base)).await {
-        Ok(came) => came,
+    let context = match context_to(&engine, &mut parts, (&target, &base)).await {
+        Ok(context) => context,
         Err(error) => return Ok(refused(&engine, (&target, &base, &parts.headers), error)),
     };
     let said = version(&engine, &mut parts).await?;
     let ignored = parts.extensions.get::<Ignored>().cloned().unwrap_or_default();
     let body = raw(&engine, Request::from_parts(parts, body)).await?;
-    let mut response = a2a::to_agent(&engine, came, (&target, said.as_deref()), body).await?;
+    let mut response = a2a::to_agent(&engine, context, (&target, said.as_deref()), body).await?;
     if let Some(Skipped(names)) = response.extensions_mut().remove() {
         ignored.add(names);
     }
@@ -84,9 +84,9 @@ pub(super) async fn to_agent(engine: App, request: Request) -> Result<Response, 
 )]
 pub(super) async fn dispatch(engine: App, request: Request) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
-    let came = came(&engine, &mut parts).await?;
+    let context = context_of(&engine, &mut parts).await?;
     let body = raw(&engine, Request::from_parts(parts, body)).await?;
-    a2a::to_all(&engine, came, body).await
+    a2a::to_all(&engine, context, body).await
 }
 
 /// Describes an agent as a protected resource
@@ -118,12 +118,12 @@ pub(super) async fn describe(
 
 /// Returns the caller that comes to an agent: with a key, or from outside with a token that an issuer of the agent's
 /// organisation has signed for its address.
-async fn came_to(
+async fn context_to(
     engine: &Arc<Engine>,
     parts: &mut Parts,
     (target, base): (&str, &Base),
-) -> Result<Came, Error> {
-    let Some(token) = Bearer::signed(parts)? else { return came(engine, parts).await };
+) -> Result<RequestContext, Error> {
+    let Some(token) = Bearer::signed(parts)? else { return context_of(engine, parts).await };
     Bearer::need_no_session(&parts.headers)?;
     need_certain(engine, parts)?;
     // Whoever is not known learns of no agent.
@@ -138,7 +138,7 @@ async fn came_to(
     let Ok(place) = Place::from_request_parts(parts, engine).await;
     let (named, session_id) = (Some(agent_id), Some(session_id));
     let (trace, place) = (trace(&parts.headers), place.take());
-    Ok(Came { key, counted, secret: None, named, session_id, trace, place })
+    Ok(RequestContext { key, counted, secret: None, named, session_id, trace, place })
 }
 
 /// Returns the answer to a caller that is not let in. A 401 says where a client of OAuth goes on.
@@ -162,14 +162,14 @@ fn refused(
 }
 
 /// Returns the caller, with what came along.
-async fn came(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Came, Error> {
+async fn context_of(engine: &Arc<Engine>, parts: &mut Parts) -> Result<RequestContext, Error> {
     let Caller { key, secret, named } = Caller::from_request_parts(parts, engine).await?;
     let session_id = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
-    Came::check_session(session_id.as_deref())?;
+    RequestContext::check_session(session_id.as_deref())?;
     let Ok(place) = Place::from_request_parts(parts, engine).await;
     let (counted, secret) = (Arc::clone(&key), Some(secret));
     let (trace, place) = (trace(&parts.headers), place.take());
-    Ok(Came { key, counted, secret, named, session_id, trace, place })
+    Ok(RequestContext { key, counted, secret, named, session_id, trace, place })
 }
 
 /// Returns the version that is said.

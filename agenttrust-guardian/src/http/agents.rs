@@ -91,6 +91,9 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
 /// It is in force on every replica within a second. The agent's live tokens and sessions narrow with it and never
 /// widen: what it loses they lose for good, and what it gains only those have that are issued afterwards. An agent
 /// that is suspended stays so.
+///
+/// With another `public_key`, what is bound to the key that the agent had is worth nothing from then on: its workload
+/// tokens, sessions that were opened with them, and proofs. Its card has the new key once it is generated again.
 #[utoipa::path(
     patch, path = "/api/v1/agents/{id}", operation_id = "update_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),

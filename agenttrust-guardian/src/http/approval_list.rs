@@ -40,9 +40,9 @@ pub(super) struct Approvals {
         ("tool" = Option<NameOrEmpty>, Query, description = "Those for this tool"),
         ("since" = Option<Timestamp>, Query, description = "Those of actions that were held then or later"),
         ("until" = Option<Timestamp>, Query, description = "Those of actions that were held before"),
-        ("in_doubt" = Option<bool>, Query, description = "Those that were used and of which nobody has reported how it went; or the others"),
+        ("in_doubt" = Option<bool>, Query, description = "Those that were used and whose call has no report of its outcome; or the others"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 by default"),
     ),
     responses((status = 200, description = "The approvals; of disclosed inputs those that are not long", body = Approvals), Unavailable),
 )]

@@ -23,7 +23,7 @@ use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{described_header as documented, header, trace};
-use super::proofs::{Came, tell};
+use super::proofs::{SentProof, tell};
 use crate::domain::Answer;
 use crate::domain::Error;
 use crate::domain::Permission;
@@ -115,7 +115,7 @@ pub(super) async fn check(
     engine: App,
     caller: Caller,
     headers: HeaderMap,
-    (place, came): (Place, Came),
+    (place, sent_proof): (Place, SentProof),
     payload: Payload,
 ) -> Result<Response, Error> {
     caller.need(Permission::Check)?;
@@ -123,7 +123,7 @@ pub(super) async fn check(
     let (body, bytes): (CheckRequest, Bytes) = payload.unbegun().json_and_bytes().await?;
     caller.need_for(Permission::Check, &body.agent_id)?;
     let check = parse_check(caller, &headers, body)?;
-    let proof = came.prove(&engine, &check.key, &check.agent_id)?;
+    let proof = sent_proof.prove(&engine, &check.key, &check.agent_id)?;
     let check = Arc::new(Check { _place: place.take(), proof, ..check });
     let span = span::begin(&engine, &check);
     let answer = answer(&engine, Arc::clone(&check), &headers, &bytes);
@@ -218,7 +218,8 @@ fn binds(word: &str, digest: &Option<String>) -> Result<Binds, Error> {
     let part =
         word.parse().map_err(|_| Error::invalid(BINDS, "is not known; use request or method"))?;
     if digest.is_none() {
-        let alone = format!("says what a digest is of, and there is none; send {INPUT_DIGEST} too");
+        let alone =
+            format!("says what a digest is of, and no digest is given; send {INPUT_DIGEST} too");
         return Err(Error::invalid(BINDS, alone));
     }
     Ok(part)

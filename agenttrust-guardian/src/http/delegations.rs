@@ -18,7 +18,7 @@ use super::auth::Caller;
 use super::body::Payload;
 use super::paging::Paging;
 use super::params::{Id, Params};
-use super::proofs::Came;
+use super::proofs::SentProof;
 use crate::domain::ids::DELEGATION_PREFIX;
 use crate::domain::names::{check_name, check_names};
 use crate::domain::numbers::whole;
@@ -124,7 +124,7 @@ pub(super) struct MadeDelegation {
 pub(super) async fn create(
     engine: App,
     caller: Caller,
-    came: Came,
+    sent_proof: SentProof,
     payload: Payload,
 ) -> Result<Json<MadeDelegation>, Error> {
     caller.need(Permission::Delegate)?;
@@ -148,7 +148,7 @@ pub(super) async fn create(
     let restrictions = restrictions::from_json(&body.restrictions)?;
     caller.need_for(Permission::Delegate, &body.from_agent_id)?;
     // Another agent's checks need no proof of this one, so what it hands on does.
-    came.need_once(&engine, &caller.key, &body.from_agent_id, "delegate").await?;
+    sent_proof.need_once(&engine, &caller.key, &body.from_agent_id, "delegate").await?;
     let new = NewDelegation {
         from_agent_id: body.from_agent_id,
         to_agent_id: body.to_agent_id,
@@ -181,7 +181,7 @@ pub(super) struct Delegations {
         ("agent_id" = Option<NameOrEmpty>, Query, description = "Those that this agent gave or was given"),
         ("state" = Option<DelegationState>, Query, description = "Those that stand so"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 by default"),
     ),
     responses((status = 200, description = "The delegations", body = Delegations), Unavailable),
 )]

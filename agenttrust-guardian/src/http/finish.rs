@@ -1,9 +1,9 @@
 //! What a request began to change is finished, also when its caller hangs up.
 //!
-//! A caller that gives up drops the handler's future wherever it happens to be: between the database
-//! and memory, say, or after an approval was used and before the answer was kept for its idempotency
-//! key. So the rest of a request that changes something moves to the background runtime. One that has
-//! changed nothing yet, because its body is still on the way say, is simply dropped, and so is a `GET`.
+//! A caller that gives up drops the handler's future wherever it happens to be. That may be between the database and
+//! memory, or after an approval was used and before the answer was kept for its idempotency key. So the rest of a
+//! request that changes something moves to the background runtime. One that has changed nothing yet, because its body
+//! is still on the way say, is simply dropped, and so is a `GET`.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -120,7 +120,7 @@ fn look(request: &Request, ignored: &Ignored) -> Result<(), Error> {
                 continue;
             }
             None if endpoint.parameters.is_empty() => {
-                "is no parameter here, where there is none; leave it out".to_owned()
+                "is no parameter here, where no parameter is taken; leave it out".to_owned()
             }
             None => {
                 let list = endpoint.parameters.join(", ");

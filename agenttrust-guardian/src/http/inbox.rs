@@ -17,7 +17,7 @@ use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Ids, Params};
-use super::proofs::Came;
+use super::proofs::SentProof;
 use crate::domain::numbers::whole;
 use crate::domain::task::{Artifact, Message, Part, Task};
 use crate::domain::{Error, Permission};
@@ -70,7 +70,7 @@ pub(super) struct Fetched {
     request_body = Option<Fetch>,
     responses(
         (status = 200, description = "The task", body = Fetched),
-        (status = 204, description = "There is none"),
+        (status = 204, description = "No task waits"),
         NotFound, Unavailable,
     ),
 )]
@@ -78,12 +78,12 @@ pub(super) async fn next(
     engine: App,
     caller: Caller,
     Id(id): Id,
-    waits: (Params, Place, Came),
+    waits: (Params, Place, SentProof),
     payload: Payload,
 ) -> Result<Response, Error> {
-    let (params, place, came) = waits;
+    let (params, place, sent_proof) = waits;
     caller.need_for(Permission::WorkInbox, &id)?;
-    came.need_once(&engine, &caller.key, &id, "inbox").await?;
+    sent_proof.need_once(&engine, &caller.key, &id, "inbox").await?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
     if wait > WAIT_MOST {
         return Err(Error::invalid("wait", format!("is {wait}; {WAIT_MOST} seconds is the most")));
@@ -175,11 +175,11 @@ pub(super) async fn complete(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
-    came: Came,
+    sent_proof: SentProof,
     payload: Payload,
 ) -> Result<Json<Value>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
-    came.need_once(&engine, &caller.key, &id, "inbox").await?;
+    sent_proof.need_once(&engine, &caller.key, &id, "inbox").await?;
     let body: Complete = payload.json().await?;
     let lease_id = body.lease_id.clone();
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
@@ -215,11 +215,11 @@ pub(super) async fn fail(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
-    came: Came,
+    sent_proof: SentProof,
     payload: Payload,
 ) -> Result<Json<Value>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
-    came.need_once(&engine, &caller.key, &id, "inbox").await?;
+    sent_proof.need_once(&engine, &caller.key, &id, "inbox").await?;
     let Fail { lease_id, reason } = payload.json().await?;
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
     let outcome = Outcome::Failed(reason);
@@ -261,11 +261,11 @@ pub(super) async fn extend(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
-    came: Came,
+    sent_proof: SentProof,
     payload: Payload,
 ) -> Result<Json<Extended>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
-    came.need_once(&engine, &caller.key, &id, "inbox").await?;
+    sent_proof.need_once(&engine, &caller.key, &id, "inbox").await?;
     let Extend { lease_id, lease_seconds } = payload.json().await?;
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
     let by = lease_of(lease_seconds)?;

@@ -42,7 +42,7 @@ pub(super) struct IssuedTokens {
         ("key_id" = Option<NameOrEmpty>, Query, description = "Those that were issued with this key"),
         ("state" = Option<TokenState>, Query, description = "Those that stand so"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 by default"),
     ),
     responses((status = 200, description = "The tokens", body = IssuedTokens), Unavailable),
 )]
@@ -84,7 +84,7 @@ pub(super) struct IssuedSessions {
         ("key_id" = Option<NameOrEmpty>, Query, description = "Those that were opened with this key"),
         ("state" = Option<SessionState>, Query, description = "Those that stand so"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 by default"),
     ),
     responses((status = 200, description = "The sessions", body = IssuedSessions), Unavailable),
 )]

@@ -1,5 +1,5 @@
-//! What is read with a key ends with it: a request that is under way when its key is revoked, or its secret
-//! rotated away, is answered 401, and a body that is on its way breaks off.
+//! Reading with a key ends with the key. If a request is under way when its key is revoked, or its secret rotated away,
+//! it is answered 401, and a body that is on its way breaks off.
 //!
 //! Only requests that read: what one begins to change is finished.
 

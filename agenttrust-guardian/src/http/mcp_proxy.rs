@@ -20,7 +20,7 @@ use super::bearer::{Bearer, admitted, arrived, need_certain};
 use super::body::Payload;
 use super::json_rpc::Message;
 use super::params::{Id, header};
-use super::proofs::Came;
+use super::proofs::SentProof;
 use super::protected::{Described, ProtectedResource};
 use super::{App, need_in_touch};
 use crate::domain::{Base, Error, ErrorKind, Permission};
@@ -165,8 +165,8 @@ async fn subject(
     let Caller { key, secret, named } = caller;
     let org_id = key.org_id.clone();
     let subject = Subject::of_key(engine, (Arc::clone(&key), secret), named, session)?;
-    let Ok(came) = Came::from_request_parts(parts, engine).await;
-    let proof = came.prove_once(engine, &key, subject.agent_id(), "mcp").await?;
+    let Ok(sent_proof) = SentProof::from_request_parts(parts, engine).await;
+    let proof = sent_proof.prove_once(engine, &key, subject.agent_id(), "mcp").await?;
     let subject = subject.with_proof(proof);
     Ok((server(engine, Some(&org_id), id)?, subject))
 }

@@ -21,6 +21,8 @@ mod federation;
 mod federation_tokens;
 mod finish;
 mod health;
+#[cfg(feature = "cli")]
+mod host_check;
 mod ignored;
 mod inbox;
 mod issued;
@@ -30,8 +32,6 @@ mod keys;
 mod mcp_proxy;
 mod mcp_servers;
 mod metrics;
-#[cfg(feature = "cli")]
-mod named;
 pub(crate) mod openapi;
 mod paging;
 mod params;
@@ -39,7 +39,6 @@ mod policies;
 mod proofs;
 mod protected;
 mod refused;
-mod rest;
 mod revocations;
 mod sessions;
 mod siem;
@@ -48,6 +47,7 @@ mod telemetry;
 mod tokens;
 mod tool_effects;
 mod tools;
+mod unread_body;
 mod webhooks;
 mod workload;
 
@@ -62,7 +62,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
-use self::rest::Rest;
+use self::unread_body::UnreadBody;
 use crate::domain::Error;
 #[cfg(feature = "cli")]
 use crate::domain::host::Hosts;
@@ -225,7 +225,7 @@ fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
 /// Says whose answer it is: a 503 without that came from something in between. Outside of all else, it sees to what of
 /// the request is still on its way then.
 async fn signed(request: Request, next: Next) -> Response {
-    let (request, rest) = Rest::of(request);
+    let (request, rest) = UnreadBody::of(request);
     let mut response = next.run(request).await;
     if let Some(rest) = rest {
         rest.settle(&mut response).await;
@@ -261,7 +261,7 @@ async fn still_open(engine: App, request: Request, next: Next) -> Result<Respons
 #[cfg(feature = "cli")]
 pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) -> Router {
     let known = (engine, Arc::new(hosts));
-    router.layer(from_fn_with_state(known, named::refuse_others)).layer(from_fn(signed))
+    router.layer(from_fn_with_state(known, host_check::refuse_others)).layer(from_fn(signed))
 }
 
 /// Returns the router of the metrics alone, for every caller that reaches it.

@@ -165,7 +165,7 @@ use super::{
         (name = "delegations", description = "What one agent lets another do in its place"),
         (name = "federation", description = "Other issuers whose word is taken, and their tokens"),
         (name = "approvals", description = "A person's word on a held action"),
-        (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
+        (name = "webhooks", description = "Receivers of news about approvals, signed as Standard Webhooks has it"),
         (name = "siem", description = "Where the audit's events are sent, and what became of them there"),
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
@@ -344,7 +344,7 @@ impl Modify for Keyed {
 fn misdirected(operation: &mut Operation) {
     let (status, refusal) = refusal(
         "421",
-        "`agenttrust serve` is asked under a host, or by a page of one, that is none of its names",
+        "`agenttrust serve` is asked under a host, or by a page of one, that is not one of its names",
     );
     operation.responses.responses.entry(status).or_insert(refusal);
 }

@@ -21,7 +21,7 @@ use crate::services::workload::{self, Presented};
 
 /// The proof and the token of a request, as they were sent.
 #[derive(Clone)]
-pub(super) struct Came {
+pub(super) struct SentProof {
     said: Option<Result<Said, Error>>,
 }
 
@@ -36,7 +36,7 @@ struct Said {
     names: Vec<String>,
 }
 
-impl FromRequestParts<Arc<Engine>> for Came {
+impl FromRequestParts<Arc<Engine>> for SentProof {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(
@@ -55,7 +55,7 @@ impl FromRequestParts<Arc<Engine>> for Came {
     }
 }
 
-impl Came {
+impl SentProof {
     /// Returns the proof for this agent, if the request came with one: it is right, and still to be used up.
     ///
     /// # Errors

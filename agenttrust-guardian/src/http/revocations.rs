@@ -1,6 +1,6 @@
-//! The stream of revocations, as server-sent events: `ready` once nothing is missed any more, then a
-//! `revocation` for each. It ends with `lagged` for a reader that fell too far behind, and without a
-//! word when the secret that the reader came with works no more, or the Guardian stops.
+//! The stream of revocations, as server-sent events: `ready` once nothing is missed any more, then a `revocation` for
+//! each. It ends with `lagged` for a reader that fell too far behind. It ends without a word when the reader's secret
+//! works no more, or the Guardian stops.
 
 use std::convert::Infallible;
 use std::pin::pin;

@@ -20,7 +20,7 @@ use crate::services::siem::{self, Destination, DestinationUpdate, Given, NewDest
 #[derive(Deserialize, ToSchema)]
 #[schema(as = CreateSiemDestination)]
 pub(super) struct Create {
-    /// Its name, for people.
+    /// Its name, for people: no other destination of the organisation has it.
     #[schema(value_type = Name)]
     name: String,
     /// The kind of receiver.
@@ -30,8 +30,8 @@ pub(super) struct Create {
     /// address, or at one that was opened; for a file `file:///absolute/path`, in a folder that was opened.
     #[schema(max_length = 2000)]
     endpoint_url: String,
-    /// The token by which the receiver lets in; of a webhook, the `whsec_` secret that messages are signed with. No
-    /// answer shows it.
+    /// The token by which the receiver lets in, which Splunk and Datadog need; of a webhook, the `whsec_` secret that
+    /// messages are signed with, and without which they are not signed. No answer shows it.
     #[serde(default)]
     #[schema(max_length = 4096)]
     auth_token: Option<String>,
@@ -124,6 +124,9 @@ pub(super) struct View {
     /// The status that the receiver answered last, where it answers by HTTP and did.
     #[schema(required = true)]
     last_status: Option<i64>,
+    /// What is weak about it: that it has no secret, so that what it is sent is unsigned; absent where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     /// The id of the key that made it.
     created_by: String,
     created_at: Timestamp,
@@ -133,6 +136,7 @@ pub(super) struct View {
 impl View {
     pub(super) fn new(destination: Destination, whole: bool) -> Self {
         let Destination { row, lag } = destination;
+        let warning = siem::warning(&row);
         let endpoint = if whole { row.endpoint } else { siem::origin(row.kind, &row.endpoint) };
         Self {
             id: row.id,
@@ -149,6 +153,7 @@ impl View {
             failing_since: row.failing_since,
             last_error: row.last_error,
             last_status: row.last_status,
+            warning,
             created_by: row.created_by,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -183,7 +188,7 @@ fn format(word: &str) -> Result<EventFormat, Error> {
                 ("remove" = (operation_id = "delete_siem_destination", parameters(("id" = "$response.body#/id")))),
             ),
         ),
-        TooMany, Unavailable,
+        Conflict, TooMany, Unavailable,
     ),
 )]
 pub(super) async fn create(

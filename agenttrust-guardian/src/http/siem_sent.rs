@@ -71,7 +71,7 @@ pub(super) struct SiemDeliveries {
     params(
         ("id" = Name, Path, description = "The destination"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 by default"),
     ),
     responses((status = 200, description = "The sendings", body = SiemDeliveries), NotFound, Unavailable),
 )]
@@ -152,7 +152,7 @@ pub(super) struct SetAside {
     params(
         ("id" = Name, Path, description = "The destination"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 by default"),
     ),
     responses((status = 200, description = "What was set aside", body = SetAside), NotFound, Unavailable),
 )]

@@ -1,5 +1,5 @@
-//! Reports of what ran. What is not the first report of a check that was allowed to the same key, agent,
-//! session and tool is kept as unverified, as far as the agent's quota goes, and counts for nothing.
+//! Reports of what ran. A report is verified if it is the first one of a check that was allowed to the same key, agent,
+//! session and tool. Any other is kept as unverified, as far as the agent's quota goes, and counts for nothing.
 
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
@@ -22,7 +22,7 @@ use crate::domain::Permission;
 use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
 use crate::services::telemetry::{self, Event};
-use crate::store::Stage;
+use crate::store::ReportStage;
 
 /// The largest number of events in one batch.
 const EVENTS_MOST: usize = 1_000;
@@ -75,10 +75,10 @@ fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl ReportedEvent {
-    fn stage(&self) -> Option<Stage> {
+    fn stage(&self) -> Option<ReportStage> {
         match self.event_type.as_str() {
-            "tool_start" => Some(Stage::Start),
-            "tool_end" | "tool_error" => Some(Stage::End),
+            "tool_start" => Some(ReportStage::Start),
+            "tool_end" | "tool_error" => Some(ReportStage::End),
             _ => None,
         }
     }

@@ -187,7 +187,7 @@ pub(super) struct Deliveries {
     params(
         ("id" = Name, Path, description = "The webhook"),
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 unless it is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "So many at most; 200 by default"),
     ),
     responses((status = 200, description = "The deliveries", body = Deliveries), NotFound, Unavailable),
 )]

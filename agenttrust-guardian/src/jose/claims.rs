@@ -5,7 +5,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use serde_json::{Map, Value};
 
-use super::refusal::{Refusal, Told};
+use super::refusal::{Excerpt, Refusal};
 use super::token::{Unverified, kind};
 
 /// The time by which an issuer's clock may differ from ours.
@@ -48,7 +48,7 @@ impl Typ {
             Self::Workload => folded == "wit+jwt",
             Self::Denial => folded == "access-denial+jwt",
         };
-        if fits { Ok(()) } else { Err(Refusal::Type(Told::new(typ))) }
+        if fits { Ok(()) } else { Err(Refusal::Type(Excerpt::new(typ))) }
     }
 }
 
@@ -86,7 +86,7 @@ impl Claims {
     pub(super) fn check(token: &Unverified<'_>, expected: &Expected<'_>) -> Result<Self, Refusal> {
         let all = &token.claims;
         if token.issuer() != expected.issuer {
-            return Err(Refusal::Issuer(Told::new(token.issuer())));
+            return Err(Refusal::Issuer(Excerpt::new(token.issuer())));
         }
         let subject = subject(all)?;
         let audiences = match expected.typ {
@@ -95,7 +95,7 @@ impl Claims {
         };
         let is_for_us = audiences.iter().any(|named| expected.audiences.contains(named));
         if !is_for_us && expected.typ != Typ::Workload {
-            return Err(Refusal::Audience(Told::new(&audiences.join(", "))));
+            return Err(Refusal::Audience(Excerpt::new(&audiences.join(", "))));
         }
         let scopes = scopes(all)?;
         // Without the proof of its key, whoever found it could use it.

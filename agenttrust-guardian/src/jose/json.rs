@@ -1,4 +1,5 @@
-//! JSON that is read in one way only: of bounded depth, and with no member twice, of which readers take one or the other.
+//! JSON that is read in one way only: of bounded depth, and with no member twice, of which readers take one or the
+//! other.
 
 use agenttrust::internal::dpop::is_unambiguous;
 use serde_json::{Map, Value};

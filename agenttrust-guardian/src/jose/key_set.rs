@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::claims::{Claims, Expected};
 use super::json;
 use super::key::Key;
-use super::refusal::{JsonFault, Refusal, Told};
+use super::refusal::{Excerpt, JsonFault, Refusal};
 use super::token::Unverified;
 
 /// The largest length of a list of keys, as it is sent.
@@ -119,17 +119,17 @@ impl KeySet {
         let named: Vec<&Key> =
             self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect();
         let Some(first) = named.first() else {
-            return Err(Refusal::UnknownKey(Told::new(kid)));
+            return Err(Refusal::UnknownKey(Excerpt::new(kid)));
         };
         let fitting: Vec<&Key> = named.iter().copied().filter(of_algorithm).collect();
         match fitting.as_slice() {
             [] => Err(Refusal::KeyOfOtherAlgorithm {
-                kid: Told::new(kid),
+                kid: Excerpt::new(kid),
                 key: first.algorithm.name(),
                 token: token.algorithm.name(),
             }),
             [key] => Ok(key),
-            several => Err(Refusal::KeyAmbiguous { kid: Told::new(kid), count: several.len() }),
+            several => Err(Refusal::KeyAmbiguous { kid: Excerpt::new(kid), count: several.len() }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Signed tokens of others: read strictly, and verified by the keys that their issuer published.
 //!
-//! What a token says of itself chooses nothing here that matters: the algorithm must be the one that the key is for, the
-//! key comes from the issuer and never from the token, and what could be read in two ways is not read at all.
+//! What a token says of itself chooses nothing that matters. The algorithm must be the one that the key is for. The key
+//! comes from the issuer and never from the token. What could be read in two ways is not read at all.
 
 mod claims;
 mod json;

@@ -37,25 +37,25 @@ pub(crate) enum Refusal {
     #[error("the header has no \"alg\"")]
     NoAlgorithm,
     #[error("the header's algorithm is {0}, by which anyone could have written the token")]
-    Unsigned(Told),
+    Unsigned(Excerpt),
     #[error("the header's algorithm is {0}, whose secret would be the published key")]
-    Symmetric(Told),
+    Symmetric(Excerpt),
     #[error("the header's algorithm is {0}; RS256, ES256 and EdDSA are taken")]
-    Algorithm(Told),
+    Algorithm(Excerpt),
     #[error("the header's type is {0}, which is no token for this use")]
-    Type(Told),
+    Type(Excerpt),
     #[error("the header names no type; a workload token's is \"wit+jwt\"")]
     NoType,
     #[error("no key of the issuer has the id {0}")]
-    UnknownKey(Told),
+    UnknownKey(Excerpt),
     #[error("the token names no key, and the issuer has none for its algorithm")]
     NoKeyFits,
     #[error("the token names no key, and the issuer has {0} for its algorithm")]
     KeyNotNamed(usize),
     #[error("the issuer has {count} keys with the id {kid}, so that none is meant")]
-    KeyAmbiguous { kid: Told, count: usize },
+    KeyAmbiguous { kid: Excerpt, count: usize },
     #[error("the key {kid} is for {key}, and the token's algorithm is {token}")]
-    KeyOfOtherAlgorithm { kid: Told, key: &'static str, token: &'static str },
+    KeyOfOtherAlgorithm { kid: Excerpt, key: &'static str, token: &'static str },
     #[error("the signature is {0} bytes long; that of its algorithm is {1}")]
     SignatureLength(usize, usize),
     #[error("the signature was not made by the issuer's key over this token")]
@@ -69,19 +69,19 @@ pub(crate) enum Refusal {
     #[error("the claim \"sub\" must be 1 to {max} bytes without control characters", max = super::claims::SUBJECT_MAX_BYTES)]
     Subject,
     #[error("the issuer is {0}, which is not the one that the key belongs to")]
-    Issuer(Told),
+    Issuer(Excerpt),
     #[error(
         "the token is bound to a key (\"cnf\"), whose proof is looked at nowhere here; have one issued that is not"
     )]
     KeyBound,
     #[error(
-        "the token tells of something that happened (\"events\"), as the end of a session; it is none to come with"
+        "the token tells of something that happened (\"events\"), such as the end of a session; it cannot be used to sign in"
     )]
     Event,
     #[error("the claim \"aud\" is empty, so the token is for no one")]
     NoAudience,
-    #[error("the token is for {0}, which is none of what it must be for")]
-    Audience(Told),
+    #[error("the token is for {0}, and not for what it must be for")]
+    Audience(Excerpt),
     #[error("the token is good only from {0} on")]
     NotYet(agenttrust::Timestamp),
     #[error("the token says that it was issued at {0}, which is still to come")]
@@ -159,9 +159,9 @@ pub(crate) enum JsonFault {
 
 /// A text that the token says, quoted and cut.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Told(String);
+pub(crate) struct Excerpt(String);
 
-impl Told {
+impl Excerpt {
     pub(super) fn new(text: &str) -> Self {
         let mut told: String = text.chars().take(TOLD_CHARS).collect();
         if told.len() < text.len() {
@@ -171,13 +171,13 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
     }
 }
 
-impl fmt::Debug for Told {
+impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
     }

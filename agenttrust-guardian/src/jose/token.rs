@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::json;
 use super::key::Algorithm;
-use super::refusal::{Part, Refusal, Told};
+use super::refusal::{Excerpt, Part, Refusal};
 
 /// The largest length of a token.
 pub(super) const TOKEN_MAX_BYTES: usize = 16 << 10;
@@ -154,9 +154,9 @@ fn algorithm(named: &str) -> Result<Algorithm, Refusal> {
     let folded = named.trim().to_ascii_lowercase();
     match Algorithm::of_name(named) {
         Some(algorithm) => Ok(algorithm),
-        None if folded == "none" => Err(Refusal::Unsigned(Told::new(named))),
-        None if folded.starts_with("hs") => Err(Refusal::Symmetric(Told::new(named))),
-        None => Err(Refusal::Algorithm(Told::new(named))),
+        None if folded == "none" => Err(Refusal::Unsigned(Excerpt::new(named))),
+        None if folded.starts_with("hs") => Err(Refusal::Symmetric(Excerpt::new(named))),
+        None => Err(Refusal::Algorithm(Excerpt::new(named))),
     }
 }
 

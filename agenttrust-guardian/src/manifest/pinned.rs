@@ -1,5 +1,5 @@
-//! What an MCP server says of one of its tools, as it was when it was first used or when an operator accepted it: a
-//! server may describe another tool under the same name later, and what was looked at is not that one.
+//! What an MCP server says of one of its tools, as it was when it was first used or when an operator accepted it. A
+//! server may describe another tool under the same name later, which is not the one that was looked at.
 
 use agenttrust::Effect;
 use agenttrust::guard::digest::commit;

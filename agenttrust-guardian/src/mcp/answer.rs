@@ -1,5 +1,5 @@
-//! What the server behind says, as the caller may hear it: messages that the era knows, in the one direction, the
-//! answer to what was asked, and lists of tools without those that the caller may not call.
+//! What the server behind says, as the caller may receive it: messages that the era knows in this direction, the answer
+//! to the request, and lists of tools without those that the caller may not call.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::belongings::{self, Belongings};
 use super::era::{Era, LEGACY, MODERN};
 use super::methods::{self, TOOLS_CHANGED};
 use super::refusal::Refusal;
 use super::report::Outcome;
+use super::sealed_ids::{self, SealedIds};
 use super::send;
 use super::session::Session;
 use super::subject::Subject;
 use super::tools;
-use super::{Proxy, anew};
+use super::{Proxy, rewrite};
 use crate::registry::McpServerEntry;
 
 /// The members of a server's message that the proxy looks at. The others are for the caller to read.
@@ -90,7 +90,7 @@ impl OfResult<'_> {
     fn gives(&self) -> bool {
         let given = [self.task, self.tasks, self.task_id, self.state];
         given.iter().any(Option::is_some)
-            || self.meta.is_some_and(|meta| belongings::belongs(meta.get()))
+            || self.meta.is_some_and(|meta| sealed_ids::names_task(meta.get()))
     }
 }
 
@@ -166,7 +166,7 @@ impl Reader {
             if head.result.is_some() || head.error.is_some() {
                 return ServerMessage::Broken("sent what is a question and an answer in one");
             }
-            let names = head.params.is_some_and(|it| belongings::may_name(method, it.get()));
+            let names = head.params.is_some_and(|it| sealed_ids::may_name(method, it.get()));
             return match self.passes(method, head.id.is_some()) {
                 true if names => self.sealed(&text),
                 true => ServerMessage::Pass(text),
@@ -191,7 +191,7 @@ impl Reader {
             (&self.expected, &self.session, head.id)
             && let Ok(id) = serde_json::from_str(id.get())
         {
-            self.proxy.unheard.answered(session, &id, outcome);
+            self.proxy.unanswered.answered(session, &id, outcome);
         }
         let gives = (result.gives() || result.forges()) && !failed;
         match &self.expected {
@@ -220,15 +220,15 @@ impl Reader {
     }
 
     /// Returns what this caller was given by the server.
-    pub(super) fn belongings(&self) -> Belongings<'_> {
-        Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id)
+    pub(super) fn sealed_ids(&self) -> SealedIds<'_> {
+        SealedIds::of(&self.proxy, &self.server.row.id, &self.subject.agent_id)
     }
 
     /// Returns a question or a notification that names what is given out.
     fn sealed(&self, text: &str) -> ServerMessage {
         let Some(mut message) = send::read(text.as_bytes()) else { return ServerMessage::Drop };
-        match self.belongings().seal_told(&mut message) {
-            Ok(true) => ServerMessage::Pass(anew::written(text, &message)),
+        match self.sealed_ids().seal_told(&mut message) {
+            Ok(true) => ServerMessage::Pass(rewrite::rewritten(text, &message)),
             Ok(false) | Err(_) => ServerMessage::Drop,
         }
     }
@@ -289,10 +289,10 @@ impl Reader {
             *said = id.clone();
         }
         if gives {
-            self.belongings().seal_result(method, result)?;
+            self.sealed_ids().seal_result(method, result)?;
         }
         // What a list says of numbers is in schemas; it is as large as answers get.
-        let said = if is_list { message.to_string() } else { anew::written(&text, &message) };
+        let said = if is_list { message.to_string() } else { rewrite::rewritten(&text, &message) };
         drop((message, place));
         Ok(said)
     }

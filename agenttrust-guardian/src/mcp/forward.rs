@@ -7,12 +7,12 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Expected, LISTEN, Reader, ServerMessage};
+use super::answer_shares::{AnswerShares, ByteShare};
 use super::era::{Era, MODERN, Manner};
 use super::own_sessions::{InUse, OwnSession};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::{Refusal, json_answer};
 use super::report::{Outcome, Report};
-use super::room::{Held, Room};
 use super::send::{self, ANSWER_MAX_BYTES, Answered, Outward, QUIET_MOST, answered};
 use super::trace;
 use super::turn::Turn;
@@ -56,11 +56,11 @@ impl Turn {
             Answered::Json => {
                 let whole = self.plain(era, incoming);
                 let whole = while_alive(&alive, &engine, whole).await.and_then(|whole| whole);
-                let (text, outcome, room) =
+                let (text, outcome, byte_share) =
                     whole.map_err(|refusal| failed(&mut report, refusal))?;
                 finish(&mut report, outcome);
-                let held = Held::new(room, self.place.clone(), None);
-                Ok(json_answer(StatusCode::OK, String::new()).map(|_| held.body(text)))
+                let shares = AnswerShares::new(byte_share, self.place.clone(), None);
+                Ok(json_answer(StatusCode::OK, String::new()).map(|_| shares.body(text)))
             }
             Answered::Events => self.events(era, (incoming, own), report).await,
         }
@@ -159,14 +159,14 @@ impl Turn {
         Reader { proxy, server, subject: self.subject.clone(), era, listens, expected, session }
     }
 
-    /// Returns an answer that is one message, and the room that it takes.
+    /// Returns an answer that is one message, and the share that it takes.
     async fn plain(
         &self,
         era: Era,
         mut incoming: Incoming,
-    ) -> Result<(String, Outcome, Room), Refusal> {
+    ) -> Result<(String, Outcome, ByteShare), Refusal> {
         let timeout = self.proxy.engine.settings.mcp.timeout;
-        let mut room = Room::new(&self.proxy, &self.subject.counted)?;
+        let mut byte_share = ByteShare::new(&self.proxy, &self.subject.counted)?;
         let read = async {
             let mut whole = Vec::new();
             let told = |error| send::failed(&self.server, &error);
@@ -175,7 +175,7 @@ impl Turn {
                 if length > ANSWER_MAX_BYTES {
                     return Err(told(outbound::Error::TooLong(ANSWER_MAX_BYTES)));
                 }
-                room.fit(length)?;
+                byte_share.fit(length)?;
                 whole.extend_from_slice(&piece);
             }
             Ok(whole)
@@ -184,7 +184,7 @@ impl Turn {
         let whole = whole.unwrap_or_else(|_| Err(send::broke_off()))?;
         let text = String::from_utf8(whole).map_err(|_| unreadable())?;
         match self.reader(era, false).hear(text).await {
-            ServerMessage::Last(text, outcome) => Ok((text, outcome, room)),
+            ServerMessage::Last(text, outcome) => Ok((text, outcome, byte_share)),
             ServerMessage::Broken(what) => Err(Refusal::upstream(format!("the MCP server {what}"))),
             ServerMessage::Pass(_) | ServerMessage::Drop => {
                 Err(Refusal::upstream("the MCP server answered with a question"))
@@ -211,9 +211,9 @@ impl Turn {
             }
             _ => (settings.mcp.timeout, self.place.clone(), None),
         };
-        let room = Room::new(&self.proxy, &self.subject.counted)?;
+        let byte_share = ByteShare::new(&self.proxy, &self.subject.counted)?;
         let pump = Pump {
-            held: Held::new(room, place, stream),
+            shares: AnswerShares::new(byte_share, place, stream),
             own,
             _listened: None,
             incoming,
@@ -226,8 +226,8 @@ impl Turn {
         match listens {
             true => Ok(pump.into_response()),
             false => {
-                let (text, held) = pump.answer().await?;
-                Ok(json_answer(StatusCode::OK, String::new()).map(|_| held.body(text)))
+                let (text, shares) = pump.answer().await?;
+                Ok(json_answer(StatusCode::OK, String::new()).map(|_| shares.body(text)))
             }
         }
     }

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::answer_shares::piece;
 use super::check::{Call, Checked};
 use super::era::{Era, Manner};
 use super::hold::{self, OpenCall};
 use super::pump::events_answer;
 use super::refusal::{Refusal, json_answer};
 use super::report::Report;
-use super::room::piece;
 use super::tools;
 use super::turn::Turn;
 use crate::manifest::PinnedTool;
@@ -67,7 +67,7 @@ pub(super) async fn call(
                 return Ok(refused(&turn, &denial));
             }
             let reads_events = turn.reads_events();
-            let held = Held { turn, era, call, denial, approval_id, open };
+            let held = HeldCall { turn, era, call, denial, approval_id, open };
             match reads_events {
                 true => Ok(late(held)),
                 false => held.wait(|_| true).await,
@@ -206,7 +206,7 @@ fn refused(turn: &Turn, denial: &DenialResponse) -> Response {
 }
 
 /// A call that waits for its approval.
-struct Held {
+struct HeldCall {
     turn: Turn,
     era: Era,
     call: Call,
@@ -215,7 +215,7 @@ struct Held {
     open: OpenCall,
 }
 
-impl Held {
+impl HeldCall {
     /// Waits, and makes the call once it may be made.
     async fn wait(self, mut beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
         let Self { mut turn, era, call, denial, approval_id, open } = self;
@@ -260,7 +260,7 @@ impl Drop for Working {
 
 /// Returns the answer to a held call whose caller hears that it waits: of its progress where it gave a token, else a
 /// comment, for clients that take a silent connection for a dead one.
-fn late(held: Held) -> Response {
+fn late(held: HeldCall) -> Response {
     let (said, heard) = mpsc::channel::<Bytes>(8);
     let id = held.turn.message.id().cloned();
     let token = held.turn.message.meta("progressToken").cloned();

@@ -4,10 +4,10 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::answer_shares::{AnswerShares, ByteShare};
 use super::era::{Era, LEGACY, SESSION, UNSUPPORTED_VERSION, known};
 use super::pump::while_alive;
 use super::refusal::{Refusal, json_answer};
-use super::room::{Held, Room};
 use super::send;
 use super::turn::Turn;
 use super::upstream::{unreadable, wrong_era};
@@ -44,10 +44,11 @@ pub(super) async fn initialize(turn: Turn) -> Result<Response, Refusal> {
         ));
     };
     let sealed = proxy.seal(server, &turn.subject, upstream, version)?;
-    let (text, mut room) = (answer.to_string(), Room::new(proxy, &turn.subject.counted)?);
-    room.fit(text.len())?;
-    let held = Held::new(room, turn.place.clone(), None);
-    let mut response = json_answer(StatusCode::OK, String::new()).map(|_| held.body(text));
+    let (text, mut byte_share) =
+        (answer.to_string(), ByteShare::new(proxy, &turn.subject.counted)?);
+    byte_share.fit(text.len())?;
+    let shares = AnswerShares::new(byte_share, turn.place.clone(), None);
+    let mut response = json_answer(StatusCode::OK, String::new()).map(|_| shares.body(text));
     let sealed = HeaderValue::try_from(sealed).map_err(|_| unreadable())?;
     response.headers_mut().insert(SESSION, sealed);
     Ok(response)

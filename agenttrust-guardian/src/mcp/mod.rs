@@ -5,25 +5,24 @@
 //!
 //! - `turn.rs` is one message, `guarded.rs` one that is checked (`check.rs`, `hold.rs`), `initialize.rs` one that opens
 //!   a session, `streams.rs` what a session has beside. `subject.rs` is who calls.
-//! - `era.rs`, `methods.rs` and `extension.rs` are what the protocol knows, `session.rs` how a session is named,
-//!   `belongings.rs` and `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is
-//!   answered here.
-//! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
-//!   way there, `pump.rs` and `answer.rs` the way back (`anew.rs` what is not handed on word by word), `report.rs` how it
-//!   ended, `resumes.rs` where its stream goes on, `unheard.rs` where another stream of its session tells that.
+//! - `era.rs`, `methods.rs` and `extension.rs` are what the protocol knows, and `session.rs` is how a session is named.
+//!   `sealed_ids.rs` and `task_owners.rs` know to which agent the tasks and events of a server belong. `refusal.rs` and
+//!   `metadata.rs` are the answers of the proxy itself.
+//! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers. `send.rs` and `forward.rs` are
+//!   the way there, `pump.rs` and `answer.rs` the way back (`rewrite.rs` has what is not handed on word by word).
+//!   `report.rs` reports how a call ended, `resumes.rs` follows a stream that goes on, and `unanswered.rs` a call whose
+//!   answer comes on another stream of its session.
 //!
 //! Of `params._meta`, a call that is checked takes along what MCP has servers go by, which is not bound: the token of
 //! its progress, its trace and `io.modelcontextprotocol/…`. The rest of it is left out, since nothing that was not
 //! checked is to steer a tool.
 
-mod anew;
 mod answer;
-mod belongings;
+mod answer_shares;
 mod check;
 mod era;
 mod extension;
 mod forward;
-mod given;
 mod guarded;
 mod hold;
 mod initialize;
@@ -34,15 +33,17 @@ mod pump;
 mod refusal;
 mod report;
 mod resumes;
-mod room;
+mod rewrite;
+mod sealed_ids;
 mod send;
 mod session;
 mod streams;
 mod subject;
+mod task_owners;
 mod tools;
 mod trace;
 mod turn;
-mod unheard;
+mod unanswered;
 mod upstream;
 
 use std::collections::HashMap;
@@ -54,16 +55,16 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 
-use self::given::GivenTasks;
 use self::hold::OpenCalls;
 pub(crate) use self::metadata::all_of;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::subject::{Subject, TOKEN_PREFIX, gateway};
+use self::task_owners::TaskOwners;
 #[cfg(feature = "cli")]
 pub(crate) use self::tools::may_see;
 use self::turn::Turn;
-use self::unheard::Unheard;
+use self::unanswered::UnansweredCalls;
 use self::upstream::Upstream;
 use crate::domain::Base;
 use crate::domain::limits::Share;
@@ -80,10 +81,10 @@ pub(crate) struct Proxy {
     engine: Arc<Engine>,
     upstreams: Mutex<HashMap<String, Arc<Upstream>>>,
     sessions: OwnSessions,
-    unheard: Unheard,
+    unanswered: UnansweredCalls,
     open_calls: OpenCalls,
     /// The tasks that agents were given.
-    tasks: GivenTasks,
+    tasks: TaskOwners,
     /// The places for callers that read a list of tools: what is read takes many times its text.
     lists: Semaphore,
 }
@@ -103,9 +104,9 @@ impl Proxy {
     /// Returns the proxy of this Guardian.
     pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
-        let (unheard, open_calls) = (Unheard::default(), OpenCalls::default());
-        let (tasks, lists) = (GivenTasks::default(), Semaphore::new(LISTS_READ));
-        Arc::new(Self { engine, upstreams, sessions, unheard, open_calls, tasks, lists })
+        let (unanswered, open_calls) = (UnansweredCalls::default(), OpenCalls::default());
+        let (tasks, lists) = (TaskOwners::default(), Semaphore::new(LISTS_READ));
+        Arc::new(Self { engine, upstreams, sessions, unanswered, open_calls, tasks, lists })
     }
 
     /// Answers one message.
@@ -145,7 +146,7 @@ impl Proxy {
         let opened = sealed::open(sealer, SecretOf::McpServer, &server.row.id, text)?;
         let mut value = HeaderValue::from_str(opened.expose()).map_err(|_| {
             Refusal::upstream(
-                "what is sent to the MCP server as Authorization is no header; register it anew",
+                "what is sent to the MCP server as Authorization is no header; register the server again",
             )
         })?;
         value.set_sensitive(true);

@@ -1,5 +1,5 @@
-//! Sessions that the proxy opens itself, of the era that has sessions: for clients that know nothing of MCP, one for
-//! each agent, and one of its own for looking at a server's tools. As many as there may be, and ended when idle.
+//! Sessions that the proxy opens itself, in the era that has sessions: one for each agent whose client knows nothing of
+//! MCP, and one of its own for looking at a server's tools. As many as there may be, and ended when idle.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! A stream of events on its way from the server to the caller: one at a time, as fast as the caller reads, and for as
-//! long as the caller may. Dropping it hangs up on the server.
+//! A stream of events on its way from the server to the caller. Events pass one at a time, as fast as the caller reads,
+//! and for as long as the caller is allowed to. Dropping it hangs up on the server.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -15,15 +15,15 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::answer::{Expected, Reader, ServerMessage};
-use super::belongings::EVENT_ID_MAX_BYTES;
+use super::answer_shares::{AnswerShares, piece};
 use super::own_sessions::InUse;
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
 use super::resumes::Resumes;
-use super::room::{Held, piece};
+use super::sealed_ids::EVENT_ID_MAX_BYTES;
 use super::send::{Answered, Outward, answered, broke_off, failed, send, unread};
 use super::subject::Alive;
-use super::unheard::Listened;
+use super::unanswered::Listened;
 use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
 pub(super) use crate::wire::events as events_answer;
@@ -46,7 +46,7 @@ pub(super) struct Pump {
     pub(super) alive: Alive,
     /// The report of the call, where the stream is of one.
     pub(super) report: Option<Report>,
-    pub(super) held: Held,
+    pub(super) shares: AnswerShares,
     /// The session of the proxy's own that it is in.
     pub(super) own: Option<InUse>,
     /// The mark that it is the stream which its session listens to.
@@ -122,18 +122,18 @@ impl Pump {
     /// Returns the stream as an answer.
     pub(super) fn into_response(mut self) -> Response {
         self.keep_unheard();
-        let begun = (Some(self), Bytes::new(), Held::default());
-        events_answer(Body::from_stream(stream::unfold(begun, |(pump, said, held)| async {
-            let (mut pump, mut said, mut held) = (pump, said, held);
+        let begun = (Some(self), Bytes::new(), AnswerShares::default());
+        events_answer(Body::from_stream(stream::unfold(begun, |(pump, said, shares)| async {
+            let (mut pump, mut said, mut shares) = (pump, said, shares);
             loop {
                 if let Some(piece) = piece(&mut said) {
-                    return Some((Ok::<_, Infallible>(piece), (pump, said, held)));
+                    return Some((Ok::<_, Infallible>(piece), (pump, said, shares)));
                 }
                 let mut going = pump.take()?;
                 said = going.next_bytes().await?;
                 match going.state.over {
                     // The server is hung up on with the last word, and not once that was read.
-                    true => held = std::mem::take(&mut going.held),
+                    true => shares = std::mem::take(&mut going.shares),
                     false => pump = Some(going),
                 }
             }
@@ -171,7 +171,7 @@ impl Pump {
     fn keep_unheard(&mut self) {
         self.state.kept_at = Instant::now();
         if let (None, Some(session)) = (self.id(), &self.reader.session) {
-            self.reader.proxy.unheard.heard(session);
+            self.reader.proxy.unanswered.heard(session);
         }
     }
 
@@ -180,11 +180,11 @@ impl Pump {
     /// # Errors
     ///
     /// Refuses where none comes.
-    pub(super) async fn answer(mut self) -> Result<(String, Held), Refusal> {
+    pub(super) async fn answer(mut self) -> Result<(String, AnswerShares), Refusal> {
         loop {
             match self.next().await {
                 Next::Last(event) => {
-                    return Ok((event.data.unwrap_or_default(), std::mem::take(&mut self.held)));
+                    return Ok((event.data.unwrap_or_default(), std::mem::take(&mut self.shares)));
                 }
                 Next::Event(_) | Next::Beat => self.state.told_at = Instant::now(),
                 Next::Failed(refusal) => return Err(refusal),
@@ -216,7 +216,7 @@ impl Pump {
     fn may_be_answered_elsewhere(&self) -> bool {
         let session = self.reader.session.as_ref().filter(|_| self.reader.listens);
         self.report.is_some()
-            && session.is_some_and(|it| self.reader.proxy.unheard.is_listened_to(it))
+            && session.is_some_and(|it| self.reader.proxy.unanswered.is_listened_to(it))
     }
 
     /// Goes on from the last event, on a stream of its own, where the server gave that an id and the caller would not
@@ -271,7 +271,7 @@ impl Pump {
                         self.state.heard_at = Instant::now();
                         self.state.came = self.state.came.saturating_add(bytes.len());
                         self.state.events.push(&bytes);
-                        if let Err(refusal) = self.held.fit(self.state.events.held()) {
+                        if let Err(refusal) = self.shares.fit(self.state.events.held()) {
                             return self.fail(refusal, "NoReply");
                         }
                     }
@@ -351,8 +351,8 @@ impl Pump {
         match id.len() {
             0 => Some(id),
             1..=EVENT_ID_MAX_BYTES => {
-                let given = self.reader.belongings();
-                given.seal_event(self.reader.session.as_ref(), &id).ok()
+                let sealed_ids = self.reader.sealed_ids();
+                sealed_ids.seal_event(self.reader.session.as_ref(), &id).ok()
             }
             _ => None,
         }

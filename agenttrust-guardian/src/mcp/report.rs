@@ -7,7 +7,7 @@ use agenttrust::background;
 
 use crate::engine::Engine;
 use crate::services::telemetry::{self, Event};
-use crate::store::Stage;
+use crate::store::ReportStage;
 
 use super::subject::Subject;
 
@@ -59,7 +59,7 @@ impl Report {
             Outcome::Failure(error_type) => (false, Some(error_type.to_owned())),
         };
         let event = Event {
-            stage: Some(Stage::End),
+            stage: Some(ReportStage::End),
             event_type: if success { "tool_end" } else { "tool_error" }.to_owned(),
             tool: self.tool.clone(),
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),

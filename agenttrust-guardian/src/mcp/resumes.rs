@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::belongings::EVENT_ID_MAX_BYTES;
+use super::sealed_ids::EVENT_ID_MAX_BYTES;
 use super::send::Outward;
 use crate::outbound::events::Event;
 

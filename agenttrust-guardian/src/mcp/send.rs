@@ -16,7 +16,7 @@ use super::Proxy;
 use super::era::{METHOD, NAME, SESSION, UNSUPPORTED_VERSION, VERSION};
 use super::refusal::Refusal;
 use super::upstream::{POST, unreadable};
-use crate::manifest::without_illegible;
+use crate::manifest::without_unreadable;
 use crate::outbound::events::{EVENT_MAX_BYTES, Events, Piece, Unreadable};
 use crate::outbound::{self, Incoming, Outgoing};
 use crate::registry::McpServerEntry;
@@ -222,7 +222,7 @@ pub(super) async fn unsuccessful(
         | StatusCode::FORBIDDEN
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             return Err(Refusal::upstream(format!(
-                "the MCP server refused what the Guardian came with ({}); register it anew with the `authorization` \
+                "the MCP server refused what the Guardian came with ({}); register it again with the `authorization` \
                  that it takes",
                 status.as_u16()
             )));
@@ -300,7 +300,7 @@ pub(super) fn session_of(headers: &HeaderMap) -> Result<Option<String>, Refusal>
     });
     match (text, all.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
-        _ => Err(Refusal::upstream("the MCP server opened a session whose id is none")),
+        _ => Err(Refusal::upstream("the MCP server opened a session whose id cannot be one")),
     }
 }
 
@@ -350,7 +350,7 @@ pub(super) fn read(text: &[u8]) -> Option<Value> {
         Ok(Text::Object(message)) => Some(Value::Object(message)),
         _ => None,
     };
-    read(text).or_else(|| read(&without_illegible(text, VALUES_MOST)?))
+    read(text).or_else(|| read(&without_unreadable(text, VALUES_MOST)?))
 }
 
 /// Returns the one answer in what came, whether it is plain or among events.

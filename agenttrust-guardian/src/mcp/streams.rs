@@ -8,16 +8,16 @@ use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::answer::{Expected, Reader};
-use super::belongings::Belongings;
+use super::answer_shares::{AnswerShares, ByteShare};
 use super::era::{Era, LEGACY, MODERN, SESSION, VERSION, known, only};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::Refusal;
 use super::resumes::LAST_EVENT_ID;
-use super::room::{Held, Room};
+use super::sealed_ids::SealedIds;
 use super::send::{self, Answered, Outward, QUIET_MOST, answered};
 use super::session::Session;
 use super::subject::Alive;
-use super::unheard::Listened;
+use super::unanswered::Listened;
 use super::{Asked, Proxy};
 
 /// Returns the stream of a session.
@@ -32,12 +32,12 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let mut outward = Outward::legacy(&version, session.upstream.clone());
     outward.method = Method::GET;
     if let Some(last) = only(&asked.headers, &LAST_EVENT_ID)? {
-        let given = Belongings::of(proxy, &asked.server.row.id, &asked.subject.agent_id);
-        let last = given.open_event(&session, last);
+        let sealed_ids = SealedIds::of(proxy, &asked.server.row.id, &asked.subject.agent_id);
+        let last = sealed_ids.open_event(&session, last);
         let last = last.and_then(|last| HeaderValue::from_bytes(last.as_bytes()).ok());
         let last = last.ok_or_else(|| {
             Refusal::invalid(
-                "Last-Event-ID is none that was given out in this session; listen without it, or send the id of an \
+                "Last-Event-ID was not given out in this session; listen without it, or send the id of an \
                  event that came in this session",
             )
         })?;
@@ -63,13 +63,13 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let session = Some(session).filter(|session| session.upstream.is_some());
     let era = Era::Legacy;
     let reader = Reader { proxy, server, subject, era, listens: true, expected, session };
-    let room = Room::new(&reader.proxy, &reader.subject.counted)?;
+    let byte_share = ByteShare::new(&reader.proxy, &reader.subject.counted)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
-    let held = Held::new(room, None, Some(place));
+    let shares = AnswerShares::new(byte_share, None, Some(place));
     let (own, listened) =
         (None, reader.session.as_ref().map(|it| Listened::begin(&reader.proxy, it)));
     let pump =
-        Pump { incoming, reader, alive, report, held, own, _listened: listened, idle, state };
+        Pump { incoming, reader, alive, report, shares, own, _listened: listened, idle, state };
     Ok(pump.into_response())
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn end(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Re
     let incoming = send::send(proxy, &asked.server, outward).await?;
     match incoming.status {
         status if status.is_success() => {
-            proxy.unheard.ended(&session);
+            proxy.unanswered.ended(&session);
             Ok(Response::new(Body::empty()))
         }
         StatusCode::METHOD_NOT_ALLOWED => Err(unending()),

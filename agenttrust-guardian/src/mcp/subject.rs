@@ -53,7 +53,7 @@ pub(crate) fn gateway(engine: &Engine, server: &McpServerEntry) -> Result<Arc<Ke
     engine.registry.keys.of_id(&server.row.key_id).ok_or_else(|| {
         Error::unavailable(format!(
             "the key of MCP server {:?} was revoked, so no agent comes to it with a token; remove the server and \
-             register it anew",
+             register it again",
             server.row.name
         ))
     })

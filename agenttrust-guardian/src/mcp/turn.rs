@@ -11,9 +11,9 @@ use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::belongings::Belongings;
 use super::era::{Era, LEGACY, Manner, UNSUPPORTED_VERSION, VERSION, known, only};
 use super::refusal::Refusal;
+use super::sealed_ids::SealedIds;
 use super::session::Session;
 use super::subject::{Alive, Subject};
 use super::upstream::wrong_era;
@@ -153,8 +153,8 @@ impl Turn {
 
     /// Opens what the request names of what its caller was given.
     fn open_request(&mut self, method: &str) -> Result<(), Refusal> {
-        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
-        let opened = given.open_request(&mut self.message);
+        let sealed_ids = SealedIds::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
+        let opened = sealed_ids.open_request(&mut self.message);
         if let Err(refusal) = &opened
             && self.message.call().is_none()
         {
@@ -236,15 +236,15 @@ impl Turn {
             if self.proxy.open_calls.cancel(session, id) {
                 return Ok(accepted());
             }
-            self.proxy.unheard.cancelled(session, id);
+            self.proxy.unanswered.cancelled(session, id);
         }
         self.hand_on().await
     }
 
     /// Sends on what is not answered.
     async fn hand_on(mut self) -> Result<Response, Refusal> {
-        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
-        if let Err(refusal) = given.open_told(&mut self.message) {
+        let sealed_ids = SealedIds::of(&self.proxy, &self.server.row.id, &self.subject.agent_id);
+        if let Err(refusal) = sealed_ids.open_told(&mut self.message) {
             let what = self.message.method().unwrap_or("an answer");
             self.proxy.tell_of_refusal(&self.server, &self.subject, (what, ""), refusal.message());
             return Err(refusal);

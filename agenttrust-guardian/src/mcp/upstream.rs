@@ -303,7 +303,9 @@ pub(super) async fn list_tools(
     for _ in 0..PAGES_MOST {
         let mut result = proxy.ask(server, "tools/list", params).await?;
         let Some(Value::Array(page)) = result.get_mut("tools").map(Value::take) else {
-            return Err(Refusal::upstream("the MCP server sent a list of tools that is none"));
+            return Err(Refusal::upstream(
+                "the MCP server sent something else than a list of tools",
+            ));
         };
         // A page goes before the next one comes: of each tool is kept what is pinned of it.
         read_page(&mut tools, &server.row.name, &page);

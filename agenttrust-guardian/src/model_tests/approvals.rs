@@ -5,9 +5,9 @@
 //! answers to such steps must be those that the model gives to them in some order. Whether an answer was
 //! right is then read once more from the audit log alone.
 
+mod coverage;
 mod evidence;
 mod guardian_and_model;
-mod happened;
 mod intent;
 mod model;
 
@@ -20,8 +20,8 @@ use agenttrust_testkit::trials;
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
+use self::coverage::Coverage;
 use self::guardian_and_model::GuardianAndModel;
-use self::happened::Happened;
 use self::intent::{Lifecycle, Living, Transition};
 
 /// The database in which a Guardian keeps the approvals of one life.
@@ -29,7 +29,7 @@ trait Place {
     fn fresh() -> Self;
     fn url(&self) -> String;
     /// Returns what happened in all lives there.
-    fn happened() -> &'static Happened;
+    fn coverage() -> &'static Coverage;
 }
 
 struct SqliteFile(tempfile::TempDir);
@@ -43,8 +43,8 @@ impl Place for SqliteFile {
         self.0.path().join("guardian.db").to_str().unwrap().to_owned()
     }
 
-    fn happened() -> &'static Happened {
-        static HERE: Happened = Happened::new();
+    fn coverage() -> &'static Coverage {
+        static HERE: Coverage = Coverage::new();
         &HERE
     }
 }
@@ -69,8 +69,8 @@ impl Place for Postgres {
         DATABASE.with_borrow(|database| database.as_ref().unwrap().url())
     }
 
-    fn happened() -> &'static Happened {
-        static HERE: Happened = Happened::new();
+    fn coverage() -> &'static Coverage {
+        static HERE: Coverage = Coverage::new();
         &HERE
     }
 }
@@ -84,7 +84,7 @@ impl<P: Place + 'static> StateMachineTest for Machine<P> {
 
     fn init_test(_: &Living) -> Self::SystemUnderTest {
         let place = P::fresh();
-        (GuardianAndModel::new(place.url(), P::happened()), place)
+        (GuardianAndModel::new(place.url(), P::coverage()), place)
     }
 
     fn apply(
@@ -114,8 +114,8 @@ fn try_by_force<P: Place + 'static>(cases: usize) {
             scope.spawn(|| live::<P>(cases));
         }
     });
-    println!("{} lives in {:?}: {:?}", cases * THREADS, begun.elapsed(), P::happened());
-    P::happened().must_mean_something();
+    println!("{} lives in {:?}: {:?}", cases * THREADS, begun.elapsed(), P::coverage());
+    P::coverage().must_mean_something();
 }
 
 fn live<P: Place + 'static>(cases: u32) {

@@ -1,6 +1,6 @@
-//! Delegations against a model of them: whatever is given, handed on, narrowed, revoked and suspended, at one replica
-//! or two, while time passes, an agent may do in a session exactly what every link of its chain lets it, and never
-//! what the agent could not that the chain begins with.
+//! Delegations against a model of them. Delegations are given, handed on, narrowed, revoked and suspended, at one
+//! replica or two, while time passes. In a session an agent may do exactly what every link of its chain allows, and
+//! never more than the first agent of the chain.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

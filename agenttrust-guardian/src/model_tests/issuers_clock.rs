@@ -1,5 +1,5 @@
-//! The Guardian's clock and that of an issuer are an hour apart: its tokens are refused by the right code, and taken once
-//! the clocks meet.
+//! The Guardian's clock and that of an issuer are an hour apart: its tokens are refused by the right code, and taken
+//! once the clocks meet.
 
 use std::time::Duration;
 

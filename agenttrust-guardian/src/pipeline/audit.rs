@@ -53,10 +53,13 @@ pub(super) async fn record(
         Err(error) => {
             let check_id = context.check_id(&decision);
             tracing::error!(%error, check_id, "a decision could not be recorded");
-            Decision::denied(engine.ended().unwrap_or(
+            Decision::denied(engine.ended().unwrap_or(if engine.audit.was_changed() {
+                "the decision could not be recorded: the Guardian denies everything until an operator has looked at \
+                 its audit log; the Guardian's own log says what to do"
+            } else {
                 "the decision could not be recorded in the audit log, so the action is denied; \
-                 try again when the Guardian's database is back",
-            ))
+                 try again when the Guardian's database is back"
+            }))
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Ar
     let Some(left) = proof::use_up(engine, &check, limit).await? else {
         return Ok(undecided(engine, &check));
     };
-    let deciding = GoesOn(Some(begin(engine, &check).boxed().shared()));
+    let deciding = DetachedDecision(Some(begin(engine, &check).boxed().shared()));
     in_time(engine, &check, deciding, left).await
 }
 
@@ -51,7 +51,9 @@ pub(crate) async fn answer_once(
     };
     let asked = Repeatable { key_id: &check.key.id, idempotency_key, body };
     match engine.registry.idempotency.place(&asked, now, begin) {
-        Place::First(deciding) => in_time(engine, &check, GoesOn(Some(deciding)), left).await,
+        Place::First(deciding) => {
+            in_time(engine, &check, DetachedDecision(Some(deciding)), left).await
+        }
         Place::Again(deciding) => {
             let again = {
                 let (engine, check) = (Arc::clone(engine), Arc::clone(&check));
@@ -60,7 +62,7 @@ pub(crate) async fn answer_once(
                     replay(&engine, &check, first).await
                 }
             };
-            in_time(engine, &check, GoesOn(Some(again.boxed().shared())), left).await
+            in_time(engine, &check, DetachedDecision(Some(again.boxed().shared())), left).await
         }
         Place::Taken => Err(Error::invalid(
             "Idempotency-Key",
@@ -78,7 +80,7 @@ fn begin(engine: &Arc<Engine>, check: &Arc<Check>) -> impl Future<Output = Decid
 async fn in_time(
     engine: &Engine,
     check: &Check,
-    deciding: GoesOn,
+    deciding: DetachedDecision,
     left: Duration,
 ) -> Result<Arc<Answer>, Error> {
     match background::timeout(left, deciding).await {
@@ -97,9 +99,9 @@ fn undecided(engine: &Engine, check: &Check) -> Arc<Answer> {
 
 /// A decision that goes on elsewhere when it is waited for no more: an approval may be used up by then, or a
 /// row on its way.
-struct GoesOn(Option<Deciding>);
+struct DetachedDecision(Option<Deciding>);
 
-impl Future for GoesOn {
+impl Future for DetachedDecision {
     type Output = Result<Arc<Answer>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -112,7 +114,7 @@ impl Future for GoesOn {
     }
 }
 
-impl Drop for GoesOn {
+impl Drop for DetachedDecision {
     fn drop(&mut self) {
         // While this thread panics, the decision may be what panicked.
         if let Some(deciding) = self.0.take()
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     /// Returns a decision that counts how often it is polled, and is there at the second time.
-    fn counted(polls: &Arc<AtomicUsize>) -> GoesOn {
+    fn counted(polls: &Arc<AtomicUsize>) -> DetachedDecision {
         let polls = Arc::clone(polls);
         let deciding = futures_util::future::poll_fn(move |cx| {
             if polls.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -141,7 +143,7 @@ mod tests {
             }
             Poll::Ready(Err(Error::forbidden("decided")))
         });
-        GoesOn(Some(deciding.boxed().shared()))
+        DetachedDecision(Some(deciding.boxed().shared()))
     }
 
     #[tokio::test]

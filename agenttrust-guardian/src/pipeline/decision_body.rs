@@ -144,7 +144,7 @@ impl<'a> DecisionBody<'a> {
 }
 
 impl FactsOfDecision {
-    /// Returns where a list is too long for a row, all of it is left out.
+    /// Returns the facts; `None` where a list is too long for a row, so that none is told in part.
     fn new(context: &DecisionContext<'_>) -> Option<Self> {
         let Evaluation { agent, session, .. } = context.evaluation;
         let ceiling = match session.has_ceiling() {

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
 use crate::registry::Chain;
-use crate::store::{Held, NewApproval, Settled, Unused};
+use crate::store::{HeldCheck, NewApproval, Settled, Unused};
 
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(
@@ -40,7 +40,7 @@ pub(super) async fn settle(
         }
     };
     let reason = with_reach(reason, terms, binding(context.check).0);
-    let held = Held {
+    let held = HeldCheck {
         approval: wanted(engine, context, terms, reason.clone()),
         askers: askers(engine, context),
         check_id: context.ids.allowed.clone(),
@@ -181,9 +181,9 @@ pub(super) fn bound_session(check: &Check) -> &str {
     given.unwrap_or_default()
 }
 
-/// Returns the keys that ask: the one that the check came with, those that issued the tokens of its session, and those that
-/// made the delegations under which the agent acts. A gateway asks for an agent that comes with a token, and its own key
-/// does not tell whose agent that is: so one key of each owner among the keys of the agent counts as well.
+/// Returns the keys that ask: the one that the check came with, those that issued the tokens of its session, and those
+/// that made the delegations under which the agent acts. A gateway asks for an agent that comes with a token, and its
+/// own key does not tell whose agent that is: so one key of each owner among the keys of the agent counts as well.
 fn askers(engine: &Engine, context: &DecisionContext<'_>) -> Vec<String> {
     let (check, session) = (context.check, &context.evaluation.session);
     let mut askers = vec![check.key.id.clone()];
@@ -248,7 +248,7 @@ fn with_unserved(reason: String, unserved: Option<Unserved>) -> String {
             "the approval that was presented was given for something else"
         }
         Some(Unserved::Unverifiable) => {
-            "the approval that was presented is not known here, or nobody has decided it yet"
+            "the approval that was presented is not known here, or not decided yet"
         }
     };
     format!("{reason}; {why}")

@@ -140,12 +140,16 @@ async fn conclude(engine: &Engine, judged: Judged<'_>, begun: Instant) -> Answer
     answer
 }
 
-/// Returns a permission that took its time, looked at once more: what it rests on may have been taken back, or
-/// this Guardian may be out of touch by now.
+/// Returns a permission that took its time, looked at once more: what it rests on may have been taken back, it may need
+/// an approval by now, or this Guardian may be out of touch.
 async fn still_allowed(engine: &Engine, check: &Check, ids: &Ids, decision: Decision) -> Decision {
     let evaluation = evaluate(engine, check);
     let reason = match evaluation.as_ref().map(|known| judge(engine, check, known).verdict) {
         Ok(Verdict::Deny { reason, .. }) => reason,
+        // It needed no approval then, and needs one now.
+        Ok(Verdict::Hold { reason, .. }) if decision.approval().is_none() => {
+            format!("{reason}; ask again")
+        }
         Ok(_) if !engine.registry.keys.has(&check.key.id) => {
             "the API key was revoked meanwhile; use another one".to_owned()
         }

@@ -1,5 +1,5 @@
-//! Whether the agent proved that it has its private key: what came with a check is used up before anything is decided,
-//! and of an agent whose checks need a proof, one without is refused.
+//! Whether the agent proved that it has its private key. The proof of a check is used up before anything is decided. If
+//! an agent's checks need a proof, a check without one is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

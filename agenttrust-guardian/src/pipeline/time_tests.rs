@@ -216,12 +216,11 @@ async fn session_that_has_expired_is_denied() {
     harness.asks_in(&session, "search").await.denied("has expired");
 }
 
-#[tokio::test]
-async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile() {
-    let harness = open().await;
+/// Returns a check of a tool that the built-in policies allow.
+fn check(harness: &Harness) -> super::Check {
     let engine = harness.guardian.engine();
     let hash = crate::domain::Fingerprint::from_text(&harness.key);
-    let check = super::Check {
+    super::Check {
         key: engine.registry.keys.get(&hash, engine.clock.now()).unwrap(),
         agent_id: harness.agent.clone(),
         session_id: None,
@@ -239,7 +238,25 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         trace: None,
         access: None,
         _place: None,
-    };
+    }
+}
+
+/// Checks that an answer withdraws a permission that was recorded, and says why.
+async fn is_withdrawn(harness: &Harness, answer: crate::domain::Answer, why: &str) {
+    assert!(!answer.result.allowed);
+    let reason = answer.result.reason.unwrap();
+    assert!(reason.contains(why), "{reason}");
+    let db = harness.guardian.engine().store.db();
+    let rows = crate::audit::list(&db, "", 0, 100, None).await.unwrap();
+    let withdrawn = rows.last().unwrap();
+    assert_eq!(withdrawn.kind, "decision.withdrawn");
+    assert_eq!(withdrawn.body["check_id"], answer.result.check_id.unwrap());
+}
+
+#[tokio::test]
+async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile() {
+    let harness = open().await;
+    let (engine, check) = (harness.guardian.engine(), check(&harness));
     let evaluation = super::evaluate(engine, &check).unwrap();
     let judged = super::judge(engine, &check, &evaluation);
     let answer = super::conclude(engine, judged, std::time::Instant::now()).await;
@@ -250,10 +267,18 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
     let path = format!("/api/v1/agents/{}/suspend", harness.agent);
     harness.post(&path, &harness.operator, json!({})).await.ok();
     let answer = super::conclude(engine, judged, std::time::Instant::now()).await;
-    assert!(!answer.result.allowed);
-    assert!(answer.result.reason.unwrap().contains("is suspended"));
-    let rows = crate::audit::list(&engine.store.db(), "", 0, 100, None).await.unwrap();
-    let withdrawn = rows.last().unwrap();
-    assert_eq!(withdrawn.kind, "decision.withdrawn");
-    assert_eq!(withdrawn.body["check_id"], answer.result.check_id.unwrap());
+    is_withdrawn(&harness, answer, "is suspended").await;
+}
+
+#[tokio::test]
+async fn permission_without_an_approval_is_withdrawn_when_one_is_needed_by_then() {
+    let harness = open().await;
+    let (engine, check) = (harness.guardian.engine(), check(&harness));
+    let evaluation = super::evaluate(engine, &check).unwrap();
+    let judged = super::judge(engine, &check, &evaluation);
+    let holds = r#"@id("hold") @elevate permit (principal, action, resource);"#;
+    engine.policies.store(Arc::new(PolicySet::parse("test.cedar", holds).unwrap()));
+    engine.synced.noted();
+    let answer = super::conclude(engine, judged, std::time::Instant::now()).await;
+    is_withdrawn(&harness, answer, "held by policy `hold`; ask again").await;
 }

@@ -1,7 +1,7 @@
 //! What an evaluation of AuthZEN says beside the agent and the tool, and how policies see it.
 //!
-//! Its properties are JSON of any shape, and a Cedar schema knows none of their names: so each is a tag, a record whose
-//! one member is of the type that follows from the value.
+//! Its properties are JSON of any shape, and a Cedar schema knows none of their names. So each is a tag: a record with
+//! one member, whose type follows from the value.
 //!
 //! | JSON | tag |
 //! |---|---|
@@ -156,8 +156,8 @@ impl AccessFacts {
     }
 }
 
-/// The property of a subject in which the profile has who acts for it. Nothing verifies it: the agent that asks is known
-/// by its key.
+/// The property of a subject in which the profile has who acts for it. Nothing verifies it: the agent that asks is
+/// known by its key.
 pub(crate) const ACTOR: &str = "act";
 
 /// Returns whether policies see this member of a context. An approval is bound to those.
@@ -216,7 +216,8 @@ fn flattened(members: &Map<String, Value>) -> Result<Properties, String> {
     Ok(found)
 }
 
-/// Adds what the members are, each behind the names of the objects that it is in. How deep they nest is looked at before.
+/// Adds what the members are, each behind the names of the objects that it is in. How deep they nest is looked at
+/// before.
 fn flatten(
     members: &Map<String, Value>,
     within: &str,

@@ -14,8 +14,8 @@ use crate::domain::spelling::nearest;
 /// The number of names that no tool has that are compared with those of the tools.
 const MOST_COMPARED: usize = 100;
 
-/// Reads a folder as [`PolicySet::load_dir`] does; returns its set, and what to look at in it. `tools` are those that there
-/// are, where that is known.
+/// Reads a folder as [`PolicySet::load_dir`] does; returns its set, and what to look at in it. `tools` are those that
+/// there are, where that is known.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub(crate) fn check_dir(
     let sources = files::read_folder(folder)?;
     let (inner, warnings) = load::texts_seen(&sources, |policies| {
         let mut meant = Meant::of(tools);
-        let files = policies.chunk_by(|one, next| one.source.file == next.source.file);
+        let files = policies.chunk_by(|one, next| one.place.0.file == next.place.0.file);
         files.flat_map(|file| of_file(file, &mut meant)).collect()
     })?;
     Ok((PolicySet::new(inner), warnings))
@@ -35,14 +35,14 @@ pub(crate) fn check_dir(
 
 /// Returns the warnings about the policies of one file.
 fn of_file(policies: &[LoadedPolicy<'_>], meant: &mut Meant<'_>) -> Vec<PolicyError> {
-    let Some(LoadedPolicy { source: Source { file, text }, .. }) = policies.first() else {
+    let Some(LoadedPolicy { place: (Source { file, text }, _), .. }) = policies.first() else {
         return Vec::new();
     };
     let mut warnings = BTreeSet::new();
     for policy in policies {
         for named in policy.policy.entity_literals() {
             if let Some(problem) = of_name(&named, meant) {
-                let at = policy.offset + policy.text.find(&named.to_string()).unwrap_or(0);
+                let at = policy.place.1 + policy.text.find(&named.to_string()).unwrap_or(0);
                 warnings.insert((at, format!("warning: {problem}")));
             }
         }

@@ -231,8 +231,74 @@ pub(super) fn verdict<'a>(
     })
 }
 
+/// As much of some answers as says whether a call is allowed, held or denied: that of many is added up from that of
+/// each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    /// Whether any of them denies, which no approval lifts.
+    denies: bool,
+    /// Whether any of them permits, if need be after approval.
+    permits: bool,
+    /// The requirements of those that hold.
+    terms: Option<ApprovalRequirements>,
+}
+
+impl Weight {
+    pub(super) const DENIES: Self = Self { denies: true, permits: false, terms: None };
+
+    fn of_forbid(forbid: &Match<'_>) -> Self {
+        Self { denies: !forbid.holds(), permits: false, terms: forbid.attributes.terms }
+    }
+
+    fn of_permit(permit: &Match<'_>) -> Self {
+        Self { denies: false, permits: true, terms: permit.attributes.terms }
+    }
+
+    /// Returns the weight of both together.
+    pub(super) fn with(self, other: Self) -> Self {
+        let terms = self.terms.into_iter().chain(other.terms);
+        Self {
+            denies: self.denies || other.denies,
+            permits: self.permits || other.permits,
+            terms: terms.reduce(ApprovalRequirements::strictest),
+        }
+    }
+}
+
+/// The kind of a verdict, and the requirements of the approval where it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Allow,
+    Deny,
+    Hold(ApprovalRequirements),
+}
+
+impl Outcome {
+    /// Returns the outcome that [`verdict`] comes to, by what matches a call as it is and once it is approved.
+    pub(super) fn of(plain: Weight, approved: Weight) -> Self {
+        match plain.terms {
+            _ if plain.denies => Self::Deny,
+            None if plain.permits => Self::Allow,
+            Some(terms) if approved.permits && !approved.denies => Self::Hold(terms),
+            None | Some(_) => Self::Deny,
+        }
+    }
+
+    /// Returns the strictest of both.
+    pub(super) fn strictest(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
+            (Self::Hold(terms), Self::Hold(more)) => Self::Hold(terms.strictest(more)),
+            (Self::Hold(terms), Self::Allow) | (Self::Allow, Self::Hold(terms)) => {
+                Self::Hold(terms)
+            }
+            (Self::Allow, Self::Allow) => Self::Allow,
+        }
+    }
+}
+
 /// The policies that matched, or could not be evaluated, in both halves.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Answers<'a> {
     forbids: Vec<Match<'a>>,
     broken_forbids: Vec<Broken>,
@@ -241,7 +307,6 @@ pub(super) struct Answers<'a> {
 }
 
 /// A policy that applies to this call.
-#[derive(Clone)]
 struct Match<'a> {
     id: &'a str,
     attributes: &'a PolicyAttributes,
@@ -258,7 +323,6 @@ impl Match<'_> {
 }
 
 /// A policy that could not be evaluated for this call.
-#[derive(Clone)]
 struct Broken {
     id: String,
     problem: String,
@@ -267,29 +331,30 @@ struct Broken {
     binds: Option<&'static str>,
 }
 
-impl<'a> Answers<'a> {
-    /// Returns the ids of all of them.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        let matched = self.forbids.iter().chain(&self.permits).map(|m| m.id);
-        let broken = self.broken_forbids.iter().chain(&self.broken_permits);
-        matched.chain(broken.map(|broken| broken.id.as_str()))
+impl Answers<'_> {
+    /// Returns the weight of each of them, by its id.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (&str, Weight)> {
+        let forbids = self.forbids.iter().map(|m| (m.id, Weight::of_forbid(m)));
+        let permits = self.permits.iter().map(|m| (m.id, Weight::of_permit(m)));
+        let binding = self.broken_permits.iter().filter(|broken| broken.binds.is_some());
+        let broken = self.broken_forbids.iter().chain(binding);
+        let broken = broken.map(|broken| (broken.id.as_str(), Weight::DENIES));
+        forbids.chain(permits).chain(broken)
     }
 
-    /// Returns these, and of `others` the ones that are `wanted`.
-    pub(super) fn with(&self, others: &Answers<'a>, wanted: impl Fn(&str) -> bool) -> Answers<'a> {
-        let mut all = self.clone();
-        let add = |to: &mut Vec<Match<'a>>, from: &[Match<'a>]| {
-            to.extend(from.iter().filter(|m| wanted(m.id)).cloned());
-        };
-        add(&mut all.forbids, &others.forbids);
-        add(&mut all.permits, &others.permits);
-        let add = |to: &mut Vec<Broken>, from: &[Broken]| {
-            to.extend(from.iter().filter(|broken| wanted(&broken.id)).cloned());
-        };
-        add(&mut all.broken_forbids, &others.broken_forbids);
-        add(&mut all.broken_permits, &others.broken_permits);
-        all.sort();
-        all
+    /// Returns the weight of all of them together.
+    pub(super) fn weight(&self) -> Weight {
+        self.weights().map(|(_, weight)| weight).fold(Weight::default(), Weight::with)
+    }
+
+    /// Returns these and those.
+    pub(super) fn with(mut self, others: Self) -> Self {
+        self.forbids.extend(others.forbids);
+        self.permits.extend(others.permits);
+        self.broken_forbids.extend(others.broken_forbids);
+        self.broken_permits.extend(others.broken_permits);
+        self.sort();
+        self
     }
 
     /// Sorts the matches. Cedar's order is that of a hash map; reasons and the audit should not change from run to

@@ -92,9 +92,10 @@ impl<'a> AuthorizationRequest<'a> {
 /// that gave, so the strictest of what is said of it and of each of them, and the limits of all.
 pub(super) fn strictest(
     facts: &AuthorizationRequest<'_>,
-    decide: impl Fn(&AuthorizationRequest<'_>) -> Verdict,
+    mut decide: impl FnMut(&AuthorizationRequest<'_>) -> Verdict,
 ) -> Verdict {
-    facts.of_givers().fold(decide(facts), |all, giver| and(all, decide(&giver), &giver))
+    let own = decide(facts);
+    facts.of_givers().fold(own, |all, giver| and(all, decide(&giver), &giver))
 }
 
 fn and(all: Verdict, verdict: Verdict, giver: &AuthorizationRequest<'_>) -> Verdict {

@@ -321,6 +321,8 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// Returns the built-in schema.
     ///
+    /// # Errors
+    ///
     /// Only if the built-in schema were broken, which tests rule out; every caller then denies.
     pub(super) fn get() -> Result<&'static Self, String> {
         static VOCABULARY: LazyLock<Result<Vocabulary, String>> = LazyLock::new(Vocabulary::parse);

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use cedar_policy::Policy;
-use sha2::{Digest, Sha256};
 
 use super::nesting::written;
 use super::{About, Inner};
+use crate::domain::digest_of_parts;
 
 /// The annotations by which a policy holds or limits what it is about.
 const BINDING: [&str; 6] = ["elevate", "quorum", "window", "single_use", "pending", "limit"];
@@ -34,8 +34,8 @@ impl Forbid {
     }
 }
 
-/// Tells a policy from every other, by what it says and by these annotations alone. Its text is enough for that: to parse
-/// it into another form once more would cost as much as all else.
+/// Tells a policy from every other, by what it says and by these annotations alone. Its text is enough for that: to
+/// parse it into another form once more would cost as much as all else.
 fn digest(policy: &Policy, text: &str, annotations: &[&str]) -> [u8; 32] {
     let mut said: Vec<_> =
         policy.annotations().filter(|(name, _)| annotations.contains(name)).collect();
@@ -43,12 +43,7 @@ fn digest(policy: &Policy, text: &str, annotations: &[&str]) -> [u8; 32] {
     let annotated = said.into_iter().flat_map(|(name, value)| [name, value]);
     // No annotation is named like that, and the value of one is in quotes.
     let body = written(text).skip_while(|word| !matches!(*word, "permit" | "forbid"));
-    let mut hash = Sha256::new();
-    for part in annotated.chain(body) {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    digest_of_parts(annotated.chain(body).map(str::as_bytes))
 }
 
 /// Returns the policies of `before` that forbid, hold or limit what none of `after` does.

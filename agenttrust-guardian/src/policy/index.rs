@@ -59,18 +59,7 @@ impl Index {
     ///
     /// What Cedar says of an id that is there already.
     pub(super) fn add(&mut self, policy: &Policy) -> Result<(), String> {
-        let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Eq(uid)
-            | PrincipalConstraint::In(uid)
-            | PrincipalConstraint::IsIn(_, uid) => Some(uid),
-            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-        };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Eq(uid)
-            | ResourceConstraint::In(uid)
-            | ResourceConstraint::IsIn(_, uid) => Some(uid),
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-        };
+        let (principal, resource) = (named_principal(policy), named_resource(policy));
         let certain = matches_by_scope(policy);
         for effect in effects(&policy.action_constraint()) {
             let shelf = self.by_action.entry(effect).or_default();
@@ -112,6 +101,26 @@ impl<T: Default> Split<T> {
     fn matching<'a>(&'a self, names: &'a [EntityUid]) -> impl Iterator<Item = &'a T> {
         let named = names.iter().filter_map(|name| self.named.get(name));
         std::iter::once(&self.unnamed).chain(named)
+    }
+}
+
+/// Returns the agent, group or organisation that the scope of a policy names as its principal.
+pub(super) fn named_principal(policy: &Policy) -> Option<EntityUid> {
+    match policy.principal_constraint() {
+        PrincipalConstraint::Eq(uid)
+        | PrincipalConstraint::In(uid)
+        | PrincipalConstraint::IsIn(_, uid) => Some(uid),
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+    }
+}
+
+/// Returns the tool that the scope of a policy names as its resource.
+pub(super) fn named_resource(policy: &Policy) -> Option<EntityUid> {
+    match policy.resource_constraint() {
+        ResourceConstraint::Eq(uid)
+        | ResourceConstraint::In(uid)
+        | ResourceConstraint::IsIn(_, uid) => Some(uid),
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
     }
 }
 

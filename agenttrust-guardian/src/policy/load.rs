@@ -8,20 +8,21 @@ use agenttrust::internal::hex;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning};
 
-use sha2::{Digest, Sha256};
-
 use super::annotations::Annotations;
 use super::decide::PolicyAttributes;
 use super::error::{Places, PolicyError, Position};
 use super::facts::Vocabulary;
 use super::forbids::Forbid;
 use super::nesting::Piece;
-use super::whom::Whom;
+use super::principal::PrincipalScope;
 use super::{About, Inner, files, nesting};
+use crate::domain::digest_of_parts;
 
 /// The policy that is part of every set, so that no folder can lift what a supervised session promises.
-const SUPERVISED: (&str, &str) =
-    ("supervised.cedar (built in)", include_str!("../../policies/supervised.cedar"));
+const SUPERVISED: Source<'static> = Source {
+    file: "supervised.cedar (built in)",
+    text: include_str!("../../policies/supervised.cedar"),
+};
 
 /// The largest number of policies of a set, without the built-in one.
 pub(super) const MOST_POLICIES: usize = 10_000;
@@ -51,9 +52,22 @@ pub(super) fn texts_seen<T: Send>(
     let build = || {
         let loader = Loader::read(sources)?;
         let seen = see(&loader.policies);
-        loader.finish().map(|inner| (inner, seen))
+        loader.finish(sha256_of(sources)).map(|inner| (inner, seen))
     };
     nesting::with_room(build).map_err(|problem| PolicyError::in_file(file, problem))?
+}
+
+/// Returns the SHA-256 of a set of these files, in hexadecimal: of their names and texts, the built-in one first.
+pub(super) fn sha256_of<'s>(sources: impl IntoIterator<Item = &'s (String, String)>) -> String {
+    let files = std::iter::once(SUPERVISED).chain(of_files(sources));
+    let parts = files.flat_map(|Source { file, text }| [file_name(file), text]);
+    hex::encode(&digest_of_parts(parts.map(str::as_bytes)))
+}
+
+fn of_files<'s>(
+    sources: impl IntoIterator<Item = &'s (String, String)>,
+) -> impl Iterator<Item = Source<'s>> {
+    sources.into_iter().map(|(file, text)| Source { file, text: without_mark(text) })
 }
 
 /// Returns the text without the byte-order mark that some editors begin a file with.
@@ -63,8 +77,6 @@ pub(crate) fn without_mark(text: &str) -> &str {
 
 #[derive(Default)]
 struct Loader<'s> {
-    /// The hash of all the files, each with its length before it.
-    hash: Sha256,
     policies: Vec<LoadedPolicy<'s>>,
     /// The number of policies that no file has.
     built_in: usize,
@@ -74,16 +86,12 @@ struct Loader<'s> {
 
 /// A policy of a file, parsed and validated, with its place in the file.
 pub(super) struct LoadedPolicy<'s> {
+    /// The file, and the byte of it where the policy begins.
     #[cfg_attr(
         not(any(feature = "cli", test)),
         expect(dead_code, reason = "the program alone warns of a policy by its place")
     )]
-    pub(super) source: Source<'s>,
-    #[cfg_attr(
-        not(any(feature = "cli", test)),
-        expect(dead_code, reason = "the program alone warns of a policy by its place")
-    )]
-    pub(super) offset: usize,
+    pub(super) place: (Source<'s>, usize),
     pub(super) text: &'s str,
     pub(super) policy: Policy,
     attributes: PolicyAttributes,
@@ -119,13 +127,10 @@ fn ensure_few(files: &[(Source<'_>, Pieces<'_>)]) -> Result<(), PolicyError> {
 impl<'s> Loader<'s> {
     fn read(sources: &'s [(String, String)]) -> Result<Self, PolicyError> {
         let apart = |source: Source<'s>| (source, nesting::pieces(source.file, source.text));
-        let files: Vec<_> = sources
-            .iter()
-            .map(|(file, text)| apart(Source { file, text: without_mark(text) }))
-            .collect();
+        let files: Vec<_> = of_files(sources).map(apart).collect();
         ensure_few(&files)?;
         let mut loader = Self::default();
-        let (supervised, pieces) = apart(Source { file: SUPERVISED.0, text: SUPERVISED.1 });
+        let (supervised, pieces) = apart(SUPERVISED);
         loader.add(supervised, &pieces?)?;
         loader.built_in = loader.policies.len();
         for (source, pieces) in files {
@@ -136,10 +141,6 @@ impl<'s> Loader<'s> {
 
     fn add(&mut self, source: Source<'s>, pieces: &[Piece<'s>]) -> Result<(), PolicyError> {
         let Source { file, text } = source;
-        for part in [file_name(file), text] {
-            self.hash.update((part.len() as u64).to_be_bytes());
-            self.hash.update(part);
-        }
         if pieces.is_empty() {
             // It may be one that is being written, or was cut where a disk is full: that lifts nothing of what it said.
             return Err(PolicyError::in_file(
@@ -191,11 +192,10 @@ impl<'s> Loader<'s> {
         };
         let attributes = PolicyAttributes { reason, terms, limit, of_evaluations };
         let Piece { text, offset } = *piece;
-        Ok(LoadedPolicy { source, offset, text, policy, attributes, about })
+        Ok(LoadedPolicy { place: (source, offset), text, policy, attributes, about })
     }
 
-    fn finish(self) -> Result<Inner, PolicyError> {
-        let sha256 = hex::encode(&self.hash.finalize());
+    fn finish(self, sha256: String) -> Result<Inner, PolicyError> {
         let mut inner = Inner { sha256, built_in: self.built_in, ..Inner::default() };
         for LoadedPolicy { policy, text, attributes, about, .. } in self.policies {
             let rules = if about.shadow {
@@ -208,7 +208,7 @@ impl<'s> Loader<'s> {
                 .map_err(|problem| PolicyError::in_file(&about.place, sentence(&problem)))?;
             inner.forbids.push(Forbid::of(&policy, text, &about));
             inner.listed.push(about);
-            inner.whom.push(Whom::of(&policy));
+            inner.principals.push(PrincipalScope::of(&policy));
         }
         Ok(inner)
     }
@@ -260,7 +260,14 @@ fn validate(file: &str, policy: &Policy) -> Result<bool, Fault> {
         let (offset, problem) = warnings.map(located).min()?;
         Some((offset, format!("{problem}; correct it or remove it")))
     };
-    if let Some((offset, problem)) = error.or_else(idle) {
+    if let Some((offset, mut problem)) = error.or_else(idle) {
+        // What many look for first, and what Cedar has another guess at.
+        if problem.contains("attribute `input`") {
+            problem.push_str(
+                "; policies see no arguments of a call, only the length of its input: `context has input_chars && \
+                 context.input_chars < 100`",
+            );
+        }
         return Err(Fault { offset: offset.unwrap_or(0), problem });
     }
     for warning in result.validation_warnings() {

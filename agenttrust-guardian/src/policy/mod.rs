@@ -21,13 +21,14 @@
 //!
 //! Deny beats elevate beats allow.
 //!
-//! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an
-//!    overflow, say), which Cedar alone would skip, and any permit with `@elevate` or `@limit` that cannot
-//!    be: skipping it would lift its hold or its limit.
+//! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an overflow, say),
+//!    which Cedar alone would skip. So does a permit with `@elevate` or `@limit` that cannot be: skipping it would lift
+//!    its hold or its limit.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
 //!    `context.approved` would be allowed; otherwise it is denied, because no approver is asked to approve the
 //!    impossible. Several merge to the strictest [`ApprovalRequirements`].
-//! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be evaluated permits nothing.
+//! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be
+//!    evaluated permits nothing.
 //! 4. No match denies.
 //!
 //! An approved call is decided once more by [`PolicySet::decide_approved`]: `@elevate` forbids are
@@ -46,8 +47,8 @@
 //!
 //! An evaluation is a check of the tool that its action names, and [`context.access`](AccessFacts) is what it says
 //! beside. Its subject is the agent itself, or another one for which the agent acts. For such a one, only a `permit`
-//! that applies to evaluations alone, as with `context has access`, permits or holds anything: every other one was written
-//! for the agent. A `forbid` forbids in any case.
+//! that applies to evaluations alone, as with `context has access`, permits or holds anything: every other one was
+//! written for the agent. A `forbid` forbids in any case.
 //!
 //! # A recipe: no guesses
 //!
@@ -92,11 +93,11 @@ mod format;
 mod index;
 mod load;
 mod nesting;
+mod principal;
 mod quorum;
 mod shadow;
 mod verdict;
 mod watch;
-mod whom;
 
 use std::fmt;
 use std::path::Path;
@@ -118,9 +119,9 @@ use self::forbids::Forbid;
 pub(crate) use self::format::{Formatted, format_dir};
 #[cfg(feature = "cli")]
 pub(crate) use self::load::without_mark;
+pub(crate) use self::principal::PrincipalScope;
 pub(crate) use self::quorum::{Demanded, Hold};
 pub(crate) use self::watch::Look;
-pub(crate) use self::whom::Whom;
 
 /// A validated set of policies, ready to decide. Cloning shares it.
 ///
@@ -154,7 +155,7 @@ struct Inner {
     /// All of them, in the order of the files.
     listed: Vec<About>,
     /// The principals that each policy is about, in the same order.
-    whom: Vec<Option<Whom>>,
+    principals: Vec<Option<PrincipalScope>>,
     /// The calls that each policy forbids, in the same order.
     forbids: Vec<Option<Forbid>>,
     /// The number of policies that are built in. They are the first.
@@ -224,8 +225,8 @@ impl PolicySet {
         load::texts(&files).map(Self::new)
     }
 
-    /// Decides a call that has not been approved. One under a [delegation](field@AuthorizationRequest::delegation) may do no
-    /// more than each agent could that gave it.
+    /// Decides a call that has not been approved. One under a [delegation](field@AuthorizationRequest::delegation) may
+    /// do no more than each agent could that gave it.
     #[must_use]
     pub fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         delegation::strictest(facts, |facts| self.inner.enforced.decide(facts))
@@ -262,8 +263,10 @@ impl PolicySet {
     }
 
     /// Returns the policies of [`list`](Self::list), with the principals that each names.
-    pub(crate) fn list_with_whom(&self) -> impl Iterator<Item = (&About, Option<&Whom>)> {
-        self.inner.listed.iter().zip(self.inner.whom.iter().map(Option::as_ref))
+    pub(crate) fn list_with_principals(
+        &self,
+    ) -> impl Iterator<Item = (&About, Option<&PrincipalScope>)> {
+        self.inner.listed.iter().zip(self.inner.principals.iter().map(Option::as_ref))
     }
 
     /// Returns the policies of [`list`](Self::list) without the built-in one, `@shadow` ones included. A number of
@@ -287,6 +290,13 @@ impl PolicySet {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
+    }
+
+    /// Returns the [`sha256`](Self::sha256) of a set of these files, which need not be valid.
+    pub(crate) fn sha256_of(files: &[(String, String)]) -> String {
+        let mut files: Vec<_> = files.iter().collect();
+        files.sort();
+        load::sha256_of(files)
     }
 
     fn new(inner: Inner) -> Self {

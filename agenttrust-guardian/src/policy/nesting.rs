@@ -1,9 +1,9 @@
 //! How deep a policy may nest, found before Cedar parses it.
 //!
-//! Cedar makes a tree of each policy, and parses, validates, evaluates and drops it by recursion: text that nests deep
-//! enough ends the whole process with a stack overflow, or is taken without having been validated, whichever way it
-//! nests. So its depth is bounded here, and nothing deep is ever made. What is left is parsed and validated on a stack with room for it, and may be asked and
-//! dropped on any.
+//! Cedar makes a tree of each policy, and parses, validates, evaluates and drops it by recursion. Text that nests deep
+//! enough, in whichever way, ends the whole process with a stack overflow, or is taken without having been validated.
+//! So its depth is bounded here, and nothing deep is ever made. What is left is parsed and validated on a stack with
+//! room for it, and may be asked and dropped on any.
 
 mod tokens;
 

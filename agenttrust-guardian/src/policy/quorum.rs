@@ -4,9 +4,9 @@
 //! Conditions are not looked at, so a policy may be found that would not have held a call: to ask one too many is safe.
 
 use agenttrust::Effect;
-use cedar_policy::{EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{EntityUid, Policy};
 
-use super::index::effects;
+use super::index::{effects, named_principal, named_resource};
 use super::verdict::ApprovalRequirements;
 
 /// A policy that asks for several approvers.
@@ -51,18 +51,7 @@ impl Demand {
     /// Returns what this policy asks for, if it asks for several approvers.
     pub(super) fn of(policy: &Policy, terms: Option<ApprovalRequirements>) -> Option<Self> {
         let terms = terms.filter(|terms| terms.quorum > 1)?;
-        let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Eq(uid)
-            | PrincipalConstraint::In(uid)
-            | PrincipalConstraint::IsIn(_, uid) => Some(uid),
-            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-        };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Eq(uid)
-            | ResourceConstraint::In(uid)
-            | ResourceConstraint::IsIn(_, uid) => Some(uid),
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-        };
+        let (principal, resource) = (named_principal(policy), named_resource(policy));
         let effects = effects(&policy.action_constraint());
         Some(Self { id: policy.id().to_string(), terms, effects, resource, principal })
     }

@@ -1,8 +1,9 @@
 //! What `@shadow` policies would change, without changing it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::{PreparedRequest, Rules, unaskable, verdict};
+use super::decide::{Outcome, PreparedRequest, Rules, Weight, unaskable, verdict};
+use super::delegation;
 use super::facts::AuthorizationRequest;
 use super::verdict::Verdict;
 
@@ -17,37 +18,67 @@ pub struct Shadow {
     pub changed_by: Vec<String>,
 }
 
-/// Returns what `shadow` would change about what `enforced` says.
+/// Returns what `shadow` would change about what `enforced` says: of a call under a delegation, about the strictest of
+/// what is said of its agent and of each that gave.
 pub(super) fn shadow(enforced: &Rules, shadow: &Rules, facts: &AuthorizationRequest<'_>) -> Shadow {
-    weigh(enforced, shadow, facts)
-        .unwrap_or_else(|problem| Shadow { verdict: unaskable(&problem), changed_by: Vec::new() })
-}
-
-fn weigh(
-    enforced: &Rules,
-    shadow: &Rules,
-    facts: &AuthorizationRequest<'_>,
-) -> Result<Shadow, String> {
-    let prepared = PreparedRequest::new(facts)?;
-    let (plain, approved) = (enforced.ask(&prepared, false)?, enforced.ask(&prepared, true)?);
-    let (more, more_approved) = (shadow.ask(&prepared, false)?, shadow.ask(&prepared, true)?);
-    let with = |wanted: &dyn Fn(&str) -> bool| {
-        verdict(facts, &plain.with(&more, wanted), || Ok(approved.with(&more_approved, wanted)))
+    let mut all = Vec::new();
+    let verdict = delegation::strictest(facts, |facts| {
+        let (weighed, verdict) = Weighed::of(enforced, shadow, facts)
+            .unwrap_or_else(|problem| (Weighed::denied(), unaskable(&problem)));
+        all.push(weighed);
+        verdict
+    });
+    let outcome = |id: Option<&str>| {
+        all.iter().map(|weighed| weighed.outcome(id)).fold(Outcome::Allow, Outcome::strictest)
     };
-    let now = with(&|_| false)?;
-    let candidates: BTreeSet<&str> = more.ids().chain(more_approved.ids()).collect();
-    let mut changed_by = Vec::new();
-    for id in candidates {
-        if differs(&now, &with(&|other| other == id)?) {
-            changed_by.push(id.to_owned());
-        }
-    }
-    Ok(Shadow { verdict: with(&|_| true)?, changed_by })
+    let now = outcome(None);
+    let ids: BTreeSet<&String> = all.iter().flat_map(|weighed| weighed.alone.keys()).collect();
+    let changed_by = ids.into_iter().filter(|id| outcome(Some(id)) != now).cloned().collect();
+    Shadow { verdict, changed_by }
 }
 
-fn differs(now: &Verdict, then: &Verdict) -> bool {
-    match (now, then) {
-        (Verdict::Hold { terms: now, .. }, Verdict::Hold { terms: then, .. }) => now != then,
-        _ => now.as_str() != then.as_str(),
+/// The weight of what matches one call, as it is and once it is approved: what is added is looked up for each
+/// `@shadow` policy, so that many of them cost no more than their number.
+struct Weighed {
+    enforced: (Weight, Weight),
+    /// The weight of each `@shadow` policy.
+    alone: BTreeMap<String, (Weight, Weight)>,
+}
+
+impl Weighed {
+    /// Returns the weights of a call, and the verdict on it with all `@shadow` policies enforced.
+    fn of(
+        enforced: &Rules,
+        shadow: &Rules,
+        facts: &AuthorizationRequest<'_>,
+    ) -> Result<(Self, Verdict), String> {
+        let prepared = PreparedRequest::new(facts)?;
+        let (plain, approved) = (enforced.ask(&prepared, false)?, enforced.ask(&prepared, true)?);
+        let (more, more_approved) = (shadow.ask(&prepared, false)?, shadow.ask(&prepared, true)?);
+        let mut alone: BTreeMap<String, (Weight, Weight)> = BTreeMap::new();
+        for (id, weight) in more.weights() {
+            let (plain, _) = alone.entry(id.to_owned()).or_default();
+            *plain = plain.with(weight);
+        }
+        for (id, weight) in more_approved.weights() {
+            let (_, approved) = alone.entry(id.to_owned()).or_default();
+            *approved = approved.with(weight);
+        }
+        let weighed = Self { enforced: (plain.weight(), approved.weight()), alone };
+        let verdict = verdict(facts, &plain.with(more), || Ok(approved.with(more_approved)))?;
+        Ok((weighed, verdict))
+    }
+
+    /// Returns the weights of a call about which the policies cannot be asked.
+    fn denied() -> Self {
+        Self { enforced: (Weight::DENIES, Weight::DENIES), alone: BTreeMap::new() }
+    }
+
+    /// Returns the outcome with the `@shadow` policy of this id enforced, or with none of them.
+    fn outcome(&self, id: Option<&str>) -> Outcome {
+        let (plain, approved) = self.enforced;
+        let alone = id.and_then(|id| self.alone.get(id)).copied();
+        let (more, more_approved) = alone.unwrap_or_default();
+        Outcome::of(plain.with(more), approved.with(more_approved))
     }
 }

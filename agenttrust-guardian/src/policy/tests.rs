@@ -533,62 +533,6 @@ mod cost {
     }
 }
 
-mod shadow_policies {
-    use super::*;
-
-    #[test]
-    fn are_never_enforced_and_tell_what_would_change() {
-        let policies = set(r#"
-            permit (principal, action, resource);
-            @id("trial") @shadow forbid (principal, action, resource);
-        "#);
-        allowed(policies.decide(&FACTS));
-        allowed(policies.decide_approved(&FACTS));
-        let shadow = policies.shadow(&FACTS).unwrap();
-        assert_eq!(shadow.changed_by, ["trial"]);
-        assert_eq!(denied(shadow.verdict).0, ["trial"]);
-        assert!(!policies.ids().any(|id| id == "trial"));
-        assert_eq!(PolicySet::default_set().shadow(&FACTS), None);
-    }
-
-    #[test]
-    fn count_as_changing_something_only_where_each_alone_would() {
-        let changed = |text: &str| set(text).shadow(&FACTS).unwrap().changed_by;
-        // Held by the first; the second holds it on the same terms, the third on others, the rest not at all.
-        let held = changed(
-            r#"@id("hold") @elevate permit (principal, action, resource);
-               @id("same") @shadow @elevate permit (principal, action, resource);
-               @id("two") @shadow @elevate @quorum("2") permit (principal, action, resource);
-               @id("later") @shadow forbid (principal, action, resource) when { context.approved };
-               @id("plain") @shadow permit (principal, action, resource);
-               @id("other") @shadow forbid (principal, action == Action::"read", resource);"#,
-        );
-        assert_eq!(held, ["later", "two"]);
-        // It is the reason of the change, though the answer names the forbid.
-        let permitted = changed(
-            r#"@id("ask") @elevate forbid (principal, action, resource);
-               @id("permit") @shadow permit (principal, action, resource);"#,
-        );
-        assert_eq!(permitted, ["permit"]);
-        // One that cannot be evaluated denies.
-        let broken = changed(
-            r#"permit (principal, action, resource);
-               @id("broken") @shadow forbid (principal, action, resource)
-               when { context.now + 9223372036854775807 > 0 };"#,
-        );
-        assert_eq!(broken, ["broken"]);
-        let denied = changed(
-            r#"@id("never") forbid (principal, action, resource);
-               @id("too") @shadow forbid (principal, action, resource);"#,
-        );
-        assert_eq!(denied, [""; 0]);
-    }
-
-    #[test]
-    fn never_permit_what_no_enforced_policy_permits() {
-        denied(set("@shadow permit (principal, action, resource);").decide(&FACTS));
-    }
-}
-
 mod depth;
 mod loading;
+mod shadow_policies;

@@ -50,7 +50,7 @@ impl DelegationEntry {
         }
         if self.tools.as_ref().is_some_and(|tools| !tools.covers(tool)) {
             return Some(format!(
-                "{tool:?} is none of the tools {} that delegation {:?} is restricted to",
+                "{tool:?} is not among the tools {} that delegation {:?} is restricted to",
                 spelt(row.restrictions.tools.as_deref().unwrap_or_default()),
                 row.id
             ));

@@ -1,9 +1,9 @@
 //! Checks that carried an `Idempotency-Key`: a repeated one gets the answer of the first, or waits for it.
 //!
-//! Answers are kept for a minute, and so many and so much of them at once. Beyond that the oldest go first,
-//! and a check whose answer is forgotten is decided again when it is repeated: that may be a hold where the
-//! first answer used up an approval, never more than the first answer was. What is being decided is never
-//! forgotten, so that one check is not decided twice at the same time.
+//! Answers are kept for a minute, and so many and so much of them at once. Beyond that the oldest go first. A check
+//! whose answer is forgotten is decided again when it is repeated. The second answer never allows more than the first;
+//! it may be a hold if the first one used up an approval. What is being decided is never forgotten, so that one check
+//! is not decided twice at the same time.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! What is open now. A session that was made from a token or a delegation works only as long as that does, and a
-//! token that was issued in a session only as long as the session does.
+//! What is open now. A session that was made from a token or a delegation works only as long as that works. A token
+//! that was issued in a session works only as long as the session.
 
 use std::sync::Arc;
 

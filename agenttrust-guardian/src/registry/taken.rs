@@ -188,8 +188,8 @@ impl Registry {
         self.remove_made(Vec::new(), self.sessions.remove_where(vouched))
     }
 
-    /// Takes over a federation provider as the database has it, unless it was taken back. Where something was taken away
-    /// from its tokens, the sessions that it vouched for are forgotten, which ended with that, and are returned.
+    /// Takes over a federation provider as the database has it, unless it was taken back. Where something was taken
+    /// away from its tokens, the sessions that it vouched for are forgotten, which ended with that, and are returned.
     pub(crate) fn keep_provider(&self, row: ProviderRow) -> Removed {
         let taken = read_lock(&self.taken);
         if taken.providers.contains(&row.id) {
@@ -315,8 +315,8 @@ impl Registry {
         }
     }
 
-    /// Takes over all agents, tokens, sessions, delegations and federation providers of `fresh` instead of those that are
-    /// here.
+    /// Takes over all agents, tokens, sessions, delegations and federation providers of `fresh` instead of those that
+    /// are here.
     pub(super) fn keep_all(&self, fresh: Self) {
         let taken = read_lock(&self.taken);
         for (id, status) in &taken.agents {

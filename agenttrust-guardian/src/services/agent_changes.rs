@@ -1,11 +1,11 @@
 //! Agents that change: their name, capabilities, groups and metadata, each on top of what is there by then.
 
 use agenttrust::Agent;
-use agenttrust::internal::dpop::key_of_pem;
+use agenttrust::internal::dpop::{key_of_pem, thumbprint};
 use agenttrust::model::{CapabilitySet, UpdateAgentRequest};
 use serde_json::{Map, Value, json};
 
-use super::agents::{check_asked, check_groups, known, record, revoked};
+use super::agents::{check_asked, check_groups, check_public_key, known, record, revoked};
 use crate::domain::names::{check_capability, check_name, check_names};
 use crate::domain::{Error, Key};
 use crate::engine::Engine;
@@ -68,10 +68,12 @@ fn check(wanted: &UpdateAgentRequest) -> Result<(), Error> {
     if *wanted == UpdateAgentRequest::default() {
         return Err(Error::invalid(
             "body",
-            "names nothing to change; give name, capabilities, grant, withdraw, groups, metadata or requires_proof",
+            "names nothing to change; give name, capabilities, grant, withdraw, groups, metadata, requires_proof or \
+             public_key",
         ));
     }
     wanted.name.as_deref().map_or(Ok(()), |name| check_name("name", name))?;
+    wanted.public_key.as_deref().map_or(Ok(()), check_public_key)?;
     let all = wanted.capabilities.as_deref().unwrap_or_default();
     for (field, names) in [("capabilities", all), ("grant", &wanted.grant)] {
         for (place, capability) in names.iter().enumerate() {
@@ -90,6 +92,10 @@ fn planned(mut row: AgentRow, wanted: UpdateAgentRequest) -> Result<AgentRow, Er
     let agent = &mut row.agent;
     if let Some(name) = wanted.name {
         agent.name = name;
+    }
+    // Tokens and sessions are bound to a key by its thumbprint, which is looked at whenever they are used.
+    if let Some(public_key) = wanted.public_key {
+        agent.public_key = public_key;
     }
     if let Some(requires_proof) = wanted.requires_proof {
         agent.requires_proof = need_provable(agent, requires_proof)?;
@@ -135,7 +141,7 @@ fn need_provable(agent: &Agent, requires_proof: bool) -> Result<bool, Error> {
         return Ok(requires_proof);
     }
     Err(Error::conflict(format!(
-        "agent {:?} has no registered key, so it could prove nothing; register an agent with its public key",
+        "agent {:?} has no registered key, so it could prove nothing; give it public_key",
         agent.id
     )))
 }
@@ -164,6 +170,11 @@ fn withdrawn(id: &str, name: &String, had: &[String], after: &CapabilitySet) -> 
     }
 }
 
+/// Returns the thumbprint of the agent's registered key, by which the audit names it.
+fn thumbprint_of(agent: &Agent) -> Option<String> {
+    key_of_pem(&agent.public_key).map(|key| thumbprint(&key))
+}
+
 /// Returns what the audit says of a change, in one row or two: no row has room for four lists. Of the metadata it names
 /// the members, whose values may be secret.
 fn told(before: &Agent, after: &Agent) -> (Value, Option<Value>) {
@@ -176,6 +187,7 @@ fn told(before: &Agent, after: &Agent) -> (Value, Option<Value>) {
     };
     changed("name", json!(before.name), json!(after.name));
     changed("requires_proof", json!(before.requires_proof), json!(after.requires_proof));
+    changed("key_thumbprint", json!(thumbprint_of(before)), json!(thumbprint_of(after)));
     changed("capabilities", json!(before.capabilities), json!(after.capabilities));
     let members = before.metadata.keys().chain(after.metadata.keys());
     let mut members: Vec<&String> = members

@@ -85,7 +85,8 @@ pub(crate) fn own_org(key: &Key, org_id: Option<&str>) -> Result<(), Error> {
     }
 }
 
-fn check_public_key(pem: &str) -> Result<(), Error> {
+/// Refuses what is no public key that an agent can prove to have.
+pub(super) fn check_public_key(pem: &str) -> Result<(), Error> {
     // Of a point of small order anyone makes signatures.
     let key = key_of_pem(pem).filter(|key| !key.is_weak());
     let problem = || {

@@ -17,7 +17,7 @@ use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::registry::Broken;
-use crate::store::{ApprovalFilter, Decided, Kinship, Vote};
+use crate::store::{ApprovalFilter, Decided, RequesterRelation, Vote};
 
 /// Returns the approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the
 /// key may decide it.
@@ -158,10 +158,10 @@ pub(crate) async fn decide(
     let now = engine.clock.now();
     let found = engine.store.approval(id.to_owned(), key.org_id.clone(), now).await?;
     let row = found.ok_or_else(|| Error::unknown("approval", id))?;
-    if let Some(kinship) = kinship_with_agents(engine, key, &row.approval)
+    if let Some(relation) = relation_with_agents(engine, key, &row.approval)
         && !engine.settings.allow_self_approval
     {
-        return Err(own_request_of(engine, key, &row.approval, kinship));
+        return Err(own_request_of(engine, key, &row.approval, relation));
     }
     if approve && row.approval.status == ApprovalStatus::Pending {
         need_delegation(engine, &key.org_id, &row.approval).await?;
@@ -179,8 +179,8 @@ pub(crate) async fn decide(
     let mut repeated = false;
     let (mut approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
         Decided::Unknown => return Err(Error::unknown("approval", id)),
-        Decided::OwnRequest(kinship) => {
-            return Err(own_request_of(engine, key, &row.approval, kinship));
+        Decided::OwnRequest(relation) => {
+            return Err(own_request_of(engine, key, &row.approval, relation));
         }
         Decided::Late(row) => return late(key, row.approval, approve),
         Decided::Counted { row, votes, repeated: again } => {
@@ -212,14 +212,18 @@ pub(crate) async fn decide(
 /// Returns why a key is the requester's by the agents that the approval is about: bound to the one that asks or to one
 /// for which it does, or of the owner of a key of one for which it does. Who would not approve what its agent asks for
 /// does not approve it either where another agent asks on behalf of its own.
-fn kinship_with_agents(engine: &Engine, key: &Key, approval: &Approval) -> Option<Kinship> {
+fn relation_with_agents(
+    engine: &Engine,
+    key: &Key,
+    approval: &Approval,
+) -> Option<RequesterRelation> {
     let mut givers = approval.on_behalf_of.iter().map(|giver| giver.agent_id.as_str());
     if key.is_bound_to(&approval.agent_id) || givers.clone().any(|giver| key.is_bound_to(giver)) {
-        return Some(Kinship::Asked);
+        return Some(RequesterRelation::Asked);
     }
     let owner = key.owner.as_deref()?;
     let owns = givers.any(|giver| engine.registry.keys.is_of_owner(&key.org_id, giver, owner));
-    owns.then_some(Kinship::Owned)
+    owns.then_some(RequesterRelation::Owned)
 }
 
 impl Word {
@@ -314,11 +318,16 @@ async fn need_delegation(engine: &Engine, org_id: &str, approval: &Approval) -> 
 
 /// Says the same as [`own_request`], and of a key that asked because it issued a token or made a delegation, that it
 /// did.
-fn own_request_of(engine: &Engine, key: &Key, approval: &Approval, kinship: Kinship) -> Error {
+fn own_request_of(
+    engine: &Engine,
+    key: &Key,
+    approval: &Approval,
+    relation: RequesterRelation,
+) -> Error {
     let id = &approval.id;
     let session = engine.registry.sessions.get(&key.org_id, &approval.session_id);
     let issued = session.as_ref().is_some_and(|it| engine.registry.issuers(it).contains(&key.id));
-    if issued && kinship == Kinship::Asked && !key.is_bound_to(&approval.agent_id) {
+    if issued && relation == RequesterRelation::Asked && !key.is_bound_to(&approval.agent_id) {
         return Error::forbidden(format!(
             "this key issued the token with which approval {id:?} was asked for, so it cannot decide it; have another \
              key decide, and agents issue tokens with their own keys"
@@ -329,27 +338,27 @@ fn own_request_of(engine: &Engine, key: &Key, approval: &Approval, kinship: Kins
         engine.registry.chain(&key.org_id, &delegation_id, engine.clock.now()).ok()
     });
     match chain.as_ref().and_then(|chain| chain.made_with(&key.id)) {
-        Some(made) if kinship == Kinship::Asked => Error::forbidden(format!(
+        Some(made) if relation == RequesterRelation::Asked => Error::forbidden(format!(
             "this key made delegation {made:?}, which approval {id:?} rests on, so it cannot decide it; have another \
              key decide, and agents delegate with their own keys"
         )),
-        _ => own_request(id, kinship),
+        _ => own_request(id, relation),
     }
 }
 
 /// Says why a key of the requester does not decide, and how an approver comes to.
-fn own_request(id: &str, kinship: Kinship) -> Error {
+fn own_request(id: &str, relation: RequesterRelation) -> Error {
     const OWN_KEY: &str = "give the agent a key of its own to ask with (role `agent`)";
-    Error::forbidden(match kinship {
-        Kinship::Asked => format!(
+    Error::forbidden(match relation {
+        RequesterRelation::Asked => format!(
             "this key asked for approval {id:?}, or is bound to its agent or to one for which that acts, so it \
-             cannot decide it; {OWN_KEY}, or have somebody else's operator key decide"
+             cannot decide it; {OWN_KEY}, or have another person's operator key decide"
         ),
-        Kinship::Made => format!(
+        RequesterRelation::Made => format!(
             "this key comes from one that asked for approval {id:?}, or that issued the token or made the delegation \
              for it, so it cannot decide it; {OWN_KEY}, or have a key decide that was not made with the one that asked"
         ),
-        Kinship::Owned => format!(
+        RequesterRelation::Owned => format!(
             "this key is of one owner with another that asked for approval {id:?}, issued the token for it, or is bound \
              to its agent or to one for which that acts, so it cannot decide it; have the key of another owner decide, \
              or {OWN_KEY}, of an owner of its own"
@@ -373,7 +382,7 @@ pub(crate) async fn disclose(
     let approval = find(engine, reach, id).await?;
     let Some(expected) = &approval.input_digest else {
         return Err(Error::conflict(format!(
-            "approval {id:?} is not bound to an input, so there is none to show"
+            "approval {id:?} is not bound to an input, so it has no input to show"
         )));
     };
     check_input("input", &input)?;
@@ -385,7 +394,7 @@ pub(crate) async fn disclose(
         .map_err(|error| Error::invalid("input", format!("cannot be kept: {error}")))?;
     if !engine.store.set_approval_input(id.to_owned(), text, engine.clock.now()).await? {
         return Err(Error::conflict(format!(
-            "approval {id:?} is not pending any more, so nobody needs its input"
+            "approval {id:?} is not pending any more, so its input is not needed"
         )));
     }
     Ok(())

@@ -172,14 +172,14 @@ pub(crate) fn signed(engine: &Engine, card: &AgentCard) -> Result<AgentCard, Err
     card.signatures.clear();
     let payload = card.signed_payload().ok_or_else(|| {
         Error::unavailable(
-            "the card has no canonical form, so it cannot be signed; generate it anew",
+            "the card has no canonical form, so it cannot be signed; generate it again",
         )
     })?;
     let now = engine.clock.now();
     let keys = engine.registry.card_keys.live(now);
     let Some(newest) = keys.first() else {
         return Err(Error::unavailable(
-            "there is no key that signs cards; generate the card anew, which makes one",
+            "there is no key that signs cards; generate the card again, which makes one",
         ));
     };
     for entry in &keys {

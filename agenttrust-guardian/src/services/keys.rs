@@ -1,12 +1,13 @@
 //! API keys: made, given another secret, taken back.
 
+use std::future::Future;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::domain::names::{check_name, check_names, check_owner, check_text};
+use crate::domain::names::{check_distinct_name, check_name, check_names, check_text};
 use crate::domain::role::Access;
 use crate::domain::{Error, ErrorKind, Fingerprint, Key, Permission, Role, Secret, ids};
 use crate::engine::Engine;
@@ -119,25 +120,56 @@ pub(crate) async fn create(
     check_agents(engine, &new)?;
     check_gateway("gateway", new.role, new.gateway.as_deref())?;
     new.gateway.as_deref().map_or(Ok(()), |name| need_free(engine, &new.org_id, name))?;
-    new.owner.as_deref().map_or(Ok(()), |owner| check_owner("owner", owner))?;
+    new.owner.as_deref().map_or(Ok(()), |owner| check_distinct_name("owner", owner))?;
     check_line(engine, maker).await?;
     let mut row = new.into_row(engine.clock.now());
     row.owner = row.owner.or_else(|| maker.owner_of(row.role));
     if let Maker::Key(key) = maker {
         row.made_by = Some(key.id.clone());
     }
-    let actor = maker.actor();
-    let made = engine.change(engine.store.insert_key(row.clone()), |_| created(&row).actor(actor));
-    if let Err(error) = made.await {
-        // Its secret is shown to no one, so no one could ever take it back.
-        if engine.knows_key(&row.org_id, &row.id) {
-            let taking = KeyTaking { reason: String::new(), take_issued: false };
-            let record = revoked(&row.org_id, &row.id, &taking, Gone::default()).actor(actor);
-            engine.take_key(&row.id, taking, |_| record).await;
-        }
-        return Err(error);
-    }
+    let stored = engine.store.insert_key(row.clone());
+    keep(engine, &row, maker.actor(), async { stored.await.map_err(Error::from) }).await?;
     Ok(row)
+}
+
+/// Makes the first admin key of the Guardian's own organisation, and returns whether it did: where one is there that
+/// works, none is made.
+///
+/// # Errors
+///
+/// Unavailable where the database or the audit cannot be written.
+#[cfg(feature = "cli")]
+pub(crate) async fn create_first_admin(engine: &Engine, hash: Fingerprint) -> Result<bool, Error> {
+    let row =
+        NewKey::new(crate::domain::DEFAULT_ORG, Role::Admin, hash).into_row(engine.clock.now());
+    let stored = async {
+        match engine.store.insert_first_admin(row.clone()).await? {
+            true => Ok(()),
+            false => Err(Error::conflict("an admin key is there")),
+        }
+    };
+    match keep(engine, &row, Maker::Program("owner").actor(), stored).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps a new key by `stored`, and records it. One that could not be recorded is taken back.
+async fn keep(
+    engine: &Engine,
+    row: &KeyRow,
+    actor: &str,
+    stored: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let made = engine.change(stored, |&()| created(row).actor(actor)).await;
+    // Its secret is shown to no one, so no one could ever take it back.
+    if made.is_err() && engine.knows_key(&row.org_id, &row.id) {
+        let taking = KeyTaking { reason: String::new(), take_issued: false };
+        let record = revoked(&row.org_id, &row.id, &taking, Gone::default()).actor(actor);
+        engine.take_key(&row.id, taking, |_| record).await;
+    }
+    made
 }
 
 /// Refuses a maker that comes from as many keys as a key may.
@@ -236,7 +268,7 @@ fn need_of_people(engine: &Engine, org_id: &str, id: &str) -> Result<(), Error> 
         (None, None) => return Ok(()),
     };
     Err(Error::conflict(format!(
-        "key {id:?} is the one of {whose}, whose secret nobody has; where it must change, remove that and register it anew"
+        "key {id:?} is the one of {whose}, whose secret is not given out; to change it, remove that and register it again"
     )))
 }
 

@@ -17,7 +17,7 @@ use crate::domain::{Error, ErrorKind, Fingerprint, Key, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{DEFAULT_WINDOW, Demanded};
-use crate::store::{Held, NewApproval, Settled};
+use crate::store::{HeldCheck, NewApproval, Settled};
 
 /// The greatest length of what is shown to an approver, as JSON, in bytes.
 const INPUT_MOST: usize = 64 << 10;
@@ -131,7 +131,7 @@ pub(crate) async fn approved(
     Err(waits(wanted, &approval))
 }
 
-async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Error> {
+async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<HeldCheck, Error> {
     let text = wanted.input.to_string();
     if text.len() > INPUT_MOST {
         return Err(Error::new(
@@ -162,7 +162,7 @@ async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Er
         expires_at: now.saturating_add(pending),
         input: Some(text),
     };
-    Ok(Held {
+    Ok(HeldCheck {
         approval,
         askers: vec![key.id.clone()],
         check_id: ids::new("chg_"),

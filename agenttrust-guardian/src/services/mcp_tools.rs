@@ -133,7 +133,7 @@ fn acceptable(
     }
     let cannot = |why: &str| {
         Err(Error::conflict(format!(
-            "tool {:?} cannot be accepted as it is now: {why}; have its server mended, or register it anew",
+            "tool {:?} cannot be accepted as it is now: {why}; have its server mended, or register it again",
             before.name
         )))
     };

@@ -11,7 +11,7 @@ use crate::domain::names::check_name;
 use crate::domain::{DEFAULT_ORG, Error};
 use crate::engine::Engine;
 use crate::engine::policies::{Origin, Report, Trouble};
-use crate::policy::{About, Whom};
+use crate::policy::{About, PrincipalScope};
 
 /// The number of files that a set may be sent in.
 const FILES_MOST: usize = 256;
@@ -53,12 +53,14 @@ pub(crate) fn in_force(engine: &Engine, org_id: &str) -> InForce {
     let is_own = org_id == DEFAULT_ORG;
     // Once for all policies: there may be many of both.
     let groups = LazyCell::new(|| groups_of(engine, org_id));
-    let may_be_about = |whom: &Whom| match whom {
-        Whom::Agent(id) => engine.registry.agents.get(org_id, id).is_some(),
-        Whom::Group(group) => groups.contains(group),
-        Whom::Organisation(id) => id == org_id,
+    let may_be_about = |principal: &PrincipalScope| match principal {
+        PrincipalScope::Agent(id) => engine.registry.agents.get(org_id, id).is_some(),
+        PrincipalScope::Group(group) => groups.contains(group),
+        PrincipalScope::Organisation(id) => id == org_id,
     };
-    let seen = set.list_with_whom().filter(|(_, whom)| is_own || whom.is_none_or(may_be_about));
+    let seen = set
+        .list_with_principals()
+        .filter(|(_, principal)| is_own || principal.is_none_or(may_be_about));
     let described = |(about, _): (&About, _)| Described {
         about: about.clone(),
         would_have_changed: changed.get(&about.id).copied(),

@@ -9,14 +9,14 @@ use super::agents::known;
 use crate::domain::{Error, Key, ids};
 use crate::engine::Engine;
 use crate::engine::check_ids::Issued;
-use crate::store::{EventRow, Stage};
+use crate::store::{EventRow, ReportStage};
 use crate::telemetry::NotKept;
 
 /// An event of a report.
 #[derive(Debug)]
 pub(crate) struct Event {
     /// The stage of a call that it is about, if it is about one.
-    pub(crate) stage: Option<Stage>,
+    pub(crate) stage: Option<ReportStage>,
     pub(crate) event_type: String,
     pub(crate) tool: String,
     pub(crate) duration_ms: u64,

@@ -4,9 +4,9 @@ use agenttrust::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::audit_row::AuditRow;
 use super::kinds::KindRow;
 use super::ocsf;
-use super::told::Told;
 use crate::audit::Entry;
 use crate::domain::EventFormat;
 
@@ -78,14 +78,14 @@ pub(crate) fn encode(entry: &Entry, format: EventFormat) -> Result<SiemEvent, Un
         return Err(Unencodable::Body { log: log(), seq });
     };
     let id = id(&entry.hash).ok_or_else(|| Unencodable::Hash { log: log(), seq })?;
-    let told = Told { entry, body, row: KindRow::of(&entry.kind), at, id: &id };
+    let audit_row = AuditRow { entry, body, row: KindRow::of(&entry.kind), at, id: &id };
     let json = match format {
-        EventFormat::Ocsf => serde_json::to_string(&ocsf::event(&told)),
+        EventFormat::Ocsf => serde_json::to_string(&ocsf::event(&audit_row)),
         EventFormat::Raw => serde_json::to_string(&Raw { id: &id, entry }),
     };
     let json =
         json.map_err(|error| Unencodable::Json { log: log(), seq, error: error.to_string() })?;
-    let severity = ocsf::severity(&told);
+    let severity = ocsf::severity(&audit_row);
     Ok(SiemEvent { id, at, kind: entry.kind.clone(), severity, json })
 }
 

@@ -1,9 +1,8 @@
 //! Every kind of row that the audit holds, and as what each is sent.
 //!
-//! This is the documented table of the mapping to OCSF. A row says, in this order: its kind · the class · the
-//! activity, in the schema's word or in one of ours, which is then counted as 99 · how grave it is · what was done
-//! about it · what it is about: the type of that, and the member of the body that names it · what happened, as a
-//! reader is told.
+//! This is the documented table of the mapping to OCSF. A row has, in this order: its kind · the class · the activity,
+//! in the schema's word or in one of ours (counted as 99) · how grave it is · what was done about it · the type of what
+//! it is about, and the member of the body that names that · what happened, in words for a reader.
 //!
 //! How a `decision` came out is in its body, and so are the activity, the gravity and the outcome of its event: see
 //! [`calls`](super::calls).

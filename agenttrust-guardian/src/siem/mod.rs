@@ -1,6 +1,7 @@
 //! What leaves the Guardian of its audit: which kinds of rows there are, which of them a destination wants, and the
 //! form in which a row is sent. Nothing here reads or sends: a row goes in, an event comes out, the same each time.
 
+mod audit_row;
 mod classes;
 mod event;
 mod filter;
@@ -11,7 +12,6 @@ mod outcome;
 mod samples;
 #[cfg(test)]
 mod tests;
-mod told;
 
 pub(crate) use self::event::{SiemEvent, encode};
 pub(crate) use self::filter::Filter;

@@ -1,3 +1,4 @@
+mod kinds;
 mod outcomes;
 mod sources;
 

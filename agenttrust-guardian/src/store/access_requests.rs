@@ -1,5 +1,5 @@
-//! The table of requests for access that came with an `Idempotency-Key`: which approval each came to. Rows go with their
-//! approvals.
+//! The table of requests for access that came with an `Idempotency-Key`: which approval each came to. Rows go with
+//! their approvals.
 
 use agenttrust::Timestamp;
 
@@ -53,8 +53,8 @@ impl Store {
         .await
     }
 
-    /// Keeps which approval a request came to; `false` where another one was first under its `Idempotency-Key`. Where that is
-    /// one too many of the API key, its oldest is forgotten.
+    /// Keeps which approval a request came to; `false` where another one was first under its `Idempotency-Key`. Where
+    /// that is one too many of the API key, its oldest is forgotten.
     pub(crate) async fn insert_access_request(
         &self,
         row: AccessRequestRow,

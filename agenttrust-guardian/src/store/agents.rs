@@ -21,7 +21,7 @@ const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capa
 const BY_ID: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
                      floor_mode, floor_ceiling, created_at, version, past, requires_proof FROM agents WHERE id = $1";
 const CHANGE: &str = "UPDATE agents SET name = $2, capabilities = $3, metadata = $4, version = $5, past = $6, \
-                      requires_proof = $7 \
+                      requires_proof = $7, public_key = $8 \
                       WHERE id = $1 AND status <> 'revoked'";
 const SET_STATUS: &str = "UPDATE agents SET status = $2 WHERE id = $1 AND status <> 'revoked'";
 const REVOKE: &str = "UPDATE agents SET status = 'revoked', revoked_at = $2, revoked_for = $3 \
@@ -196,6 +196,7 @@ impl Store {
                 .bind(after.versions.now)
                 .bind(after.versions.past())
                 .bind(agent.requires_proof)
+                .bind(&agent.public_key)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -2,8 +2,8 @@
 //! several Guardians on one database follow each other.
 //!
 //! Every transaction that changes what memory holds ends with one row here. Its number is drawn from a row of
-//! `settings` that stays locked until the transaction ends, so numbers become visible in their order and without a
-//! gap: a reader that has seen number 7 will never be shown a late number 6.
+//! `settings` that stays locked until the transaction ends. So numbers become visible in their order and without a gap:
+//! a reader that has seen number 7 never gets a late number 6.
 
 use std::io;
 use std::time::Duration;

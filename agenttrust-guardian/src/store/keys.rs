@@ -15,6 +15,9 @@ const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_
 const ADD_MAKERS: &str = "INSERT INTO key_makers (key_id, maker_id) \
                           SELECT $1, maker_id FROM key_makers WHERE key_id = $2";
 const ADD_MAKER: &str = "INSERT INTO key_makers (key_id, maker_id) VALUES ($1, $2)";
+#[cfg(feature = "cli")]
+const COUNT_ADMINS: &str =
+    "SELECT COUNT(*) FROM keys WHERE org_id = $1 AND role = 'admin' AND revoked_at IS NULL";
 const COUNT_MAKERS: &str = "SELECT COUNT(*) FROM key_makers WHERE key_id = $1";
 macro_rules! select {
     ($rest:literal) => {
@@ -173,6 +176,27 @@ impl Store {
                 .await?;
             transaction.commit().await?;
             Ok(None)
+        })
+        .await
+    }
+
+    /// Keeps the first admin key of its organisation, and returns whether it did: where one is there that works, none is
+    /// made. Of replicas that start at once, the first makes it.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn insert_first_admin(&self, key: KeyRow) -> Result<bool, StoreError> {
+        self.run(|db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&format!("first admin key of {}", key.org_id)).await?;
+            let (admins,): (i64,) =
+                query(COUNT_ADMINS).bind(&key.org_id).fetch_one(&mut transaction).await?;
+            if admins > 0 {
+                return Ok(false);
+            }
+            insert(&mut transaction, &key).await?;
+            append_change(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }

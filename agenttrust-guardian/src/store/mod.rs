@@ -1,9 +1,9 @@
 //! The database: the truth that memory is loaded from.
 //!
-//! One file a table. Every statement is a `const` with `$1` parameters that SQLite and PostgreSQL
-//! both understand ([`db`] sends it to either); ids come from the program. All of it runs on the background runtime, because a
-//! handler may be polled on a runtime without timers, or on none. A transaction therefore also
-//! always runs to its end, whatever becomes of the request that began it.
+//! One file a table. Every statement is a `const` with `$1` parameters that SQLite and PostgreSQL both understand
+//! ([`db`] sends it to either); ids come from the program. All of it runs on the background runtime, because a handler
+//! may be polled on a runtime without timers, or on none. A transaction therefore also always runs to its end, whatever
+//! becomes of the request that began it.
 
 mod access_requests;
 mod agents;
@@ -60,7 +60,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use self::access_requests::AccessRequestRow;
 pub(crate) use self::agents::{AgentChanged, AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, ApprovalRow, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
+    ApprovalFilter, ApprovalRow, Decided, HeldCheck, NewApproval, RequesterRelation, Settled,
+    Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::card_keys::{CARD_KEYS_MOST, CardKeyRow};
@@ -91,7 +92,7 @@ pub(crate) use self::tasks::{
     Begun, Body as TaskBody, Sight, Standing, Step, Stepped, TASKS_UNDER_WAY_BETWEEN_MOST,
     TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery, TaskRow, TaskRows, Upstream, Whole,
 };
-pub(crate) use self::telemetry::{EventRow, Kept, Stage, believed_events, keep_events};
+pub(crate) use self::telemetry::{EventRow, Kept, ReportStage, believed_events, keep_events};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::{ToolChanges, ToolRow};
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};

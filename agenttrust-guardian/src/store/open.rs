@@ -266,8 +266,8 @@ async fn looking(database: &Database, unchanging: bool) -> Result<Db, GuardianEr
     connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await
 }
 
-/// Connects to a database file in a folder that cannot be written, as that of a back-up. As long as a Guardian runs on it,
-/// or where it was killed, a write-ahead log is beside it, without which the end would be missing.
+/// Connects to a database file in a folder that cannot be written, as that of a back-up. As long as a Guardian runs on
+/// it, or where it was killed, a write-ahead log is beside it, without which the end would be missing.
 #[cfg(feature = "cli")]
 async fn unchanging(database: &Database, error: &sqlx::Error) -> Result<Db, GuardianError> {
     match database.beside(WRITE_AHEAD_LOG).filter(|path| path.exists()) {

@@ -1,5 +1,6 @@
-//! A pooler before PostgreSQL. A Guardian sets, prepares and listens for things on a connection, so it needs one that leads
-//! to the same server process for as long as it lasts: not one that leads to another with each transaction.
+//! A pooler before PostgreSQL. A Guardian changes settings, prepares statements and listens on a connection. So it
+//! needs one that leads to the same server process for as long as it lasts, and not to another one with each
+//! transaction.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Executor, Row};

@@ -1,8 +1,8 @@
 //! Connections to PostgreSQL: to the server that takes writes, whichever that is at present.
 //!
-//! After a fail-over a connection may be whole and lead to a server that is a standby by now, or lead to one that is gone
-//! without a word. So each is tried before it is used. Where one will not do, all that were made with it are let go, and
-//! the next goes to where the name of the server leads by then.
+//! After a fail-over a connection may be whole and lead to a server that is a standby by now, or lead to one that is
+//! gone without a word. So each is tried before it is used. Where one will not do, all that were made with it are let
+//! go, and the next goes to where the name of the server leads by then.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -124,8 +124,8 @@ impl Made {
     }
 }
 
-/// A connection that is not known to do. It is closed, unless it turns out to: on its way back to the others it would be
-/// waited for, and a server that is gone without a word never answers.
+/// A connection that is not known to do. It is closed, unless it turns out to: on its way back to the others it would
+/// be waited for, and a server that is gone without a word never answers.
 struct Untried(Option<PoolConnection<Postgres>>);
 
 impl Drop for Untried {

@@ -1,12 +1,11 @@
 //! Many rows into one table by one statement. What is the same in all of them is sent once.
 //!
-//! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. What is
-//! sent to it is kept within one record of TLS: the client library leaves Nagle's algorithm on, and of two
-//! records the second would wait 40 milliseconds for the first to be acknowledged. Longer lists go by several
-//! statements, in the same transaction. SQLite
-//! takes a parameter for each value, but for hashes: those of a column are cut out of one. The rows are filled up
-//! to a power of two with rows of `NULL`, which the statement leaves out, so that few statements are prepared and
-//! all of them are kept.
+//! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. What is sent to
+//! it is kept within one record of TLS. The client library leaves Nagle's algorithm on, so the second of two records
+//! would wait 40 milliseconds for the first to be acknowledged. Longer lists go by several statements, in the same
+//! transaction. SQLite takes a parameter for each value, but for hashes: those of a column are cut out of one. The rows
+//! are filled up to a power of two with rows of `NULL`, which the statement leaves out, so that few statements are
+//! prepared and all of them are kept.
 
 use std::collections::HashSet;
 
@@ -101,8 +100,8 @@ impl Rows {
         }
     }
 
-    /// Inserts them into a database of SQLite by a transaction of their own, if `condition` holds there, which is
-    /// SQL with one parameter; returns whether it did and all were kept. `None` where they take more than one statement, or
+    /// Inserts them into a database of SQLite by a transaction of their own, if `condition` holds there, which is SQL
+    /// with one parameter; returns whether it did and all were kept. `None` where they take more than one statement, or
     /// are for PostgreSQL.
     pub(crate) async fn execute_if(
         self,

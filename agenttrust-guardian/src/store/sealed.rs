@@ -95,7 +95,8 @@ impl Store {
         .await
     }
 
-    /// Puts other texts in the place of these, all or none; one that was replaced meanwhile stays. Returns how many were.
+    /// Puts other texts in the place of these, all or none; one that was replaced meanwhile stays. Returns how many
+    /// were.
     pub(crate) async fn replace_secrets(
         &self,
         of: SecretOf,

@@ -1,7 +1,8 @@
 //! The tables of tasks and of their messages: what a row holds.
 //!
-//! How a message gets on has a room each: `begin` keeps it, `step` moves it, `due` finds what is to be moved, `inbox` gives
-//! it to workers, `reading` lists, `seen` says what a target sees, `standing` how a task stands.
+//! Each part of a message's way has a file. `begin` keeps a message, `step` moves it, `due` finds those to be moved,
+//! and `inbox` gives them to workers. `reading` lists tasks, `seen` says what a target sees of them, and `standing` how
+//! one stands.
 
 mod begin;
 mod due;

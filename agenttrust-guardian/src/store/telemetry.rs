@@ -41,14 +41,14 @@ const PRUNE: &str = "DELETE FROM telemetry WHERE id IN \
 
 /// The part of a call that a report is about. Each part of a check is believed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Stage {
+pub(crate) enum ReportStage {
     /// The call began.
     Start,
     /// The call ended, well or not.
     End,
 }
 
-impl Stage {
+impl ReportStage {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -73,7 +73,7 @@ pub(crate) struct EventRow {
     pub(crate) happened_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
     pub(crate) check_id: Option<Arc<str>>,
-    pub(crate) stage: Option<Stage>,
+    pub(crate) stage: Option<ReportStage>,
     /// Whether its check id proves it.
     pub(crate) verified: bool,
 }
@@ -110,7 +110,7 @@ impl EventRow {
             self.received_at.unix_micros().into(),
             (&self.check_id).into(),
             verified.into(),
-            self.stage.map(Stage::as_str).into(),
+            self.stage.map(ReportStage::as_str).into(),
         ]
     }
 }

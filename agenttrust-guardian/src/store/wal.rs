@@ -2,8 +2,8 @@
 //!
 //! SQLite does it by itself in whichever commit makes the write-ahead log a thousand pages long, and that commit then
 //! takes ten times as long as the others. Here a connection of its own moves pages while others go on writing. Under a
-//! load that never pauses the log would only grow: once it is long, the writer of the audit pauses until the few pages
-//! that are left are moved, and its next transaction begins the log from the start.
+//! load that never pauses the log would only grow. So once it is long, the writer of the audit pauses until the few
+//! pages that are left are moved. Its next transaction begins the log from the start.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};

@@ -1,8 +1,7 @@
 //! Reports of what ran, on their way to the database: a queue, and one writer with a connection of its own.
 //!
-//! However many reports come, from one key or from all, no decision waits for a connection that a
-//! report has, and no disk is filled with what proves itself by nothing. A report that belongs to a check
-//! goes before one that does not.
+//! However many reports come, from one key or from all, no decision waits for a connection that a report uses. No disk
+//! is filled with reports that prove nothing. A report that belongs to a check goes before one that does not.
 
 mod queue;
 mod writer;

@@ -11,7 +11,7 @@ use super::queue::{Batch, Queue};
 use crate::audit::{AuditError, AuditLog, Row};
 use crate::domain::Quota;
 use crate::metrics::Reported;
-use crate::store::{Db, EventRow, Kept, Stage, believed_events, keep_events};
+use crate::store::{Db, EventRow, Kept, ReportStage, believed_events, keep_events};
 
 /// The number of rows of one transaction, at least one batch.
 const ROWS: usize = 1_000;
@@ -155,7 +155,8 @@ impl Writer {
         };
         self.in_doubt.clear();
         self.reported.kept(believed.len() as u64, believed.len() as u64);
-        self.backlog.extend(believed.into_iter().filter(|event| event.stage == Some(Stage::End)));
+        self.backlog
+            .extend(believed.into_iter().filter(|event| event.stage == Some(ReportStage::End)));
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl Writer {
         self.reported.kept(kept.len() as u64, believed.clone().count() as u64);
         let asked: usize = batches.iter().map(Batch::len).sum();
         self.reported.not_kept(asked.saturating_sub(kept.len()));
-        let ended = believed.filter(|event| event.stage == Some(Stage::End));
+        let ended = believed.filter(|event| event.stage == Some(ReportStage::End));
         self.backlog.extend(ended.cloned());
         // Before the answer, so that who reads the audit after it finds them.
         self.tell_audit().await;

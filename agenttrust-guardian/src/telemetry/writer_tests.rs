@@ -21,7 +21,7 @@ fn ended(agent_id: &str, id: &str, check_id: &str) -> EventRow {
         happened_at: None,
         received_at: Timestamp::now(),
         check_id: Some(check_id.into()),
-        stage: Some(Stage::End),
+        stage: Some(ReportStage::End),
         verified: true,
     }
 }

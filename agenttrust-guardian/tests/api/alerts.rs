@@ -196,3 +196,20 @@ fn alert_rules_are_rules_of_prometheus() {
     assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
     assert!(said.contains(&format!("{} rules found", alerts().len())), "{said}");
 }
+
+#[test]
+fn every_alert_fires_when_it_is_due_and_is_quiet_until_then() {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/alerts.yml");
+    let text = std::fs::read_to_string(&tests).unwrap();
+    for (alert, _) in alerts() {
+        for of in ["fires", "is quiet"] {
+            assert!(text.contains(&format!("- name: {alert} {of}\n")), "no test: {alert} {of}");
+        }
+    }
+    let Ok(tested) = Command::new("promtool").arg("test").arg("rules").arg(&tests).output() else {
+        eprintln!("skipped: there is no promtool, which Debian's package prometheus brings");
+        return;
+    };
+    let said = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success(), "{said}{}", String::from_utf8_lossy(&tested.stderr));
+}

@@ -1,5 +1,6 @@
 //! Who asks where a token does: a gateway checks with its own key, whose agent it is. The key that issued the token has
-//! asked, and what an agent asks by a token is not decided by the owner of that key, nor by an owner of a key of the agent.
+//! asked, and what an agent asks by a token is not decided by the owner of that key, nor by an owner of a key of the
+//! agent.
 
 use agenttrust::mint_dpop_proof;
 use agenttrust_guardian::Role;

@@ -1,5 +1,5 @@
-//! What is counted is exact: the calls of a session, what a limit lets through, what is reported of a check
-//! and the denials of an agent; on SQLite with one Guardian and on PostgreSQL with two.
+//! Counts are exact: of the calls of a session, what a limit lets through, what is reported of a check, and the denials
+//! of an agent. That holds on SQLite with one Guardian and on PostgreSQL with two.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Strings that mean something to SQL, to a log, to a header or to a terminal mean nothing here: each is
-//! kept and shown byte for byte, or refused with a sentence that names where it stands.
+//! Strings that mean something to SQL, to a log, to a header or to a terminal mean nothing here. Each is kept and shown
+//! byte for byte, or refused with a sentence that names its place.
 
 use std::collections::BTreeMap;
 

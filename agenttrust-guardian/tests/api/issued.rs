@@ -1,5 +1,5 @@
-//! What a key leaves behind: tokens and sessions know the key that they came from, are listed, taken back by
-//! their ids, and go with a key that is revoked as compromised; and what is read with a key ends with it.
+//! What a key leaves behind. Tokens and sessions know the key that they came from, are listed, and are taken back by
+//! their ids. They go with a key that is revoked as compromised. Reading with a key ends with the key.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What the OpenAPI document says of bodies and queries, tried on every endpoint that it knows: what is no object
-//! where one belongs, what is not known, and what is another list's is refused, and changes nothing.
+//! What the OpenAPI document says of bodies and queries, tried on every endpoint in it. A body that is no object, a
+//! member that is not known, and a parameter of another list are refused, and change nothing.
 
 use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;

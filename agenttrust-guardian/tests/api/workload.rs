@@ -6,6 +6,7 @@ use agenttrust::{AgentKeyPair, generate_agent_key, sign_with_private_key_pem};
 use agenttrust_guardian::Role;
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::{ADMIN, Answer};
+use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -175,9 +176,9 @@ async fn proof_that_is_not_right_in_every_part_is_refused_and_recorded() {
     let of_v0 =
         worker.signed(&nonce, now(), &format!("pop-v0:{nonce}:{}::{}", worker.agent, now()));
     for (proof, audience, because) in [
-        (foreign, json!([]), "none that was given to this agent"),
-        (of_other, json!([]), "none that was given to this agent"),
-        (worker.proof("made-up_AAAA", &[], now()), json!([]), "none that was given to this agent"),
+        (foreign, json!([]), "was not given to this agent"),
+        (of_other, json!([]), "was not given to this agent"),
+        (worker.proof("made-up_AAAA", &[], now()), json!([]), "was not given to this agent"),
         (by_other, json!([]), "is not the agent's"),
         (worker.proof(&nonce, &[a, b], now()), json!([b, a]), "is not the agent's"),
         (worker.proof(&nonce, &[a], now()), json!([]), "is not the agent's"),
@@ -473,4 +474,48 @@ async fn what_cannot_be_in_a_token_is_refused_by_name() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let crowded = Worker::able_to(&api, &many).await;
     crowded.asks(&api, json!({})).await.refused(409, "CONFLICT").says("more capabilities");
+}
+
+#[tokio::test]
+async fn agent_is_given_another_key_by_an_admin_and_what_is_bound_to_the_old_one_ends_at_once() {
+    let api = open().await;
+    let worker = Worker::of(&api).await;
+    let path = format!("/api/v1/agents/{}", worker.agent);
+    let patch = async |key: &str, body: Value| api.ask(Method::PATCH, &path, key, Some(body)).await;
+    patch(ADMIN, json!({ "requires_proof": true })).await.ok();
+    let token = worker.token(&api).await;
+    assert_eq!(worth(&api, &token).await["valid"], true);
+    let nonce = worker.nonce(&api).await;
+
+    let next = generate_agent_key().unwrap();
+    let change = json!({ "public_key": next.public_key_pem });
+    let operator = api.key(Role::Operator, &[]).await;
+    for key in [&worker.key, &operator] {
+        patch(key, change.clone()).await.refused(403, "AUTH_DENIED");
+    }
+    for none in ["", "no key", &next.private_key_pem] {
+        let answer = patch(ADMIN, json!({ "public_key": none })).await;
+        let refused = answer.refused(400, "VALIDATION_ERROR");
+        assert_eq!(refused.body["details"]["field"], "public_key", "{refused:?}");
+    }
+    assert_eq!(worth(&api, &token).await["valid"], true, "nothing of that changed it");
+    let changed = patch(ADMIN, change.clone()).await.ok().body;
+    assert_eq!(changed["public_key"], next.public_key_pem);
+    assert_eq!(api.get(&path, ADMIN).await.ok().body, changed);
+
+    // The old key proves nothing any more, and a token that was made with it is worth nothing.
+    worthless(&worth(&api, &token).await, "another key");
+    let proof = worker.proof(&nonce, &[], now());
+    worker.asks(&api, json!({ "proof": proof })).await.refused(401, "AUTH_FAILED");
+    let renewed = Worker { agent: worker.agent.clone(), key: worker.key.clone(), pair: next };
+    let token = renewed.token(&api).await;
+    assert_eq!(worth(&api, &token).await["valid"], true);
+
+    let told = api.audit("agent.changed").await;
+    let body = &told.last().unwrap()["body"];
+    let [before, after] = ["before", "after"].map(|when| body[when]["key_thumbprint"].as_str());
+    assert!(before.is_some() && after.is_some() && before != after, "{body}");
+    // The same once more changes nothing.
+    patch(ADMIN, change).await.ok();
+    assert_eq!(worth(&api, &token).await["valid"], true);
 }

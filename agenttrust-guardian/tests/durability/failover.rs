@@ -1,4 +1,4 @@
-//! The database moves to another server, or the way to it breaks without a word: what was answered is there afterwards,
+//! The database moves to another server, or the way to it breaks silently. What was answered is there afterwards,
 //! nothing else is allowed meanwhile, and the Guardian goes on by itself.
 
 use std::sync::Arc;

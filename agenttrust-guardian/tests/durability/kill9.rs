@@ -171,7 +171,8 @@ async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Va
     Some(answer)
 }
 
-/// Asks until it is decided, as a guard does: a busy machine says "not decided", and the same question joins what goes on.
+/// Asks until it is decided, as a guard does: a busy machine says "not decided", and the same question joins what goes
+/// on.
 pub(crate) async fn check(
     caller: &Caller,
     agent: &Agent,

@@ -1,4 +1,5 @@
-//! A pooler before the database: its mode in which a connection keeps its server will do, the others are refused by name.
+//! A pooler before the database: its mode in which a connection keeps its server will do, the others are refused by
+//! name.
 
 use std::time::Duration;
 

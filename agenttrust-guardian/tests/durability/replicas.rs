@@ -1,5 +1,5 @@
-//! Two Guardians on one PostgreSQL, each a process of its own, each on a wire of its own that can be cut:
-//! what one is told the other one knows, what neither may say alone it does not say, and nothing is lost.
+//! Two Guardians on one PostgreSQL, each a process of its own, on a connection of its own that can be cut. What one
+//! learns the other one knows, neither decides alone what takes both, and nothing is lost.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

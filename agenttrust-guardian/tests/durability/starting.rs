@@ -7,7 +7,7 @@ use agenttrust_testkit::postgres::Fresh;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
-use crate::program::run;
+use crate::program::{Program, run};
 use crate::served::Served;
 
 /// Starts replicas of these names at once, each a process of its own, with the same admin key.
@@ -40,6 +40,30 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up_and_make_o
             made += rows.iter().filter(|row| row["kind"] == "key.created").count();
         }
         assert_eq!(made, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_start_at_once_without_an_admin_key_make_one_and_one_of_them_shows_it() {
+    for count in [2, 4, 2, 4] {
+        let Some(database) = Fresh::or_skip() else { return };
+        let url = database.url();
+        let starting = (0..count).map(|number| {
+            let (url, name) = (url.clone(), number.to_string());
+            async move {
+                let key = "0f1e".repeat(16);
+                let arguments = ["--database", &url, "--replica", &name, "--log", "error"];
+                Program::serve(&arguments, &[("AGENTTRUST_SECRET_KEY", &key)]).await
+            }
+        });
+        let replicas = futures_util::future::join_all(starting).await;
+        let shown: Vec<&String> = replicas.iter().flat_map(|replica| &replica.said).collect();
+        let [shown] = shown[..] else { panic!("{count} replicas: {shown:?}") };
+        let key = shown.split_whitespace().last().unwrap();
+        for replica in &replicas {
+            let keys = replica.read("/api/v1/keys", key).await;
+            assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1), "{keys}");
+        }
     }
 }
 

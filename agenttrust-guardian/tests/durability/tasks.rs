@@ -1,4 +1,5 @@
-//! Tasks over kills: what was held is sent once, what was being sent is in doubt and told, and of two replicas one sends.
+//! Tasks over kills: what was held is sent once, what was being sent is in doubt and told, and of two replicas one
+//! sends.
 
 mod streams;
 

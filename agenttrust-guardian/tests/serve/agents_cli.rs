@@ -172,3 +172,91 @@ async fn agent_is_registered_with_the_public_key_of_a_file_or_of_standard_input(
     assert!(said.contains("none.pem cannot be read"), "{said}");
     assert!(!desk.printed(&["list"]).contains("other"));
 }
+
+#[tokio::test]
+async fn refusal_names_the_option_that_was_typed_and_no_member_of_the_api() {
+    let desk = Desk::open().await;
+    for (arguments, says) in [
+        (&["create", "bot", "--capability", "a*b"][..], "--capability: "),
+        (&["create", "bot", "--group", "a\nb"], "--group"),
+    ] {
+        let refused = desk.refusal(arguments);
+        assert!(refused.contains(says), "{arguments:?}: {refused}");
+        assert!(!refused.contains("capabilities") && !refused.contains("metadata"), "{refused}");
+    }
+    let agents = ["one", "two"]
+        .map(|name| desk.printed(&["create", name, "--capability", "files:*"]).trim().to_owned());
+    let of = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+        command.args(arguments).env_clear();
+        command.env("AGENTTRUST_URL", desk.program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}: {output:?}");
+        text(&output.stderr)
+    };
+    let [one, two] = &agents;
+    let give = ["delegations", "create", "--from", one, "--to"];
+    for (arguments, says, never) in [
+        (
+            &[&give[..], &[one.as_str(), "--scope", "files:read"]].concat()[..],
+            "--to ",
+            "to_agent_id",
+        ),
+        (&[&give[..], &[two.as_str(), "--scope", "a*b"]].concat(), "--scope: ", "scope[0]"),
+        (&["keys", "create", "--role", "agent", "--agent", "agt_none"], "--agent", "agents"),
+    ] {
+        let refused = of(arguments);
+        assert!(refused.contains(says) && !refused.contains(never), "{arguments:?}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn agent_is_registered_with_a_public_key_and_given_another_one() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.pem");
+    let file = file.to_str().unwrap();
+    let [first, second] = [(); 2].map(|()| generate_agent_key().unwrap());
+    std::fs::write(file, &first.public_key_pem).unwrap();
+    let id = desk.printed(&["create", "bot", "--public-key", file]).trim().to_owned();
+    assert_eq!(desk.json(&["show", &id])["public_key"], json!(first.public_key_pem));
+    std::fs::write(file, second.private_key_pem.as_bytes()).unwrap();
+    assert!(desk.refusal(&["edit", &id, "--public-key", file]).contains("was given a private key"));
+    std::fs::write(file, &second.public_key_pem).unwrap();
+    let changed = desk.json(&["edit", "bot", "--public-key", file]);
+    assert_eq!(
+        (&changed["id"], &changed["public_key"]),
+        (&json!(id), &json!(second.public_key_pem))
+    );
+}
+
+#[tokio::test]
+async fn agent_is_suspended_and_reactivated_by_its_id_or_its_name() {
+    let desk = Desk::open().await;
+    let id = desk.printed(&["create", "bot", "--capability", "files:*"]).trim().to_owned();
+    let suspended = desk.printed(&["suspend", "bot", "--reason", "acts strangely"]);
+    assert_eq!(suspended, format!("{id} is suspended\n"));
+    assert_eq!(desk.json(&["show", &id])["status"], "suspended");
+    let entries = desk.program.read("/api/v1/audit?limit=1000", ADMIN).await;
+    let entries = entries["entries"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["kind"] == "agent.suspended").unwrap();
+    assert_eq!(entry["body"]["reason"], "acts strangely", "{entry}");
+    assert_eq!(desk.printed(&["reactivate", &id]), format!("{id} is active again\n"));
+    assert_eq!(desk.json(&["show", &id])["status"], "active");
+    assert_eq!(desk.json(&["suspend", &id]), json!({ "id": id, "status": "suspended" }));
+    assert_eq!(desk.json(&["reactivate", "bot"]), json!({ "id": id, "status": "active" }));
+    desk.printed(&["revoke", &id]);
+    assert!(desk.refusal(&["reactivate", &id]).contains("revoked"));
+    assert!(desk.refusal(&["suspend", "nobody"]).contains("there is no agent \"nobody\""));
+}
+
+#[tokio::test]
+async fn key_of_a_new_agent_is_a_line_below_its_id_and_what_is_said_of_it_is_on_standard_error() {
+    let desk = Desk::open().await;
+    let output = desk.run(&["create", "bot", "--capability", "refund", "--key"]);
+    let out = text(&output.stdout);
+    let [id, key] = &out.lines().collect::<Vec<_>>()[..] else { panic!("{out}") };
+    assert!(id.starts_with("agt_") && key.starts_with("sk_live_"), "{out}");
+    assert_eq!(text(&output.stderr), "note: the key is shown this once\n");
+    assert_eq!(desk.program.get(&format!("/api/v1/agents/{id}"), key).await.status(), 200);
+}

@@ -327,7 +327,7 @@ async fn lost_key_is_refused_by_what_the_database_says_where_the_file_is_lost_to
         assert!(refused.contains("is signed up to row 10 by the audit key"), "{refused}");
         let mut accept = vec!["--reason", "its disk broke"];
         if place.postgres.is_some() {
-            assert!(refused.contains("accept --log \"one\""), "{refused}");
+            assert!(refused.contains("audit accept --reason WORDS --log one"), "{refused}");
             accept.extend(["--log", "one"]);
         }
         let done = place.run("accept", &accept);

@@ -1,5 +1,5 @@
-//! Rows at the end of a log: its Guardian's own, those of commands, and those that anyone else adds, however right their
-//! chain is.
+//! Rows at the end of a log: its Guardian's own, those of commands, and those that anyone else adds, however right
+//! their chain is.
 
 use agenttrust::internal::hex;
 use agenttrust_testkit::ADMIN;

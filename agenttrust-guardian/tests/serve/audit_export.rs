@@ -73,3 +73,28 @@ async fn exports_that_are_not_read_keep_no_export_and_no_verification_waiting() 
     let count = rest.windows(15).filter(|part| part == b"\"agent.created\"").count();
     assert_eq!(count, AGENTS);
 }
+
+#[test]
+fn command_that_finds_no_database_says_what_it_reads_and_how_a_guardian_is_asked() {
+    for (arguments, address) in [
+        (&["tail"][..], "/api/v1/audit\""),
+        (&["verify"], "/api/v1/audit/verify\""),
+        (&["export"], "/api/v1/audit/export\""),
+    ] {
+        let of = |url: &str| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+            command.arg("audit").args(arguments).env_clear().current_dir("/");
+            let output = command.env("AGENTTRUST_URL", url).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            crate::program::text(&output.stderr)
+        };
+        let reads = "this command reads the database itself and asks no Guardian";
+        let said = of("http://127.0.0.1:9");
+        assert!(said.contains("there is no such file") && said.contains(reads), "{said}");
+        let curl =
+            format!("curl -sS \"$AGENTTRUST_URL{address} -H \"X-API-Key: $AGENTTRUST_API_KEY\"");
+        assert!(said.contains(&curl), "{said}");
+        let said = of("");
+        assert!(said.contains(reads) && !said.contains("curl"), "{said}");
+    }
+}

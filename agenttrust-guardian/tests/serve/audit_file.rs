@@ -55,8 +55,38 @@ async fn emptied_or_shortened_file_is_said_at_the_start_and_by_verification() {
     std::fs::write(place.checkpoints(), cut).unwrap();
     let (_, said) = place.verify();
     assert!(said.contains("1 lines of what was noted are cut, changed"), "{said}");
-    warned(&place, "are cut, changed or signed by nobody").await;
+    warned(&place, "are cut, changed or not signed").await;
     assert!(place.verify().0, "the next line has one of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acceptance_by_an_emptied_file_does_not_say_that_a_log_is_whole() {
+    let place = noted_twice().await;
+    std::fs::write(place.checkpoints(), "").unwrap();
+    let done = place.run("accept", &["--reason", "none"]);
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(!done.status.success() && said.contains("says nothing of any log"), "{said}");
+    assert!(
+        !said.contains("whole") && said.contains(place.checkpoints().to_str().unwrap()),
+        "{said}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn device_in_the_place_of_the_file_fails_verification_and_the_start() {
+    let place = noted_twice().await;
+    std::fs::remove_file(place.checkpoints()).unwrap();
+    std::os::unix::fs::symlink("/dev/null", place.checkpoints()).unwrap();
+    let noted = place.checkpoints();
+    for more in [&[][..], &["--checkpoint", noted.to_str().unwrap()]] {
+        let (is_shown, said) = place.verify_by(more);
+        assert!(!is_shown && said.contains("is no regular file, which it must be"), "{said}");
+        assert!(said.contains("the audit log is whole"), "{said}");
+    }
+    assert!(place.verify_by(&["--checkpoint", "/dev/null"]).0, "that says what it means");
+    let Err(refused) = place.try_guardian("one").await else { panic!("it starts") };
+    assert!(refused.contains("must be a regular file"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! Faults that only a walk along the log finds, or the start of a Guardian: they are remembered like those that its writer
-//! sees.
+//! Faults that only a walk along the log finds, or the start of a Guardian: they are remembered like those that its
+//! writer sees.
 
 use agenttrust_testkit::ADMIN;
 use serde_json::json;
@@ -27,6 +27,13 @@ async fn fault_that_verification_finds_is_remembered_and_denied_on_until_it_is_a
         assert!(!is_allowed(&api, &agent).await);
         let health = api.get("/health", ADMIN).await.body;
         assert_eq!(health["checks"]["audit"], "unhealthy", "{health}");
+        // No time mends it, so callers are not told to try again.
+        let check = json!({ "agent_id": agent, "action_name": "send_mail" });
+        let denied = api.post("/api/v1/agenttrust/check", ADMIN, check).await.body;
+        let says = "until an operator has looked at its audit log";
+        assert!(denied["reason"].as_str().unwrap().contains(says), "{denied}");
+        let refused = api.post("/api/v1/agents", ADMIN, json!({ "name": "late" })).await.body;
+        assert!(refused.to_string().contains("until an operator has looked"), "{refused}");
         // Whatever is in its place afterwards.
         place
             .execute("UPDATE audit SET body = (SELECT body FROM kept) WHERE log = LOG AND seq = 2")

@@ -1,5 +1,5 @@
-//! What an attacker who owns the database changes under a Guardian, or behind one that was killed: it is seen, and never
-//! forgotten.
+//! What an attacker who owns the database changes under a Guardian, or behind one that was killed: it is seen, and
+//! never forgotten.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Row};
 
 use crate::audit::Place;
+use crate::audit_added::add_rows;
 use crate::program::Program;
 
 /// Changes what a row says, in a database file, and computes its hash and all later ones again; no checkpoint of the
@@ -275,5 +276,40 @@ async fn change_that_could_not_be_marked_until_the_end_is_an_error_with_what_to_
     program.ends().await;
     let log = program.log();
     let told = log.lines().find(|line| line.contains("this Guardian ends and saw")).unwrap();
-    assert!(told.contains("ERROR") && told.contains("agenttrust audit verify"), "{told}");
+    assert!(told.contains("ERROR"), "{told}");
+    let verify = format!("`agenttrust audit verify --database sqlite://{}`", place.url());
+    assert!(told.contains(&verify), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_that_the_program_advises_has_its_options_and_no_password() {
+    for place in Place::each() {
+        let api = place.guardian("one").await;
+        api.agent(&[]).await;
+        let (key, checkpoints) = (place.key(), place.checkpoints());
+        let files = [key.to_str().unwrap(), checkpoints.to_str().unwrap()];
+        add_rows(&place, 1).await;
+        api.get("/api/v1/audit/verify", ADMIN).await.ok();
+        api.guardian.close().await;
+        let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+        serve.env_clear().args(["serve", "--listen", "127.0.0.1:0", "--replica", "one"]);
+        serve.args(["--audit-key", files[0], "--audit-checkpoints", files[1]]);
+        // A password that the server does not ask for.
+        let url = place.url().replacen("postgres@", "postgres:hunter2@", 1);
+        serve.args(["--database", &url]).env("AGENTTRUST_ADMIN_KEY", ADMIN);
+        let output = serve.output().unwrap();
+        let said = crate::program::text(&output.stderr);
+        assert!(!output.status.success() && !said.contains("hunter2"), "{said}");
+        let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+        let accept = error.split('`').find(|part| part.contains("audit accept")).unwrap();
+        assert!(accept.starts_with("agenttrust audit accept --reason WORDS "), "{accept}");
+        let options = format!(" --audit-key {} --audit-checkpoints {}", files[0], files[1]);
+        assert!(accept.contains(" --database ") && accept.ends_with(&options), "{accept}");
+        // As it is pasted.
+        let mut shell = std::process::Command::new("/bin/sh");
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_agenttrust")).parent().unwrap();
+        shell.env_clear().env("PATH", program).args(["-c", accept]);
+        let accepted = shell.output().unwrap();
+        assert!(accepted.status.success(), "{accept}: {accepted:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Two requests on one connection, of which the first is answered before its body was read: the second is answered too, or
-//! the first says that the connection ends with it.
+//! Two requests on one connection, of which the first is answered before its body was read: the second is answered too,
+//! or the first says that the connection ends with it.
 
 use std::time::{Duration, Instant};
 

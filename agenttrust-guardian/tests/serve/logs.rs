@@ -1,7 +1,11 @@
 //! What is logged, at its most talkative: no secret, nothing of what callers sent, and a line an event.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::proxy::{Proxy, Wire};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +25,30 @@ async fn start_on_postgresql_logs_no_notice_of_tables_that_are_there_already() {
         let log = program.log();
         assert!(log.contains(" INFO ") && !log.contains("already exists"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outage_of_the_database_is_a_line_for_each_thing_that_fails_and_not_one_a_second() {
+    let Some(database) = Fresh::or_skip() else { return };
+    let proxy = Proxy::before(database.address()).await;
+    let (folder, url) = (tempfile::tempdir().unwrap(), database.url_by(proxy.address));
+    let audit_key = folder.path().join("audit.key");
+    let arguments =
+        ["--replica", "one", "--audit-key", audit_key.to_str().unwrap(), "--database", &url];
+    let secret_key = "0f1e".repeat(16);
+    let environment = [("AGENTTRUST_ADMIN_KEY", ADMIN), ("AGENTTRUST_SECRET_KEY", &secret_key)];
+    let program = Program::serve(&arguments, &environment).await;
+    proxy.set(Wire::Cut);
+    program.logs("the database does not answer").await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    proxy.set(Wire::Whole);
+    program.logs("the database answers again").await;
+    let (log, mut times) = (program.log(), BTreeMap::<&str, usize>::new());
+    let grave = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    for (_, told) in grave.filter_map(|line| line.split_once("agenttrust_guardian")) {
+        *times.entry(told.split(" error=").next().unwrap()).or_default() += 1;
+    }
+    assert!(times.len() > 2 && times.values().all(|times| *times == 1), "{times:#?}");
 }
 
 /// Says to the program all that its callers may say, and returns what must not be in its log.

@@ -23,6 +23,7 @@ mod keys_cli;
 mod logs;
 mod mcp_cli;
 mod mcp_run;
+mod notify;
 #[cfg(feature = "otel")]
 mod otel;
 mod outbound;
@@ -34,6 +35,7 @@ mod revoked_cli;
 mod rsyslog;
 mod secrets;
 mod siem_cli;
+mod siem_logged;
 mod sighup;
 mod stops;
 #[path = "../support/mod.rs"]

@@ -49,7 +49,7 @@ async fn call_that_nobody_can_approve_says_so_to_the_model_and_does_not_run() {
         assert_eq!(denied["result"]["resultType"], Value::Null);
         let text = text_of(&denied);
         assert!(
-            text.contains("nobody can give one here") && text.contains("AGENTTRUST_URL"),
+            text.contains("no person can give one here") && text.contains("AGENTTRUST_URL"),
             "{text}"
         );
     }

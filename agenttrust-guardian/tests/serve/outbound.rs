@@ -205,6 +205,34 @@ async fn file_that_holds_no_authority_and_folder_that_is_none_are_refused() {
 }
 
 #[tokio::test]
+async fn file_of_the_audit_that_a_destination_could_name_is_refused() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = folder.path().to_str().unwrap();
+    for option in ["--audit-checkpoints", "--audit-key"] {
+        for name in ["own.jsonl", "own.log", "./own.ndjson"] {
+            let own = folder.path().join(name);
+            let database = other.path().join("guardian.db");
+            let said = refused(
+                &[
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--database",
+                    database.to_str().unwrap(),
+                    "--siem-files",
+                    files,
+                    option,
+                    own.to_str().unwrap(),
+                ],
+                &[],
+            )
+            .await;
+            assert!(said.contains("a destination could write into it"), "{said}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn events_are_written_to_files_in_a_folder_that_was_opened_and_to_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let shown = folder.path().to_str().unwrap();

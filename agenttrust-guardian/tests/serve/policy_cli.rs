@@ -6,6 +6,7 @@ use std::process::Command;
 use agenttrust::model::{ToolDeclaration, ToolManifest};
 use agenttrust_testkit::ADMIN;
 use serde_json::json;
+use sqlx::Connection;
 use tempfile::TempDir;
 
 use crate::support::open_with;
@@ -55,18 +56,19 @@ fn check_says_whether_a_folder_is_valid_and_where_it_is_not() {
     assert!(error.contains("the policy folder cannot be read"), "{error}");
 }
 
-/// Returns the block of the README in this language that holds `words`.
-fn of_readme<'a>(language: &str, words: &str) -> &'a str {
-    let readme = include_str!("../../../README.md");
-    let blocks = readme.split("```").skip(1).step_by(2);
+const README: &str = include_str!("../../../README.md");
+
+/// Returns the block of a document in this language that holds `words`.
+fn block_of<'a>(document: &'a str, language: &str, words: &str) -> &'a str {
+    let blocks = document.split("```").skip(1).step_by(2);
     let mut texts = blocks.filter_map(|block| block.strip_prefix(language));
     texts.find(|text| text.contains(words)).unwrap()
 }
 
 #[test]
 fn golden_case_of_the_readme_comes_out_as_it_says() {
-    let policies = folder(&[("refunds.cedar", of_readme("cedar", "refunds"))]);
-    let case = of_readme("toml", "[[case]]");
+    let policies = folder(&[("refunds.cedar", block_of(README, "cedar", "refunds"))]);
+    let case = block_of(README, "toml", "[[case]]");
     let cases = folder(&[("cases.toml", case), ("other.toml", &case.replace("hold", "allow"))]);
     let (code, out, error) =
         policy("test", &[policies.path(), &cases.path().join("cases.toml")], &[]);
@@ -77,9 +79,9 @@ fn golden_case_of_the_readme_comes_out_as_it_says() {
 }
 
 #[test]
-fn policy_of_the_readme_about_agents_holds_what_they_ask_of_each_other_and_nothing_else() {
+fn policy_of_the_document_about_agents_holds_what_they_ask_of_each_other_and_nothing_else() {
     let default = include_str!("../../policies/default.cedar");
-    let agents = of_readme("cedar", "agents-ask");
+    let agents = block_of(include_str!("../../../docs/AGENTS.md"), "cedar", "agents-ask");
     let policies = folder(&[("default.cedar", default), ("agents.cedar", agents)]);
     let case = |tool: &str, decision: &str| {
         format!(
@@ -139,6 +141,32 @@ fn test_prints_what_was_expected_and_what_it_is() {
         file.display()
     );
     assert_eq!(out, expected);
+}
+
+#[test]
+fn decision_of_a_case_is_said_as_policies_or_as_answers_say_it() {
+    let policies = folder(&[(
+        "a.cedar",
+        r#"@elevate permit (principal, action, resource == Tool::"hold");
+           permit (principal, action, resource == Tool::"allow");"#,
+    )]);
+    for (tool, answered) in [("hold", "held"), ("allow", "allowed"), ("deny", "denied")] {
+        for decision in [tool, answered] {
+            let case = json!({ "name": "x", "tool": tool, "expect": { "decision": decision } });
+            let cases = folder(&[("a.json", &json!({ "case": [case] }).to_string())]);
+            let (code, out, error) = policy("test", &[policies.path(), cases.path()], &[]);
+            assert_eq!(code, 0, "{decision}: {out}{error}");
+        }
+    }
+    let cases = folder(&[(
+        "a.toml",
+        "[[case]]\nname = \"x\"\ntool = \"y\"\n[case.expect]\ndecision = \"wait\"\n",
+    )]);
+    let (code, _, error) = policy("test", &[policies.path(), cases.path()], &[]);
+    assert!(
+        code == 1 && error.contains("unknown variant `wait`") && error.contains("`hold`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -386,6 +414,10 @@ async fn replay_prints_what_a_folder_would_change_and_changes_nothing() {
     )]);
     let (code, out, error) = policy("replay", &[stricter.path()], &["--database", &database]);
     assert_eq!(code, 0, "{error}");
+    let for_ci = ["--database", &database, "--fail-on-change"];
+    let (code, failing, error) = policy("replay", &[stricter.path()], &for_ci);
+    assert_eq!((code, &failing), (1, &out), "{error}");
+    assert_eq!(policy("replay", &[same.path()], &for_ci).0, 0);
     let lines: Vec<&str> = out.lines().collect();
     let [search, held, approved, sum] = &lines[..] else { panic!("{out}") };
     assert!(
@@ -403,4 +435,32 @@ async fn replay_prints_what_a_folder_would_change_and_changes_nothing() {
         policy("replay", &[same.path()], &["--database", "/nowhere/guardian.db"]);
     assert_eq!(code, 1);
     assert!(error.contains("/nowhere/guardian.db"), "{error}");
+}
+
+#[tokio::test]
+async fn replay_says_why_checks_cannot_be_replayed_and_how_many() {
+    let place = tempfile::tempdir().unwrap();
+    let database = place.path().join("guardian.db").display().to_string();
+    let api = open_with(|builder| builder.database(&database)).await;
+    let agent = api.agent(&["*"]).await;
+    let evaluation = json!({
+        "subject": { "type": "agent", "id": agent }, "action": { "name": "web_search" },
+        "resource": { "type": "file", "id": "draft.md" },
+    });
+    for _ in 0..2 {
+        api.post("/access/v1/evaluation", ADMIN, evaluation.clone()).await.ok();
+    }
+    api.check(ADMIN, &agent, "web_search").await.allowed();
+    api.guardian.close().await;
+    let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
+    let let_go = "DROP TRIGGER audit_rows_never_go; DELETE FROM audit WHERE kind = 'facts'";
+    sqlx::raw_sql(let_go).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let set = folder(&[("a.cedar", ALL)]);
+    let (code, out, error) = policy("replay", &[set.path()], &["--database", &database]);
+    assert_eq!(code, 0, "{error}");
+    let end = "3 cannot be replayed\n  \
+               2 of these are evaluations of AuthZEN, whose properties are not kept\n  \
+               1 of these rest on facts that the retention or `agenttrust audit prune` has let go\n";
+    assert!(out.ends_with(end), "{out}");
 }

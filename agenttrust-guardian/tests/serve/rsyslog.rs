@@ -1,6 +1,7 @@
 //! Debian's rsyslog stores what it is sent over TLS, and what it missed while it was away.
 //!
-//! It is there after `apt-get install rsyslog rsyslog-gnutls rsyslog-openssl`; where it is not, the tests skip and say so.
+//! It is there after `apt-get install rsyslog rsyslog-gnutls rsyslog-openssl`; where it is not, the tests skip and say
+//! so.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -161,42 +161,41 @@ async fn token_is_taken_from_no_argument_and_what_is_wrong_is_said() {
     let since = refusal(&program, &["replay", "prod", "--since", "yesterday"]);
     assert!(since.contains("2026-01-02T03:04:05Z"), "{since}");
     assert_eq!(json_of(&program, &["list"]), serde_json::json!([]));
-    for _ in 0..2 {
-        printed(&program, &create);
-    }
-    assert!(refusal(&program, &["show", "prod"]).contains("several destinations"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn destination_that_lacks_its_token_or_a_name_of_its_own_is_made_with_a_note() {
+async fn destination_that_lacks_its_token_is_refused_or_made_with_a_note_and_a_name_is_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let program = served(&folder).await;
-    let made = |name: &str, kind: &str, more: &[&str]| {
-        let create = ["create", name, "--type", kind, "--url", "http://127.0.0.1:9"];
-        let output = siem(&program, &[&create[..], more].concat(), "");
+    let arguments = |name: &'static str, kind: &'static str, more: &[&'static str]| {
+        [&["create", name, "--type", kind, "--url", "http://127.0.0.1:9"], more].concat()
+    };
+    let made = |name, kind, more: &[&'static str]| {
+        let output = siem(&program, &arguments(name, kind, more), "");
         assert!(output.status.success(), "{output:?}");
         (text(&output.stdout).trim().to_owned(), text(&output.stderr))
     };
+    let (id, noted) = made("hook", "webhook", &[]);
+    assert!(noted.contains("what it is sent is unsigned"), "{noted}");
+    assert!(noted.contains(&format!("agenttrust siem update {id} --token-file")), "{noted}");
+    assert!(printed(&program, &["show", "hook"]).contains("unsigned"));
     for (kind, said) in [
-        ("webhook", "what it is sent is unsigned"),
         ("splunk", "Splunk takes nothing without one"),
         ("datadog", "Datadog takes nothing without an API key"),
     ] {
-        let (id, noted) = made(kind, kind, &[]);
-        assert!(noted.contains(said), "{noted}");
-        assert!(noted.contains(&format!("agenttrust siem update {id} --token-file")), "{noted}");
+        let refused = refusal(&program, &arguments(kind, kind, &[]));
+        let token = "the token (--token-file or --token-env) is missing";
+        assert!(refused.contains(said) && refused.contains(token), "{refused}");
     }
     let with = ["--token-env", "SIEM_TOKEN"];
     for (name, kind, more) in [("one", "splunk", &with[..]), ("open", "elastic", &[])] {
         let (_, noted) = made(name, kind, more);
         assert!(noted.lines().count() == 1 && noted.contains("agenttrust siem test"), "{noted}");
     }
-    let (id, noted) = made("one", "splunk", &with);
-    assert!(noted.contains("2 destinations have the name \"one\" now"), "{noted}");
-    assert!(noted.contains(&id), "{noted}");
-    let listed = printed(&program, &["list"]);
-    assert!(listed.lines().filter(|line| line.contains(" one ")).count() == 2, "{listed}");
-    assert!(listed.contains(&id), "{listed}");
+    let refused = refusal(&program, &arguments("one", "splunk", &with));
+    assert!(refused.contains("\"one\", which SIEM destination dst_"), "{refused}");
+    let refused = refusal(&program, &["update", "open", "--name", "one"]);
+    assert!(refused.contains("give another name"), "{refused}");
 }
 
 #[test]
@@ -257,9 +256,9 @@ async fn stop_is_no_trouble_of_any_destination() {
     let environment = [("AGENTTRUST_ADMIN_KEY", ADMIN), ("AGENTTRUST_SECRET_KEY", key.as_str())];
     let mut program = Program::serve(&arguments, &environment).await;
     let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
-    for _ in 0..10 {
+    for number in 0..10 {
         let body = json!({
-            "name": "here", "destination_type": "splunk", "endpoint_url": receiver.url(), "auth_token": TOKEN,
+            "name": format!("here {number}"), "destination_type": "splunk", "endpoint_url": receiver.url(), "auth_token": TOKEN,
             "batch_size": 1,
         });
         assert_eq!(program.post("/api/v1/siem/destinations", ADMIN, &body).await.0, 201);

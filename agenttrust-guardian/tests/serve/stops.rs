@@ -1,14 +1,16 @@
 //! Being told to stop, and callers that are slow.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use agenttrust_testkit::eventually_within;
 use agenttrust_testkit::postgres::Fresh;
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::program::{LONG, Program, run, text};
+use crate::program::{LONG, Program, command, run, text};
 
 fn database() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -130,4 +132,27 @@ async fn clean_stop_with_postgres_warns_of_nothing() {
         let troubles: Vec<&str> = log.lines().filter(troubled).collect();
         assert!(troubles.is_empty(), "{troubles:#?}");
     }
+}
+
+#[tokio::test]
+async fn first_key_is_shown_though_the_program_is_told_to_stop_once_it_is_kept() {
+    let (_folder, database) = database();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];
+    let mut command = command(&arguments, &[]);
+    let program = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let is_kept = async || {
+        let url = format!("sqlite://{database}?mode=ro");
+        let Ok(mut reading) = sqlx::SqliteConnection::connect(&url).await else { return false };
+        let kept = sqlx::query("SELECT 1 FROM keys").fetch_optional(&mut reading).await;
+        kept.is_ok_and(|row| row.is_some())
+    };
+    let begun = Instant::now();
+    while !is_kept().await {
+        assert!(begun.elapsed() < LONG, "no key is kept");
+    }
+    let id = program.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-s", "TERM", &id]).status().unwrap();
+    let ended = tokio::time::timeout(LONG, program.wait_with_output()).await.unwrap().unwrap();
+    assert!(text(&ended.stdout).contains("sk_live_"), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! Builds programs and runs them: many files a program, because a program for each (let alone a build for each, as
-//! `trybuild` makes it, from dependencies of its own) would take minutes to link.
+//! Builds programs and runs them, many files a program. A program for each would take minutes to link, and a build for
+//! each from dependencies of its own, as `trybuild` makes it, even longer.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

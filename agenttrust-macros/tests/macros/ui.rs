@@ -1,5 +1,5 @@
-//! One mistake a file, with the exact words the compiler says about it; one shape a file that compiles,
-//! of which nothing runs without a permission, and all of it with one.
+//! One mistake a file, with the exact words of the compiler about it. One shape a file that compiles: nothing of it
+//! runs without a permission, and all of it with one.
 
 #[test]
 fn every_mistake_is_explained() {

@@ -23,8 +23,8 @@ pub(super) enum Presented<'r> {
     Bound { token: &'r str, proof: &'r str },
 }
 
-/// Reads the token, which is looked into only when it can be one. `takes_bound` is whether those are taken that are bound
-/// to a key.
+/// Reads the token, which is looked into only when it can be one. `takes_bound` is whether those are taken that are
+/// bound to a key.
 pub(super) fn token(headers: &HeaderMap, takes_bound: bool) -> Result<Presented<'_>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Missing)?;
@@ -51,7 +51,7 @@ pub(super) fn token(headers: &HeaderMap, takes_bound: bool) -> Result<Presented<
     }
     if !is_bound(token) {
         return Err(Refusal::bound(
-            "the token of the request is none that is bound to a key; send an at_ token as `Authorization: Bearer`",
+            "the token of the request is not bound to a key; send an at_ token as `Authorization: Bearer`",
         ));
     }
     Ok(Presented::Bound { token, proof: proof(headers)? })
@@ -138,10 +138,10 @@ mod tests {
             (true, "DPoP eyA.b.c", vec!["é"], "is not text"),
             (true, "Bearer eyA.b.c", vec!["p"], "is no bearer token"),
             (true, "Bearer eyA.b.c", vec![], "is no bearer token"),
-            (true, "DPoP at_abc", vec!["p"], "none that is bound"),
-            (true, "DPoP eyA.b", vec!["p"], "none that is bound"),
-            (true, "DPoP eyA.b.c d", vec!["p"], "none that is bound"),
-            (true, "DPoP", vec!["p"], "none that is bound"),
+            (true, "DPoP at_abc", vec!["p"], "is not bound to a key"),
+            (true, "DPoP eyA.b", vec!["p"], "is not bound to a key"),
+            (true, "DPoP eyA.b.c d", vec!["p"], "is not bound to a key"),
+            (true, "DPoP", vec!["p"], "is not bound to a key"),
             (false, "DPoP eyA.b.c", vec!["p"], "`public_url`"),
             (false, "Bearer eyA.b.c", vec!["p"], "Inactive"),
         ] {

@@ -1,7 +1,7 @@
 //! What is known of tokens for a while: whose they are, or that they do not work.
 //!
-//! Both sides are bounded, each by itself, so that made-up tokens push out no real ones; and so is what
-//! one agent has of it, so that many tokens of one push out none of others.
+//! Both sides are bounded, each by itself, so that made-up tokens push out no real ones. The part of one agent is
+//! bounded too, so that many tokens of one agent push out none of others.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use agenttrust::AgentIdentity;
 use lru::LruCache;
 
-use super::ends::Ends;
 use super::invalidation::{Epoch, Invalidation, InvalidationLog, Standing};
 use super::key::Key;
 use super::refusal::Refusal;
+use super::token_expiry::TokenExpiry;
 
 const GOOD: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 const BAD: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -28,7 +28,7 @@ pub(super) struct TokenIdentity {
     pub(super) identity: AgentIdentity,
     pub(super) missing: Option<String>,
     /// The time when the token ends; `None` where the Guardian did not say, or the token is about to end.
-    pub(super) ends: Option<Ends>,
+    pub(super) ends: Option<TokenExpiry>,
     /// The thumbprint of the key that its token is bound to; `None` for a token that is bound to none.
     pub(super) thumbprint: Option<Arc<str>>,
 }
@@ -132,8 +132,8 @@ impl Cache {
         self.bad.put(key, now + REMEMBERED_BAD);
     }
 
-    /// Makes the next request ask again about each token that this concerns. Whose a token was, and in which session, is
-    /// kept for that.
+    /// Makes the next request ask again about each token that this concerns. Whose a token was, and in which session,
+    /// is kept for that.
     pub(super) fn invalidate(&mut self, invalidation: Invalidation) {
         let now = Instant::now();
         for (key, good) in &mut self.good {
@@ -266,7 +266,7 @@ mod tests {
     fn a_token_that_ended_while_the_machine_slept_is_asked_about_again() {
         let mut cache = Cache::new();
         let mut known = known("agt_1");
-        known.ends = Some(Ends::new(SuspendAwareInstant::now(), Duration::ZERO));
+        known.ends = Some(TokenExpiry::new(SuspendAwareInstant::now(), Duration::ZERO));
         cache.put_good(Key::from_token("at_1"), known, Instant::now() + LONG, cache.epoch());
         assert!(!is_good(&mut cache, "at_1"));
     }

@@ -18,7 +18,7 @@ use super::tokens::{Answer, Tokens};
 use crate::call_state::{CallState, Decided};
 use crate::future::once;
 use crate::http::MakeBody;
-use crate::intake::rest::{self, Leaving};
+use crate::intake::unread_body::{self, Leaving};
 
 pin_project! {
     /// The answer of an [`Authenticate`](crate::Authenticate) service on its way.
@@ -97,7 +97,7 @@ where
     B::Data: Send,
 {
     fn refused(refusal: Refusal, request: Option<Request<B>>) -> Self {
-        Self::Refused { refusal: Some(refusal), leaving: request.and_then(rest::leave) }
+        Self::Refused { refusal: Some(refusal), leaving: request.and_then(unread_body::leave) }
     }
 }
 

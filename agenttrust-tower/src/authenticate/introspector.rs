@@ -11,9 +11,9 @@ use agenttrust::{
 
 use super::bound::Bound;
 use super::cache::TokenIdentity;
-use super::ends::Ends;
 use super::refusal::Refusal;
 use super::requirements::TokenRequirements;
+use super::token_expiry::TokenExpiry;
 
 /// The longest time that an answer is good for: a revoked token may go on working so long where no revocations are
 /// followed.
@@ -72,7 +72,7 @@ impl TokenIntrospector {
         let left = introspected.expires_at.map(|_| introspected.expires_in.unwrap_or_default());
         // Never past the token's own end.
         let good_for = left.map_or(self.cache_ttl, |left| left.min(self.cache_ttl));
-        let ends = left.filter(|left| !left.is_zero()).map(|left| Ends::new(asked, left));
+        let ends = left.filter(|left| !left.is_zero()).map(|left| TokenExpiry::new(asked, left));
         let missing = self.requirements.missing(&introspected.scopes);
         let mut identity =
             AgentIdentity::new(agent_id, session_id).with_scopes(introspected.scopes);
@@ -146,7 +146,7 @@ impl TokenIntrospector {
         Ok(TokenIdentity {
             identity,
             missing: None,
-            ends: expires_in.map(|left| Ends::new(asked, left)),
+            ends: expires_in.map(|left| TokenExpiry::new(asked, left)),
             thumbprint: Some(key_thumbprint.into()),
         })
     }

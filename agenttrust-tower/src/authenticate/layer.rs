@@ -75,11 +75,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Browsers
 ///
-/// Before a page calls another origin with a token, its browser asks whether it may: a preflight, which carries no token and
-/// no body. The layer lets one pass ([`is_preflight`](crate::http::is_preflight)) unless that is switched off
-/// ([`preflights`](Self::preflights)), without an agent in its extensions, so that whatever inside answers preflights can.
-/// **Anyone can send one**: a handler that runs for `OPTIONS` (axum's `any`) has to see that an agent is known, and a
-/// [`GuardLayer::http`](crate::GuardLayer::http) inside refuses preflights unless it leaves them out.
+/// Before a page calls another origin with a token, its browser asks whether it may: a preflight, which carries no
+/// token and no body. The layer lets one pass ([`is_preflight`](crate::http::is_preflight)) unless that is switched off
+/// ([`preflights`](Self::preflights)), without an agent in its extensions, so that whatever inside answers preflights
+/// can. **Anyone can send one**: a handler that runs for `OPTIONS` (axum's `any`) has to see that an agent is known,
+/// and a [`GuardLayer::http`](crate::GuardLayer::http) inside refuses preflights unless it leaves them out.
 ///
 /// With tower-http, put its `CorsLayer` outside of both: it answers preflights before they get here, and has the page
 /// read what the layers refuse as well.
@@ -116,11 +116,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// request that has to wait, for the answer or for the service inside, is let in by no answer that was
 /// taken back meanwhile or is older than 30 seconds.
 ///
-/// However many requests come with one token, it is asked about once at a time, and in one session for
-/// as long as it is known: where an operator revokes that session by its id, guarded calls with this token
-/// are denied here until the agent comes with another one. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
-/// known, 256 of them of one agent, and 256 that are not known are looked into at a time: one that
-/// worked before is asked about however many made-up ones there are.
+/// However many requests come with one token, it is asked about once at a time, and in one session for as long as it is
+/// known: where an operator revokes that session by its id, guarded calls with this token are denied here until the
+/// agent comes with another one. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are known,
+/// 256 of them of one agent, and 256 that are not known are looked into at a time: one that worked before is asked
+/// about however many made-up ones there are.
 ///
 /// # Readiness
 ///
@@ -182,8 +182,8 @@ impl<M> AuthenticateLayer<M> {
     ///
     /// The Guardian looks at the first proof of a token, and the layer at each one itself: that it is made with the key
     /// of the token, for this method and URL and for this token, within 60 seconds, and used once. It remembers 262,144
-    /// of them for two minutes, 65,536 of one key, and takes none that it could not remember. Several servers do not know
-    /// of each other's: a proof that was stolen on its way could be used at another one of the same URL meanwhile.
+    /// of them for two minutes, 65,536 of one key, and takes none that it could not remember. Several servers do not
+    /// know of each other's: a proof that was stolen on its way could be used at another one of the same URL meanwhile.
     ///
     /// ```
     /// use agenttrust::AgentTrustClient;

@@ -3,7 +3,6 @@
 mod bearer;
 mod bound;
 mod cache;
-mod ends;
 mod future;
 mod introspector;
 mod invalidation;
@@ -12,9 +11,10 @@ mod layer;
 mod refusal;
 mod requirements;
 mod revoked;
-mod seen;
 mod service;
+mod token_expiry;
 mod tokens;
+mod used_proofs;
 
 pub use self::future::AuthenticateFuture;
 pub use self::layer::AuthenticateLayer;

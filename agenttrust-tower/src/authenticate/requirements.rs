@@ -27,14 +27,14 @@ impl TokenRequirements {
             }
             if audience.len() > NAME_MAX_BYTES || audience.chars().any(char::is_control) {
                 return Some(format!(
-                    "its audience {audience:?} is none that a token can be issued for; give it \
+                    "no token can be issued for its audience {audience:?}; give it \
                      {NAME_MAX_BYTES} bytes at most and no control characters"
                 ));
             }
         }
         if let Some(url) = self.public_urls.iter().find(|url| !is_base(url)) {
             return Some(format!(
-                "its public URL {url:?} is none that it could be called by; write it like https://files.example.com, \
+                "it cannot be called by its public URL {url:?}; write it like https://files.example.com, \
                  without a query"
             ));
         }

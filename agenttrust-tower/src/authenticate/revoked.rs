@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
-use agenttrust::internal::Doubling;
+use agenttrust::internal::Backoff;
 use agenttrust::{AgentTrustClient, AgentTrustError};
 use futures_util::future::select;
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use super::tokens::Tokens;
 
 /// The pause after a stream broke, doubled with each try that fails. A gateway that has no such stream is
 /// asked as often as the longest says.
-const PAUSES: Doubling = Doubling::new(Duration::from_millis(500), Duration::from_secs(30));
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// Follows for as long as what is returned is kept.
 pub(super) fn follow(tokens: &Arc<Tokens>) -> oneshot::Sender<()> {

@@ -12,13 +12,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::bound::Bound;
 use super::cache::{Cache, CacheLookup, TokenIdentity};
-use super::ends::Ends;
 use super::introspector::{CACHED_MOST, IntrospectedToken, TokenIntrospector};
 use super::invalidation::{Epoch, Invalidation, Standing};
 use super::key::Key;
 use super::refusal::Refusal;
 use super::revoked;
-use super::seen::{Seen, Used};
+use super::token_expiry::TokenExpiry;
+use super::used_proofs::{Used, UsedProofs};
 
 /// The largest number of unknown tokens that are looked into at a time ...
 const STRANGERS_MOST: usize = 256;
@@ -40,7 +40,7 @@ pub(super) struct Tokens {
     out_of_order: bool,
     wrong_order: Once,
     /// The proofs that were used.
-    seen: Mutex<Seen>,
+    used_proofs: Mutex<UsedProofs>,
     state: Mutex<State>,
     /// The sender whose drop, with this, ends the following of revocations.
     following: OnceLock<oneshot::Sender<()>>,
@@ -56,10 +56,10 @@ struct State {
 struct InFlight {
     /// About a token that did not work here before.
     stranger: bool,
-    answer: OnItsWay,
+    answer: AnswerReceiver,
 }
 
-type OnItsWay = watch::Receiver<Option<Result<Answer, Refusal>>>;
+type AnswerReceiver = watch::Receiver<Option<Result<Answer, Refusal>>>;
 
 /// The agent of a token, as the Guardian answered when it was `asked`.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub(super) struct Answer {
     key: Key,
     asked: Epoch,
     asked_at: Instant,
-    ends: Option<Ends>,
+    ends: Option<TokenExpiry>,
 }
 
 /// The state of a token: its identity, a refusal, or a lookup that is under way.
@@ -88,7 +88,7 @@ pub(super) enum Lookup {
 
 /// An introspection that is under way, and its answer to come.
 pub(super) struct PendingLookup {
-    answer: OnItsWay,
+    answer: AnswerReceiver,
     /// Whether it came with another request.
     joined: bool,
 }
@@ -97,7 +97,7 @@ impl Tokens {
     pub(super) fn new(introspector: TokenIntrospector, timeout: Duration) -> Self {
         let fault = introspector.requirements.fault();
         if let Some(fault) = &fault {
-            tracing::error!("an AuthenticateLayer lets nobody in: {fault}");
+            tracing::error!("an AuthenticateLayer refuses every request: {fault}");
         }
         let [least, most] = WAITS;
         let waits_most = timeout.saturating_mul(ASKED_MOST).clamp(least, most);
@@ -110,7 +110,7 @@ impl Tokens {
             breaker: Breaker::after(1),
             out_of_order: fault.is_some(),
             wrong_order: Once::new(),
-            seen: Mutex::new(Seen::new(waits_most)),
+            used_proofs: Mutex::new(UsedProofs::new(waits_most)),
             state: Mutex::new(State { cache: Cache::new(), in_flight: HashMap::new() }),
             following: OnceLock::new(),
         }
@@ -243,7 +243,8 @@ impl Tokens {
     }
 
     /// Returns the agent that was asked for, if the proof that came with its token is good too. A lookup that another
-    /// request began may have been refused for that one's proof: then the token is introspected once more, with this one.
+    /// request began may have been refused for that one's proof: then the token is introspected once more, with this
+    /// one.
     pub(super) async fn answered_bound(
         self: Arc<Self>,
         bound: Arc<Bound>,
@@ -292,8 +293,8 @@ impl Tokens {
         if bound.waited() > self.waits_most {
             return Err(Refusal::stale());
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.use_up(thumbprint, &proof.jti, Instant::now()) {
+        let mut used_proofs = self.used_proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        match used_proofs.use_up(thumbprint, &proof.jti, Instant::now()) {
             Used::First => Ok(()),
             Used::Again => Err(Refusal::proof(
                 "the proof was used before; make a new one for every request".to_owned(),

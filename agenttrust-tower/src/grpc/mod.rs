@@ -45,9 +45,9 @@
 //!
 //! # The outcome
 //!
-//! By the `grpc-status` of the head or of the trailers: `grpc NOT_FOUND` is a failure's type. A stream
-//! is reported when it ends, fails or is dropped before its end (`Cancelled`), with the time to that
-//! point; one that ends without a status is `grpc UNKNOWN`, as the protocol has it.
+//! By the `grpc-status` of the head or of the trailers: `grpc NOT_FOUND` is a failure's type. A stream is reported when
+//! it ends, fails or is dropped before its end (`Cancelled`), with the time to that point. One that ends without a
+//! status is `grpc UNKNOWN`, as the protocol has it.
 
 mod bind;
 mod deny;

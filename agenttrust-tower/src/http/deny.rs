@@ -10,7 +10,7 @@ use http_body::Body;
 
 use super::body::FollowBody;
 use super::finish::{HttpContext, by_status, finish, hand_over};
-use crate::intake::rest;
+use crate::intake::unread_body;
 use crate::{Denial, DenyWith, Left};
 
 /// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
@@ -27,9 +27,10 @@ use crate::{Denial, DenyWith, Left};
 /// | the Guardian did not answer, or is overloaded | 503 | `GUARDIAN_UNAVAILABLE`, a `Retry-After` header |
 /// | the Guardian turned this server away | 500 | `GUARD_MISCONFIGURED` |
 ///
-/// A body that was not read for that is read away before the answer, up to 64 MiB of it within 5 seconds, and given up where
-/// nothing comes for half a second: then the answer over HTTP/1 says `Connection: close`, and the rest is read away behind
-/// it, up to 64 MiB within 30 seconds, so that a client which sends until it is done gets to read the answer.
+/// A body that was not read for that is read away before the answer, up to 64 MiB of it within 5 seconds, and given up
+/// where nothing comes for half a second: then the answer over HTTP/1 says `Connection: close`, and the rest is read
+/// away behind it, up to 64 MiB within 30 seconds, so that a client which sends until it is done gets to read the
+/// answer.
 ///
 /// Never a 401: the caller's credentials were not looked at. When the Guardian does not accept the
 /// guard's own key, that is the server's mistake and its log says what to mend; the caller sees a
@@ -94,7 +95,7 @@ where
     }
 
     fn leave(&self, request: Request<R>, context: Self::Context) -> Left<Self::Context> {
-        match rest::leave(request) {
+        match unread_body::leave(request) {
             Some(leaving) => Left::Going(Box::pin(async move { context.closing(leaving.await) })),
             None => Left::Gone(context),
         }

@@ -32,12 +32,11 @@
 //! keeps that input in the process and sends a digest of it, so an approval for `DELETE /files/a`
 //! never serves `DELETE /files/b`.
 //!
-//! It does **not** cover the body, which this layer does not read, nor any header but `Host`. The check
-//! says so (`AgentTrust-Binds: request`): the approver is shown `bound_to: request`, and the approval
-//! serves once. Where an approval must cover the body, bind it, or guard the function that has read it
-//! (`#[agenttrust::guarded]`) instead of the request. With both, a call takes an approval of each, unless the
-//! layer is built with [`covers_inner`](GuardLayer::covers_inner), and then the one that it takes is the
-//! layer's: bind the body there.
+//! It does **not** cover the body, which this layer does not read, nor any header but `Host`. The check says so
+//! (`AgentTrust-Binds: request`): the approver is shown `bound_to: request`, and the approval serves once. Where an
+//! approval must cover the body, bind it, or guard the function that has read it (`#[agenttrust::guarded]`) instead of
+//! the request. With both, a call takes an approval of each. If the layer is built with
+//! [`covers_inner`](GuardLayer::covers_inner), it takes only the layer's: bind the body there.
 //!
 //! # Bodies
 //!
@@ -52,10 +51,10 @@
 //! }
 //! ```
 //!
-//! - The body byte for byte: as `text` where it is UTF-8, so that an approver who is shown the input can
-//!   read it (JSON too, spelling and order as they came, since another reader may make something else of
-//!   them); else as `base64`; and where either would be longer than 48 KiB, which is more than an approver is
-//!   shown, as its `sha256` and `length`.
+//! - The body byte for byte. One in UTF-8 is `text`, so that an approver who is shown the input can read it. That goes
+//!   for JSON too, with spelling and order as they came, since another reader may make something else of them. Any
+//!   other body is `base64`. Where either would be longer than 48 KiB, which is more than an approver is shown, the
+//!   body is its `sha256` and `length`.
 //! - The headers that say what those bytes are: `Content-Type`, `Content-Encoding`, `Content-Language`,
 //!   `Content-Location` and `Content-Range`. The same bytes as another type are another request, and so are
 //!   they compressed or not; put a layer that decompresses outside of the guard.
@@ -76,11 +75,11 @@
 //!
 //! # The outcome
 //!
-//! With [`HttpDeny`], a status of 400 or above is a failure of the type `http 404`, an error of the
-//! service or of the body one of its own type, everything else a success. Reported when the body
-//! ends, fails or is dropped before its end (`Cancelled`), with the time to that point: see
-//! [`FollowBody`]. Answers to `HEAD` and `CONNECT`, and those that switch protocols (`101`), are reported
-//! at the head: what becomes of the connection afterwards, a WebSocket say, is not followed.
+//! With [`HttpDeny`], a status of 400 or above is a failure, of a type such as `http 404`. An error of the service or
+//! of the body is a failure of its own type. Everything else is a success. Reported when the body ends, fails or is
+//! dropped before its end (`Cancelled`), with the time to that point: see [`FollowBody`]. Answers to `HEAD` and
+//! `CONNECT`, and those that switch protocols (`101`), are reported at the head: what becomes of the connection
+//! afterwards, a WebSocket say, is not followed.
 //!
 //! A way to deny of your own (`deny_with`) goes by the `Result` alone, at the head: it knows neither
 //! statuses nor bodies, and leaves the handler no permit to speak through.
@@ -92,16 +91,15 @@
 //!
 //! # Whose call it is
 //!
-//! Where an [`AuthenticateLayer`](crate::AuthenticateLayer) outside of the guard left an
-//! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions, the call is checked as that agent in its session,
-//! and so are guarded functions inside; else as the guard's own agent. A guard made by [`AgentTrustGuard::gateway`] has
-//! none, and makes no call for which no agent is known. An extractor of your own names the agent with
-//! [`principal_in`](agenttrust::Action::principal_in).
+//! An [`AuthenticateLayer`](crate::AuthenticateLayer) outside of the guard leaves an
+//! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions. Then the call is checked as that agent in its
+//! session, and so are guarded functions inside. Else it is checked as the guard's own agent. A guard made by
+//! [`AgentTrustGuard::gateway`] has none, and makes no call for which no agent is known. An extractor of your own names
+//! the agent with [`principal_in`](agenttrust::Action::principal_in).
 //!
-//! A preflight of CORS that came by an `AuthenticateLayer` is no agent's call, and is refused here (400) rather than asked
-//! about as the guard's own: answer preflights outside of the guard, or leave them out with
-//! [`filter`](GuardLayer::filter) and [`is_preflight`]. See
-//! [`AuthenticateLayer`](crate::AuthenticateLayer#browsers).
+//! A preflight of CORS that came by an `AuthenticateLayer` is no agent's call. It is refused here (400) rather than
+//! checked as the guard's own call. Answer preflights outside of the guard, or leave them out with
+//! [`filter`](GuardLayer::filter) and [`is_preflight`]. See [`AuthenticateLayer`](crate::AuthenticateLayer#browsers).
 
 pub(crate) mod bind;
 pub(crate) mod body;

@@ -23,8 +23,8 @@ impl Preflight {
     }
 }
 
-/// Returns whether a request is a preflight of CORS, which a browser sends before a page calls another origin: `OPTIONS`
-/// with one `Origin` and one `Access-Control-Request-Method`, without credentials and without a body.
+/// Returns whether a request is a preflight of CORS, which a browser sends before a page calls another origin:
+/// `OPTIONS` with one `Origin` and one `Access-Control-Request-Method`, without credentials and without a body.
 ///
 /// Anyone can send one. Let it reach nothing but what answers preflights.
 ///

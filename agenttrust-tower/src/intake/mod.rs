@@ -5,7 +5,7 @@
 
 mod buffered;
 mod exact;
-pub(crate) mod rest;
+pub(crate) mod unread_body;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 
 pub use self::buffered::{Buffered, FromBuffered};
 pub(crate) use self::exact::{described, exact};
-use self::rest::{ends_with, is_multiplexed, read_away, read_behind};
+use self::unread_body::{ends_with, is_multiplexed, read_away, read_behind};
 use crate::{Unread, UnreadReason};
 
 /// The greatest length of a body, and the time that it may take.

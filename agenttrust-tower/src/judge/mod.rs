@@ -1,13 +1,13 @@
 //! What an answer says of the call: by its head, and by what comes after the head.
 
 #[cfg(feature = "mcp-http")]
-pub(crate) mod elsewhere;
-#[cfg(feature = "mcp-http")]
 pub(crate) mod reply;
 #[cfg(feature = "mcp-http")]
 mod scan;
 #[cfg(feature = "tonic")]
 pub(crate) mod trailers;
+#[cfg(feature = "mcp-http")]
+pub(crate) mod unanswered;
 
 use agenttrust::{CallOutcome, Permit};
 use http::HeaderMap;

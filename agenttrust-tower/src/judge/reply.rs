@@ -5,8 +5,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response};
 
 use super::Judge;
-use super::elsewhere::{OfCall, OfStream, no_reply};
 use super::scan::{Reply, Scan};
+use super::unanswered::{SessionStream, UnansweredCall, no_reply};
 
 /// Waits for the answer in a body.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(crate) struct ReplyJudge {
     /// An event had an id, from which a client can go on.
     resumes: bool,
     /// The call whose answer may come elsewhere, if not here.
-    call: Option<OfCall>,
+    call: Option<UnansweredCall>,
     /// The stream that is listened to: answers in it are those of calls whose own stream has ended.
-    stream: Option<OfStream>,
+    stream: Option<SessionStream>,
 }
 
 /// A position in a line of server-sent events.
@@ -45,7 +45,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns how to judge an answer: by its content where that can be read, else by its status. A good status says
 /// nothing of a call where the answer cannot hold its result.
-pub(crate) fn judge<B>(response: &Response<B>, call: Option<OfCall>) -> Judge {
+pub(crate) fn judge<B>(response: &Response<B>, call: Option<UnansweredCall>) -> Judge {
     let headers = response.headers();
     let media = media_type(headers).unwrap_or_default();
     let events = is_of_events(headers);
@@ -64,7 +64,7 @@ pub(crate) fn judge<B>(response: &Response<B>, call: Option<OfCall>) -> Judge {
 /// Returns how to listen to an answer for those of other calls, where it is a stream that can be read.
 pub(crate) fn listening<B>(
     response: &Response<B>,
-    stream: impl FnOnce() -> Option<OfStream>,
+    stream: impl FnOnce() -> Option<SessionStream>,
 ) -> Option<Judge> {
     let headers = response.headers();
     let is_read =

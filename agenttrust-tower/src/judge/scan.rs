@@ -1,5 +1,5 @@
-//! Looking for the one thing in an answer that says how a call went, while it passes by: nothing is
-//! kept but where in the text we are, and the id of the request that it answers.
+//! Looks in an answer, while it passes by, for the one member that says how a call went. Kept are only the place in the
+//! text and the id of the request that it answers.
 
 use serde_json::Value;
 

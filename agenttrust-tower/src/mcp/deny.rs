@@ -11,8 +11,8 @@ use super::message::Message;
 use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, answer};
 use crate::http::finish::{finish, hand_over};
 use crate::http::{FollowBody, HttpContext, MakeBody, StringBody};
-use crate::judge::elsewhere::{Elsewhere, OfCall};
 use crate::judge::reply::judge;
+use crate::judge::unanswered::{UnansweredCall, UnansweredCalls};
 use crate::{Denial, DenyWith};
 
 /// Answers a denied call of a tool with a result that the model can read, and whatever else is denied with
@@ -21,7 +21,7 @@ use crate::{Denial, DenyWith};
 pub struct McpDeny<M = StringBody> {
     pub(super) body: M,
     /// Calls that may be answered on another stream than their own.
-    pub(super) elsewhere: Elsewhere,
+    pub(super) unanswered: UnansweredCalls,
 }
 
 /// The context of an MCP answer: the facts about its request that it needs.
@@ -32,7 +32,7 @@ pub struct McpContext {
     tool: bool,
     result_types: bool,
     /// The call, if its answer may come on another stream as well.
-    call: Option<OfCall>,
+    call: Option<UnansweredCall>,
     asked: HttpContext,
 }
 
@@ -51,7 +51,7 @@ where
             _ => (Value::Null, false),
         };
         let result_types = headers::are_modern(request.headers());
-        let call = self.elsewhere.call(request.headers(), &id);
+        let call = self.unanswered.call(request.headers(), &id);
         McpContext { id, tool, result_types, call, asked: HttpContext::from_request(request) }
     }
 

@@ -12,8 +12,8 @@ use super::rpc::Rejection;
 use crate::call_state::{CallState, Decided};
 use crate::future::once;
 use crate::http::{FollowBody, Following, MakeBody};
-use crate::judge::elsewhere::Elsewhere;
 use crate::judge::reply::listening;
+use crate::judge::unanswered::UnansweredCalls;
 
 pin_project! {
     /// The answer of an [`McpHttp`](crate::mcp::McpHttp) service on its way.
@@ -44,17 +44,17 @@ pin_project! {
 /// The parts that are needed to listen to a stream of the server for the answers of calls whose own stream has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Listening {
-    elsewhere: Elsewhere,
+    unanswered: UnansweredCalls,
     headers: HeaderMap,
 }
 
 impl Listening {
-    pub(super) fn of(elsewhere: &Elsewhere, headers: &HeaderMap) -> Self {
-        Self { elsewhere: elsewhere.clone(), headers: headers.clone() }
+    pub(super) fn of(unanswered: &UnansweredCalls, headers: &HeaderMap) -> Self {
+        Self { unanswered: unanswered.clone(), headers: headers.clone() }
     }
 
     fn follow<R: FollowBody>(self, response: Response<R>) -> Response<R> {
-        match listening(&response, || self.elsewhere.stream(&self.headers)) {
+        match listening(&response, || self.unanswered.stream(&self.headers)) {
             Some(judge) => response.map(|body| body.follow(Following::listening(judge))),
             None => response,
         }

@@ -115,8 +115,8 @@ impl JsonRpc {
         self.params()?.get("_meta")?.get(member)
     }
 
-    /// Leaves of `params._meta` of a call that can be guarded what MCP has servers go by, and what is `bound`: that is part
-    /// of the call's input. The rest is not looked at when the call is checked.
+    /// Leaves of `params._meta` of a call that can be guarded what MCP has servers go by, and what is `bound`: that is
+    /// part of the call's input. The rest is not looked at when the call is checked.
     pub fn keep_meta(&mut self, bound: &[String]) {
         if self.kind.is_none() {
             return;

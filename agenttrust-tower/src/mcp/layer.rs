@@ -41,11 +41,11 @@ impl McpHttpLayer {
     /// Guards `tools/call` and `tasks/update`; bodies of up to 1 MiB, which come within 30 seconds.
     pub fn new(guard: AgentTrustGuard) -> Self {
         let deny = McpDeny::default();
-        let elsewhere = deny.elsewhere.clone();
+        let unanswered = deny.unanswered.clone();
         let guard = GuardLayer::new(guard).extract(McpExtract::default()).deny_with(deny);
         let bounds = Bounds { limit: 1024 * 1024, within: Duration::from_secs(30) };
         let (scope, schemas, meta) = (Scope::default(), Schemas::default(), Arc::default());
-        let intake = Intake { bounds, scope, schemas, meta, elsewhere };
+        let intake = Intake { bounds, scope, schemas, meta, unanswered };
         Self { guard, intake, body: StringBody }
     }
 }
@@ -157,8 +157,8 @@ impl<M> McpHttpLayer<M> {
     /// Makes the bodies of refusals and denials with `make`, for body types that are not
     /// `From<String>`.
     pub fn body_with<F: Clone>(self, make: F) -> McpHttpLayer<F> {
-        let elsewhere = self.intake.elsewhere.clone();
-        let guard = self.guard.deny_with(McpDeny { body: make.clone(), elsewhere });
+        let unanswered = self.intake.unanswered.clone();
+        let guard = self.guard.deny_with(McpDeny { body: make.clone(), unanswered });
         McpHttpLayer { guard, intake: self.intake, body: make }
     }
 

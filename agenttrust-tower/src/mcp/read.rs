@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use http_body::Body;
 
 use super::rpc::{INVALID_REQUEST, PARSE_ERROR, Rejection};
-use crate::intake::rest::ends_with;
+use crate::intake::unread_body::ends_with;
 use crate::intake::{Bounds, take_in};
 use crate::{Unread, UnreadReason};
 

@@ -21,7 +21,7 @@ use super::rpc::Rejection;
 use crate::call_state::CallState;
 use crate::http::{FollowBody, MakeBody};
 use crate::intake::Bounds;
-use crate::judge::elsewhere::Elsewhere;
+use crate::judge::unanswered::UnansweredCalls;
 use crate::pending::pending_answer;
 
 /// The way in which messages are taken in.
@@ -33,7 +33,7 @@ pub(super) struct Intake {
     /// The members of `_meta` that go on and are bound.
     pub(super) meta: Arc<[String]>,
     /// Calls that may be answered on another stream than their own.
-    pub(super) elsewhere: Elsewhere,
+    pub(super) unanswered: UnansweredCalls,
 }
 
 impl Intake {
@@ -88,7 +88,7 @@ where
             request.headers_mut().remove(UPGRADE);
             request.extensions_mut().insert(Message::Pass);
             let listening = (*request.method() == Method::GET)
-                .then(|| Listening::of(&self.intake.elsewhere, request.headers()));
+                .then(|| Listening::of(&self.intake.unanswered, request.headers()));
             let future = self.inner.call(request);
             return McpHttpFuture::calling(future, listening, self.body.clone());
         }

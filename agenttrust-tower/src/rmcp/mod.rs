@@ -12,9 +12,9 @@
 //! }
 //! ```
 //!
-//! The handler is what is wrapped, because it is the one thing that every call passes: a default `#[tool_handler]`
-//! makes a new router for each call, so that a router changed beforehand, or a guard in a field beside it, is one that
-//! it never looks at.
+//! The handler is what is wrapped, because it is the one thing that every call passes. A default `#[tool_handler]`
+//! makes a new router for each call, and never looks at a router that was changed beforehand, or at a guard in a field
+//! beside it.
 //!
 //! # What a call is, to the Guardian
 //!
@@ -47,13 +47,13 @@
 //!   [`on_custom_notification`](rmcp::ServerHandler::on_custom_notification). Neither gets there: the
 //!   one is refused as invalid, the other dropped. Requests and notifications with names of your own
 //!   pass unchecked; [`run`](agenttrust::AgentTrustGuard::run) guards what they do.
-//! - **Repeated calls**: a tool that asks its client for more (`InputRequiredResult`) has worked, and
-//!   the call that is repeated with the answers is another one: checked again, with the answers as a
-//!   part of what is approved.
-//! - **Tasks**: a call that starts a task has worked once there is one. A tool that asked for more goes
-//!   on with the answers of a `tasks/update`, so that one is guarded too, as the destructive tool
-//!   `mcp/tasks/update` ([`tasks`](GuardedHandler::tasks) says otherwise), with the task and the answers
-//!   as its input. `tasks/get` and `tasks/cancel` pass unchecked.
+//! - **Repeated calls**: a tool that asks its client for more (`InputRequiredResult`) counts as a success. The call
+//!   that is repeated with the answers is another one: it is checked again, with the answers as a part of what is
+//!   approved.
+//! - **Tasks**: a call that starts a task has worked once there is one. A tool that asked for more goes on with the
+//!   answers of a `tasks/update`. So an update is guarded too, as the destructive tool `mcp/tasks/update`, with the
+//!   task and the answers as its input ([`tasks`](GuardedHandler::tasks) changes that). `tasks/get` and `tasks/cancel`
+//!   pass unchecked.
 //! - **Routers outside**: rmcp's [`Router`](rmcp::handler::server::router::Router) answers for its own
 //!   tools before the handler inside of it is asked. Give the tools to the handler instead.
 //! - **Resources and prompts** are guarded where that is asked for:

@@ -20,9 +20,9 @@
 //!
 //! # One `.layer(..)`
 //!
-//! **tower-mcp's `HttpTransport` and `WebSocketTransport` keep one layer: a second `.layer(..)` takes the
-//! place of the first, and with it the guard is gone, silently.** Call it once, with everything in one
-//! [`tower::ServiceBuilder`], the guard among it:
+//! **tower-mcp's `HttpTransport` and `WebSocketTransport` keep one layer. A second `.layer(..)` takes the place of the
+//! first, and the guard is silently gone.** Call it once, with everything in one [`tower::ServiceBuilder`], the guard
+//! among it:
 //!
 //! ```
 //! use std::time::Duration;

@@ -28,7 +28,7 @@ use crate::model::AuditEntry;
 /// # Ok::<(), agenttrust::AgentTrustError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "an export is sent only to whoever reads it"]
+#[must_use = "an export is sent only while it is read"]
 pub struct AuditExport {
     /// `None` once waiting for it has failed.
     export: Option<asynchronous::AuditExport>,

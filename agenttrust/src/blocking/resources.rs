@@ -58,7 +58,8 @@ macro_rules! resources {
 pub(super) use resources;
 
 resources! {
-    /// Registering, listing, changing, suspending and revoking agents, and their floors; the async one is [`crate::client::Agents`].
+    /// Registering, listing, changing, suspending and revoking agents, and their floors; the async one is
+    /// [`crate::client::Agents`].
     Agents by agents {
         /// Registers an agent and returns it, with a generated key pair if it brings none.
         ///

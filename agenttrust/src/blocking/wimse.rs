@@ -52,8 +52,8 @@ resources! {
 }
 
 impl Wimse<'_> {
-    /// Issues a workload token that is bound to the agent's key: with a proof, signed on this thread by what `key_store`
-    /// has for the agent.
+    /// Issues a workload token that is bound to the agent's key: with a proof, signed on this thread by what
+    /// `key_store` has for the agent.
     ///
     /// # Errors
     ///

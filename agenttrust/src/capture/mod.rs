@@ -1,7 +1,7 @@
 //! The input of a call: its arguments by name, as JSON.
 //!
-//! Which arguments those are is decided by what a thing is, and never by what it is called: what is
-//! `Serialize` is captured ([`probe`]), unless a framework handed it in beside the input ([`origin`]).
+//! What an argument is decides that, and never what it is called: each one that is `Serialize` is captured ([`probe`]),
+//! unless a framework handed it in beside the input ([`origin`]).
 
 mod exact;
 mod origin;

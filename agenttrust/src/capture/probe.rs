@@ -1,10 +1,9 @@
 //! Asking types that a macro cannot see: is this argument an input?
 //!
-//! A macro sees tokens, not types, and must not add bounds to the function it guards. Method
-//! resolution knows the types: of the methods that a probe and references to it have, the first one that
-//! fits wins, so the expansion calls `(&&&CaptureProbe(&value)).agenttrust_capture()` and gets the answer
-//! for what the value is, and the fallback for what nothing is known of. Inside a generic function it goes
-//! by the bounds that the user wrote.
+//! A macro sees tokens, not types, and must not add bounds to the function it guards. Method resolution knows the
+//! types: of the methods that a probe and references to it have, the first one that fits wins. So the expansion calls
+//! `(&&&CaptureProbe(&value)).agenttrust_capture()`. It gets the answer for what the value is, or the fallback for a
+//! type of which nothing is known. Inside a generic function it goes by the bounds that the user wrote.
 //!
 //! The methods have long names because they are called as methods: a blanket trait of the user's, with a
 //! method of the same name, would be in the way.

@@ -36,8 +36,8 @@ pub struct Access<'a> {
 pub struct AccessOptions {
     /// The agent that acts for a subject that is not an agent; by default the one of the key.
     pub agent_id: Option<String>,
-    /// A name for this: asked again under it, an evaluation is decided once (for a minute), and a request for access opens
-    /// no second approval (as long as it is among the newest 1,000 of the API key). Made up by default.
+    /// A name for this: asked again under it, an evaluation is decided once (for a minute), and a request for access
+    /// opens no second approval (as long as it is among the newest 1,000 of the API key). Made up by default.
     pub idempotency_key: Option<String>,
 }
 
@@ -133,8 +133,8 @@ impl<'a> Access<'a> {
         self.send(call, Some(&evaluation.subject), (REQUEST_ID, options)).await?.json()
     }
 
-    /// Asks several evaluations at once, and returns their decisions in the same order: fewer of them where it was to stop
-    /// early ([`EvaluationsSemantic`](crate::model::EvaluationsSemantic)).
+    /// Asks several evaluations at once, and returns their decisions in the same order: fewer of them where it was to
+    /// stop early ([`EvaluationsSemantic`](crate::model::EvaluationsSemantic)).
     ///
     /// # Errors
     ///
@@ -174,8 +174,9 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::AgentTrustError::Validation) for a request that is not of the denial that it names, or comes
-    /// too late; [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not ask for that subject.
+    /// [`Validation`](crate::AgentTrustError::Validation) for a request that is not of the denial that it names, or
+    /// comes too late; [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not ask for that
+    /// subject.
     pub async fn request(&self, request: &AccessRequest) -> Result<AccessTaskResponse> {
         self.request_with(request, &AccessOptions::default()).await
     }
@@ -185,8 +186,8 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`request`](Self::request), and [`Api`](crate::AgentTrustError::Api) with status 409 where another request
-    /// was made under that name.
+    /// As for [`request`](Self::request), and [`Api`](crate::AgentTrustError::Api) with status 409 where another
+    /// request was made under that name.
     pub async fn request_with(
         &self,
         request: &AccessRequest,

@@ -96,8 +96,8 @@ impl<'a> Agents<'a> {
     ///
     /// [`Validation`](crate::AgentTrustError::Validation) for a request that says nothing, and for a name, a capability
     /// or a group that cannot be one, [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent,
-    /// [`Api`](crate::AgentTrustError::Api) with status 409 for one that is revoked, for capabilities that stand in each
-    /// other's way, and for one to be withdrawn that another one of the agent's still covers,
+    /// [`Api`](crate::AgentTrustError::Api) with status 409 for one that is revoked, for capabilities that stand in
+    /// each other's way, and for one to be withdrawn that another one of the agent's still covers,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
     pub async fn update(&self, agent_id: &str, request: &UpdateAgentRequest) -> Result<Agent> {
         let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
@@ -200,9 +200,9 @@ impl<'a> Agents<'a> {
     /// [`Validation`](crate::AgentTrustError::Validation) for a floor that allows nothing, or that says nothing of a
     /// ceiling which the agent has, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do
     /// this, [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent,
-    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where the
-    /// floor is looser than the one in force and policies ask several approvers about the agent's calls: call it again once as
-    /// many have approved it.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where
+    /// the floor is looser than the one in force and policies ask several approvers about the agent's calls: call it
+    /// again once as many have approved it.
     pub async fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Result<Floor> {
         let path = format!("/api/v1/agents/{}/floor", segment("agent id", agent_id)?);
         // Setting the same floor twice changes nothing the second time.

@@ -10,8 +10,8 @@ use futures_core::Stream;
 use serde::de::IgnoredAny;
 
 use super::AgentTrustClient;
+use super::body_stream::BodyStream;
 use super::path::with_query;
-use super::pieces::Pieces;
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::AuditEntry;
@@ -43,9 +43,9 @@ const LINE_LIMIT: usize = 1024 * 1024;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "an export is sent only to whoever reads it"]
+#[must_use = "an export is sent only while it is read"]
 pub struct AuditExport {
-    pieces: Pieces,
+    body_stream: BodyStream,
     lines: Lines,
 }
 
@@ -56,11 +56,11 @@ impl AuditExport {
         let path = with_query("/api/v1/audit/export", [("log", log.map(str::to_owned))]);
         let client = client.clone();
         let asking = async move { Ok(client.get(path).open_stream("application/x-ndjson").await?) };
-        let opening = Pieces::open(asking, timeout);
+        let opening = BodyStream::open(asking, timeout);
         let opened = background::timeout(timeout, opening).await;
-        let pieces = opened
+        let body_stream = opened
             .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))?;
-        Ok(Self { pieces, lines: Lines::default() })
+        Ok(Self { body_stream, lines: Lines::default() })
     }
 
     /// Returns the next entry; `None` when the export is over, as it is after an error.
@@ -134,7 +134,7 @@ impl AuditExport {
             if let Some(line) = self.line_at_hand() {
                 return Poll::Ready(Some(line));
             }
-            match ready!(self.pieces.poll(cx)) {
+            match ready!(self.body_stream.poll(cx)) {
                 Some(Ok(piece)) => self.lines.feed(piece),
                 Some(Err(error)) => {
                     self.end();
@@ -147,7 +147,7 @@ impl AuditExport {
 
     /// Lets go of the connection, and of what had come in and was not read.
     fn end(&mut self) {
-        self.pieces.end();
+        self.body_stream.end();
         self.lines = Lines::default();
     }
 }
@@ -162,7 +162,9 @@ impl Stream for AuditExport {
 
 impl fmt::Debug for AuditExport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditExport").field("over", &self.pieces.is_over()).finish_non_exhaustive()
+        f.debug_struct("AuditExport")
+            .field("over", &self.body_stream.is_over())
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,8 +103,8 @@ impl<'a> Federation<'a> {
         Self { client }
     }
 
-    /// Registers an OpenID Connect provider, whose tokens are taken from then on, and returns it. Where its keys are the
-    /// Guardian reads from its `/.well-known/openid-configuration`. Needs an admin's key.
+    /// Registers an OpenID Connect provider, whose tokens are taken from then on, and returns it. Where its keys are
+    /// the Guardian reads from its `/.well-known/openid-configuration`. Needs an admin's key.
     ///
     /// At our Guardian its tokens are no agent before a [rule](Self::register_provider_with) says which.
     ///
@@ -230,8 +230,8 @@ impl<'a> Federation<'a> {
     ///
     /// # Errors
     ///
-    /// Only when the question cannot be asked, or not be answered because the provider's keys cannot be read: a worthless
-    /// token is an answer, with [`valid`](FederatedIntrospection::valid) `false`.
+    /// Only when the question cannot be asked, or not be answered because the provider's keys cannot be read: a
+    /// worthless token is an answer, with [`valid`](FederatedIntrospection::valid) `false`.
     pub async fn verify_token(
         &self,
         request: &VerifyFederatedTokenRequest,
@@ -270,15 +270,15 @@ impl<'a> Federation<'a> {
         call.repeatable().send().await?.json()
     }
 
-    /// Opens a session for the agent that a token speaks for. It ends with the token, and goes as far as the provider is
-    /// trusted and its rule says.
+    /// Opens a session for the agent that a token speaks for. It ends with the token, and goes as far as the provider
+    /// is trusted and its rule says.
     ///
     /// # Errors
     ///
     /// [`TokenExpired`](crate::AgentTrustError::TokenExpired) for a token that is right but for its time,
     /// [`Authentication`](crate::AgentTrustError::Authentication) for one that is worth nothing otherwise, and
-    /// [`Authorization`](crate::AgentTrustError::Authorization) where no rule says which agent it is, and for a key that
-    /// may not open sessions of that agent.
+    /// [`Authorization`](crate::AgentTrustError::Authorization) where no rule says which agent it is, and for a key
+    /// that may not open sessions of that agent.
     pub async fn init_session(&self, request: &VerifyFederatedTokenRequest) -> Result<Session> {
         self.init_session_with(request, &FederatedTokenOptions::default()).await
     }
@@ -304,8 +304,8 @@ impl<'a> Federation<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::AgentTrustError::Validation) for scopes beyond the agent's capabilities and a lifetime out of
-    /// bounds, [`NotFound`](crate::AgentTrustError::NotFound) for an unknown agent.
+    /// [`Validation`](crate::AgentTrustError::Validation) for scopes beyond the agent's capabilities and a lifetime out
+    /// of bounds, [`NotFound`](crate::AgentTrustError::NotFound) for an unknown agent.
     pub async fn issue_token(
         &self,
         agent_id: &str,

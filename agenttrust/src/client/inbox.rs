@@ -119,8 +119,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Api`](crate::AgentTrustError::Api) with status 409 where the lease has ended and another has the task, or the task
-    /// has ended; [`NotFound`](crate::AgentTrustError::NotFound) for a task that is not in this inbox.
+    /// [`Api`](crate::AgentTrustError::Api) with status 409 where the lease has ended and another has the task, or the
+    /// task has ended; [`NotFound`](crate::AgentTrustError::NotFound) for a task that is not in this inbox.
     ///
     /// # Cancel safety
     ///

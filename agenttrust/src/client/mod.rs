@@ -9,6 +9,7 @@ mod agent_cards;
 mod agents;
 mod approvals;
 mod audit;
+mod body_stream;
 mod builder;
 mod cache;
 mod credentials;
@@ -21,11 +22,10 @@ mod issued;
 mod json_rpc;
 mod keys;
 mod mcp;
-mod moved;
 mod path;
-mod pieces;
 mod policies;
 mod polls;
+mod redirects;
 mod request;
 mod revocations;
 mod sessions;
@@ -158,8 +158,8 @@ impl AgentTrustClient {
     /// API key. Checks of other agents go as before.
     ///
     /// What keeps a token from being issued keeps the check from being made, and nothing runs for it. Only where no
-    /// connection could be made at all is the Guardian unreachable, as it is to the check itself: a guard that fails open
-    /// does so then.
+    /// connection could be made at all is the Guardian unreachable, as it is to the check itself: a guard that fails
+    /// open does so then.
     #[must_use]
     pub fn with_agent_credentials(mut self, credentials: AgentCredentials) -> Self {
         self.credentials = Some(credentials);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::credentials::{AgentCredentials, DpopChallenge, Proven};
-use super::{AgentTrustClient, Page, json_rpc, moved};
+use super::{AgentTrustClient, Page, json_rpc, redirects};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Timestamp, headers};
@@ -250,7 +250,7 @@ impl Call<'_> {
         let body = read_to_limit(body, ANSWER_LIMIT).await?;
         let signed = head.headers.contains_key(headers::GUARDIAN);
         let asked = (inner.base_url.as_str(), self.path.as_str());
-        let error = moved::error(asked, head.status, &head.headers).unwrap_or_else(|| {
+        let error = redirects::error(asked, head.status, &head.headers).unwrap_or_else(|| {
             AgentTrustError::from_answer(head.status.as_u16(), &body, signed)
                 .with_hint(self.hint(head.status, signed))
         });

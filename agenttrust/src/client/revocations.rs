@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::AgentTrustClient;
-use super::pieces::Pieces;
+use super::body_stream::BodyStream;
 use super::sse::{Event, Events};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
@@ -47,9 +47,9 @@ const IDLE: Duration = Duration::from_secs(45);
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "revocations come only to whoever reads them"]
+#[must_use = "revocations come only while they are read"]
 pub struct Revocations {
-    pieces: Pieces,
+    body_stream: BodyStream,
     events: Events,
 }
 
@@ -66,8 +66,8 @@ impl Revocations {
             let call = client.get("/api/v1/revocations/stream");
             Ok(call.open_stream("text/event-stream").await?)
         };
-        let pieces = Pieces::open(asking, idle).await?;
-        let mut opened = Self { pieces, events: Events::default() };
+        let body_stream = BodyStream::open(asking, idle).await?;
+        let mut opened = Self { body_stream, events: Events::default() };
         match poll_fn(|cx| opened.poll_event(cx)).await {
             Some(Ok(event)) if event.name == "ready" => Ok(opened),
             Some(Err(error)) => Err(error),
@@ -124,7 +124,7 @@ impl Revocations {
             if let Some(event) = self.events.next() {
                 return Poll::Ready(Some(Ok(event)));
             }
-            let read = match ready!(self.pieces.poll(cx)) {
+            let read = match ready!(self.body_stream.poll(cx)) {
                 Some(Ok(piece)) => self.events.feed(&piece),
                 Some(Err(error)) => Err(error),
                 None => {
@@ -141,7 +141,7 @@ impl Revocations {
 
     /// Lets go of the connection, and of what had come in and was not read.
     fn end(&mut self) {
-        self.pieces.end();
+        self.body_stream.end();
         self.events = Events::default();
     }
 }
@@ -166,7 +166,9 @@ impl Stream for Revocations {
 
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revocations").field("over", &self.pieces.is_over()).finish_non_exhaustive()
+        f.debug_struct("Revocations")
+            .field("over", &self.body_stream.is_over())
+            .finish_non_exhaustive()
     }
 }
 

@@ -52,7 +52,8 @@ impl ApiSessionOptions {
     }
 }
 
-/// The proof that came to a server with a workload token (RFC 9449), and the request that it came with. `Debug` hides it.
+/// The proof that came to a server with a workload token (RFC 9449), and the request that it came with. `Debug` hides
+/// it.
 ///
 /// ```
 /// use agenttrust::client::ForwardedProof;
@@ -189,9 +190,9 @@ impl<'a> Sessions<'a> {
     ///
     /// # Errors
     ///
-    /// [`Authentication`](AgentTrustError::Authentication) for a token or a proof that is not good or was used, and for a
-    /// token that is for another audience; [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable) from a gateway
-    /// that knows no such tokens.
+    /// [`Authentication`](AgentTrustError::Authentication) for a token or a proof that is not good or was used, and for
+    /// a token that is for another audience; [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable) from a
+    /// gateway that knows no such tokens.
     pub async fn init_bound_session(
         &self,
         token: &str,

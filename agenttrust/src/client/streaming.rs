@@ -93,9 +93,10 @@ impl<'a> Streaming<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::AgentTrustError::Validation) for a type or a kind of events that is not known, a URL that may
-    /// not be called, and numbers out of bounds; [`Authorization`](crate::AgentTrustError::Authorization) for a key that is
-    /// no admin's; [`Api`](crate::AgentTrustError::Api) with status 429 where the organisation has as many as it may have.
+    /// [`Validation`](crate::AgentTrustError::Validation) for a type or a kind of events that is not known, a URL that
+    /// may not be called, and numbers out of bounds; [`Authorization`](crate::AgentTrustError::Authorization) for a key
+    /// that is no admin's; [`Api`](crate::AgentTrustError::Api) with status 429 where the organisation has as many as
+    /// it may have.
     pub async fn create(&self, request: &CreateSiemDestinationRequest) -> Result<SiemDestination> {
         self.create_with(request, &SiemDestinationOptions::default()).await
     }
@@ -175,8 +176,8 @@ impl<'a> Streaming<'a> {
         self.client.delete(path(destination_id)?).send().await.map(drop)
     }
 
-    /// Returns what became of the latest sendings to a destination, as the gateway lists them: at ours the newest 200, the
-    /// newest first.
+    /// Returns what became of the latest sendings to a destination, as the gateway lists them: at ours the newest 200,
+    /// the newest first.
     ///
     /// # Errors
     ///
@@ -223,8 +224,8 @@ impl<'a> Streaming<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such destination. A receiver that does not take the
-    /// event is an answer, with [`success`](SiemTest::success) `false`.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such destination. A receiver that does not take
+    /// the event is an answer, with [`success`](SiemTest::success) `false`.
     pub async fn test(&self, destination_id: &str) -> Result<SiemTest> {
         self.client.post(format!("{}/test", path(destination_id)?)).send().await?.json()
     }
@@ -256,8 +257,8 @@ impl<'a> Streaming<'a> {
         self.client.get(paged(&path, filter)).send().await?.page("set_aside")
     }
 
-    /// Tells `handler` of each sending to a destination that the delivery log lists, once, in the order of the list: now,
-    /// and after each pause of what has come since. It ends when the handler answers `false`, and after
+    /// Tells `handler` of each sending to a destination that the delivery log lists, once, in the order of the list:
+    /// now, and after each pause of what has come since. It ends when the handler answers `false`, and after
     /// [`max_polls`](StreamFilter::max_polls) looks.
     ///
     /// ```

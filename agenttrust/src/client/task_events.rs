@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 
 use super::AgentTrustClient;
 use super::a2a_rpc::{Rpc, event, failed, result};
-use super::pieces::Pieces;
+use super::body_stream::BodyStream;
 use super::sse::Events;
 use crate::background;
 use crate::error::{AgentTrustError, Result};
@@ -32,7 +32,7 @@ const TOLD_LIMIT: usize = 8 * 1024 * 1024;
 /// hears the rest, and [`get_task`](super::A2a::get_task) returns its state.
 #[must_use = "nothing is told before it is read"]
 pub struct TaskEvents {
-    pieces: Pieces,
+    body_stream: BodyStream,
     told: Told,
 }
 
@@ -50,14 +50,14 @@ impl TaskEvents {
         let (timeout, client) = (client.inner.timeout, client.clone());
         let asking =
             async move { rpc.call(&client).open_stream("text/event-stream").await.map_err(failed) };
-        let opened = background::timeout(timeout, Pieces::open(asking, IDLE)).await;
-        let pieces = opened
+        let opened = background::timeout(timeout, BodyStream::open(asking, IDLE)).await;
+        let body_stream = opened
             .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))?;
-        let told = match is_stream(&pieces) {
+        let told = match is_stream(&body_stream) {
             true => Told::Events(Events::up_to(TOLD_LIMIT)),
             false => Told::Answer(Vec::new()),
         };
-        Ok(Self { pieces, told })
+        Ok(Self { body_stream, told })
     }
 
     /// Returns the next thing that is told, as soon as it is; `None` when nothing more is, as after an error.
@@ -86,7 +86,7 @@ impl TaskEvents {
                 }
                 return Poll::Ready(Some(self.read(told.data.as_bytes())));
             }
-            let taken = match ready!(self.pieces.poll(cx)) {
+            let taken = match ready!(self.body_stream.poll(cx)) {
                 Some(Ok(piece)) => self.take_in(&piece),
                 Some(Err(error)) => Err(error),
                 None => {
@@ -129,14 +129,14 @@ impl TaskEvents {
 
     /// Lets go of the connection, and of what had come in and was not read.
     fn end(&mut self) {
-        self.pieces.end();
+        self.body_stream.end();
         self.told = Told::Nothing;
     }
 }
 
 /// Returns whether the body is a stream of events, and not the one answer of a gateway that does not stream.
-fn is_stream(pieces: &Pieces) -> bool {
-    let said = pieces.headers().get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
+fn is_stream(body_stream: &BodyStream) -> bool {
+    let said = body_stream.headers().get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
     said.is_some_and(|said| said.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
@@ -150,6 +150,8 @@ impl Stream for TaskEvents {
 
 impl fmt::Debug for TaskEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskEvents").field("over", &self.pieces.is_over()).finish_non_exhaustive()
+        f.debug_struct("TaskEvents")
+            .field("over", &self.body_stream.is_over())
+            .finish_non_exhaustive()
     }
 }

@@ -27,12 +27,12 @@ impl<'a> Tools<'a> {
     ///
     /// - With an operator's or admin's key, what is declared of a tool replaces what operators and admins
     ///   declared of it before, and may be less.
-    /// - With an agent's key only names and effects are taken, of the tools that an active agent of the key
-    ///   may use; the others are left out, also of the answer. An effect counts for that agent alone, where it
-    ///   raises what the Guardian finds without it: `read` for a tool whose name says nothing stays a hint that each check
-    ///   gives for itself. It is kept beside what operators declare and is worth a hint, so the
-    ///   [`confidence`](crate::model::CheckResult::confidence) of a check that it decides is 0.9. Scopes,
-    ///   arguments and places are not kept. An operator takes it back by removing the tool.
+    /// - With an agent's key only names and effects are taken, of the tools that an active agent of the key may use;
+    ///   the others are left out, also of the answer. An effect counts for that agent alone, where it raises what the
+    ///   Guardian finds without it: `read` for a tool whose name says nothing stays a hint that each check gives for
+    ///   itself. It is kept beside what operators declare and is worth a hint, so the
+    ///   [`confidence`](crate::model::CheckResult::confidence) of a check that it decides is 0.9. Scopes, arguments and
+    ///   places are not kept. An operator takes it back by removing the tool.
     /// - A gateway's key declares nothing.
     /// - An effect that an operator or admin set for the tool itself stays final, until they take it back.
     ///
@@ -58,13 +58,13 @@ impl<'a> Tools<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::AgentTrustError::Validation) for a manifest that is too large or says two
-    /// things of one tool, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not
-    /// do this or whose agents are all suspended or revoked, [`Api`](crate::AgentTrustError::Api) with
-    /// status 409 when the organisation, or the agent of the key, would have more tools than it may,
-    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
-    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
-    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
+    /// [`Validation`](crate::AgentTrustError::Validation) for a manifest that is too large or says two things of one
+    /// tool, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this or whose agents
+    /// are all suspended or revoked, [`Api`](crate::AgentTrustError::Api) with status 409 when the organisation, or the
+    /// agent of the key, would have more tools than it may, [`NotFound`](crate::AgentTrustError::NotFound) from a
+    /// gateway that takes no manifests. [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the
+    /// approval that this waits for, where it lowers an effect that policies hold for several approvers: call it again
+    /// once as many have approved it.
     pub async fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
         // Declaring the same twice changes nothing the second time.
         self.client.put("/api/v1/tools").json(manifest).repeatable().send().await?.list("tools")
@@ -101,8 +101,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool of which nothing is declared,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
-    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
-    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where
+    /// it lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn remove(&self, tool: &str) -> Result<()> {
         let path = format!("/api/v1/tools/{}", segment("tool name", tool)?);
         self.client.delete(path).send().await?;
@@ -134,8 +134,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this,
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no effects.
-    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
-    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where
+    /// it lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn set_effect(&self, tool: &str, effect: Effect) -> Result<()> {
         let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
         // Setting the same effect twice changes nothing the second time.
@@ -150,8 +150,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool whose effect is not set,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
-    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
-    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where
+    /// it lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn unset_effect(&self, tool: &str) -> Result<()> {
         let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
         self.client.delete(path).send().await?;

@@ -95,7 +95,8 @@ impl<'a> Wimse<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`issue_token`](Self::issue_token), and [`Crypto`](AgentTrustError::Crypto) where the store does not sign.
+    /// As for [`issue_token`](Self::issue_token), and [`Crypto`](AgentTrustError::Crypto) where the store does not
+    /// sign.
     pub async fn issue_token_with_proof(
         &self,
         request: &IssueWimseTokenRequest,

@@ -69,8 +69,8 @@ pub fn mint_dpop_proof(
     mint(&key.verifying_key(), &bound, |message| Ok(sign_with(&key, message)))
 }
 
-/// Makes a proof for one request, by the key that a store holds for an agent. `public_key_pem` is its public half, as the
-/// agent is registered with it.
+/// Makes a proof for one request, by the key that a store holds for an agent. `public_key_pem` is its public half, as
+/// the agent is registered with it.
 ///
 /// ```
 /// use agenttrust::{InMemoryKeyStore, KeyStore, generate_agent_key, mint_dpop_proof_with_key_store};

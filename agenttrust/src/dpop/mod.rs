@@ -1,7 +1,8 @@
 //! DPoP (RFC 9449): proofs that the sender of a request has the key that its token is bound to.
 //!
-//! `verify.rs` reads one as strictly as it can be read, because Guardian and layer go by it; `uri.rs` says which addresses
-//! are the same, `jwk.rs` which key a proof names, `mint.rs` makes one. Ed25519 alone: it is what agents have.
+//! `verify.rs` reads a proof as strictly as possible, because Guardian and layer rely on it. `uri.rs` says which
+//! addresses are the same, `jwk.rs` which key a proof names, and `mint.rs` makes one. Ed25519 alone: it is what agents
+//! have.
 
 mod json;
 mod jwk;

@@ -1,7 +1,7 @@
 //! Which addresses are the same: the address that a proof is for (`htu`) and that of a request (RFC 9449, 4.3).
 //!
-//! Query and fragment are left out, and what the syntax of URIs lets be written in two ways is written in one (RFC 3986,
-//! 6.2.2 and 6.2.3).
+//! Query and fragment are left out, and what the syntax of URIs lets be written in two ways is written in one (RFC
+//! 3986, 6.2.2 and 6.2.3).
 
 use http::Uri;
 

@@ -145,7 +145,7 @@ impl DenialResponse {
     /// Returns the answer to a call that the Guardian did not decide. The error's own words name hosts inside; the
     /// caller needs only to know to come back.
     fn unavailable(error: &AgentTrustError) -> Self {
-        tracing::warn!(error = %error, "a call was not made, because nobody could be asked");
+        tracing::warn!(error = %error, "a call was not made, because no Guardian could be asked");
         let detail = "the Guardian that has to allow this call did not answer, or did not decide in \
                       time; the call was not made, try again later";
         Self::new(DenialReason::Unavailable, detail.to_owned(), None)
@@ -234,7 +234,7 @@ impl DenialResponse {
                  approved, then repeat the call with exactly the same arguments."
             }
             DenialReason::Expired => {
-                "This call was not made, and nobody decided in time. Ask the person you work for \
+                "This call was not made, because no approver decided in time. Ask the person you work for \
                  whether it is still wanted before you repeat the call: that opens a new approval."
             }
             DenialReason::Revoked => {

@@ -1,5 +1,5 @@
-//! MCP servers built on rmcp: a denial is the result of a tool that the model can read and act on, and of what
-//! rmcp hands to a tool the input is told from the rest.
+//! MCP servers built on rmcp. A denial is the result of a tool, which the model can read and act on. Of what rmcp hands
+//! to a tool, the input is told from the rest.
 
 use std::any::Any;
 

@@ -15,14 +15,14 @@ use super::authorize::{Authorization, Check};
 use super::breaker::{Admission, Miss};
 use super::permit::PermitBasis;
 use crate::background;
+use crate::backoff::Backoff;
 use crate::client::Failed;
-use crate::doubling::Doubling;
 use crate::error::{AgentTrustError, Result};
 use crate::transport::TransportErrorKind;
 
 /// The pauses before asking again, where the Guardian names none or a shorter one. They double, so that a
 /// Guardian that decides nothing is not asked a hundred times a second.
-const PAUSES: Doubling = Doubling::new(Duration::from_millis(10), Duration::from_millis(1_280));
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1_280));
 
 /// The advice about a Guardian that is not there.
 const AWAY: &str = "see that it runs and that this is its address, then call again";
@@ -163,7 +163,7 @@ impl Check {
         let settings = &guard.shared.settings;
         let open = settings.fail_open
             || self.declared.is_some_and(|effect| settings.fail_open_for.contains(&effect));
-        open && !guard.shared.refused.holds(&guard.subject, self.tool(), self.input())
+        open && !guard.shared.recent_refusals.holds(&guard.subject, self.tool(), self.input())
     }
 
     /// Returns the permit of a call that runs unchecked.

@@ -98,7 +98,7 @@ impl AgentTrustGuard {
             fault.clone()
         } else if self.subject.agent_id.is_empty() {
             format!(
-                "tool {tool:?} did not run, because nobody knows whose call it is, and this guard asks for \
+                "tool {tool:?} did not run, because it is not known whose call it is, and this guard asks for \
                  no agent of its own; authenticate outside of the guard, and let the action name the \
                  agent with `principal` or `principal_in`"
             )
@@ -231,7 +231,9 @@ impl Check {
     ) -> Authorization {
         let CheckResponse { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
-        let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
+        let reason = result.reason.as_deref().unwrap_or(
+            "the answer gives no reason; where that is new, see that the address is that of a Guardian",
+        );
         let check_id = result.check_id.clone();
         let decision = if result.elevation_required == Some(true) {
             // Whatever `allowed` says beside it: the cautious reading wins.
@@ -255,14 +257,14 @@ impl Check {
             }
         } else {
             if guard.shared.settings.may_fail_open() {
-                guard.shared.refused.forget(&guard.subject, tool, self.input());
+                guard.shared.recent_refusals.forget(&guard.subject, tool, self.input());
             }
             let permit =
                 Permit::new(guard.clone(), tool.to_owned(), check_id, PermitBasis::Allowed);
             return Authorization::Permit(permit.by_approval(result.approval_id));
         };
         if guard.shared.settings.may_fail_open() {
-            guard.shared.refused.remember(&guard.subject, tool, self.input());
+            guard.shared.recent_refusals.remember(&guard.subject, tool, self.input());
         }
         if guard.shared.settings.block_on_deny {
             return decision;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::background;
-use crate::doubling::Doubling;
+use crate::backoff::Backoff;
 use crate::transport::TransportError;
 
 /// The number of misses in a row that stops the asking of a guard.
@@ -15,7 +15,7 @@ const MISSES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The pause, which doubles each time that the trial after it misses too. The longest is short enough that a Guardian
 /// that is back is asked again soon.
-const PAUSES: Doubling = Doubling::new(FIRST_PAUSE, Duration::from_secs(5));
+const PAUSES: Backoff = Backoff::new(FIRST_PAUSE, Duration::from_secs(5));
 
 /// Counts calls that got no answer, and remembers why: a pause opens nothing that its reason would not.
 #[derive(Debug)]

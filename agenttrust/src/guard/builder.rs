@@ -9,7 +9,7 @@ use super::authorize::CHECK_LIMIT;
 use super::binding::{BoundBy, Given};
 use super::breaker::Breaker;
 use super::digest;
-use super::refused::Refused;
+use super::recent_refusals::RecentRefusals;
 use super::reporter::Reporter;
 use super::{AgentTrustGuard, PassCounts, Shared, Subject};
 use crate::client::AgentTrustClient;
@@ -177,8 +177,8 @@ impl AgentTrustGuardBuilder {
 
     /// Sets whether calls that declare no effect are refused; by default the Guardian finds one by their names.
     ///
-    /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none: `#[guarded]`
-    /// shows it ("Every effect declared").
+    /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none:
+    /// `#[guarded]` shows it ("Every effect declared").
     pub fn require_effect(mut self, require: bool) -> Self {
         self.settings.require_effect = require;
         self
@@ -250,7 +250,7 @@ impl AgentTrustGuardBuilder {
                 client,
                 settings,
                 breaker: Breaker::default(),
-                refused: Refused::default(),
+                recent_refusals: RecentRefusals::default(),
                 counts: PassCounts::default(),
                 warned_of_key: Once::new(),
                 warned_of_unseen: Once::new(),

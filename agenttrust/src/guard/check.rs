@@ -60,9 +60,9 @@ impl AgentTrustGuard {
         let covered = permit.basis() == PermitBasis::Covered;
         let (tool, check_id) = permit.into_check();
         if covered {
-            self.subject.unreported.remember(tool, Unheard::Covered);
+            self.subject.unreported.remember(tool, UnreportedCheck::Covered);
         } else if let Some(check_id) = check_id {
-            self.subject.unreported.remember(tool, Unheard::Check(check_id));
+            self.subject.unreported.remember(tool, UnreportedCheck::Check(check_id));
         }
         Ok(())
     }
@@ -81,9 +81,9 @@ impl AgentTrustGuard {
     /// Does the same as [`report`](Self::report), with the type of the error.
     pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
         let check_id = match self.subject.unreported.take(tool) {
-            Some(Unheard::Check(check_id)) => Some(check_id),
+            Some(UnreportedCheck::Check(check_id)) => Some(check_id),
             // The layer that covered it reports it.
-            Some(Unheard::Covered) => return,
+            Some(UnreportedCheck::Covered) => return,
             None => None,
         };
         let subject = Arc::clone(&self.subject);
@@ -95,19 +95,19 @@ impl AgentTrustGuard {
 /// The checks that `check` made and `report` has not named yet.
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
-    checks: Mutex<VecDeque<(String, Unheard)>>,
+    checks: Mutex<VecDeque<(String, UnreportedCheck)>>,
 }
 
 /// A check that was made, and what its report is for.
 #[derive(Debug)]
-enum Unheard {
+enum UnreportedCheck {
     Check(String),
     /// The check of a call that a layer covers, for which no report is due.
     Covered,
 }
 
 impl Unreported {
-    fn remember(&self, tool: String, check: Unheard) {
+    fn remember(&self, tool: String, check: UnreportedCheck) {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         if checks.len() >= UNREPORTED {
             checks.pop_front();
@@ -115,7 +115,7 @@ impl Unreported {
         checks.push_back((tool, check));
     }
 
-    fn take(&self, tool: &str) -> Option<Unheard> {
+    fn take(&self, tool: &str) -> Option<UnreportedCheck> {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let at = checks.iter().position(|(checked, _)| checked == tool)?;
         checks.remove(at).map(|(_, check)| check)

@@ -1,8 +1,8 @@
 //! Covering: a layer asked for a call, and the guarded function inside it need not ask again.
 //!
-//! Only a layer that was built to do so makes a [`Cover`], and only one guarded call can use it: the
-//! first of the same guard, agent, session and tool, whose effect is no stronger and whose scopes are
-//! among those that were asked for. Everything else asks for itself.
+//! Only a layer that was built to do so makes a [`Cover`], and only one guarded call can use it. That is the first one
+//! of the same guard, agent, session and tool whose effect is no stronger and whose scopes are among those that were
+//! asked for. Everything else asks for itself.
 
 use std::borrow::Cow;
 use std::fmt;

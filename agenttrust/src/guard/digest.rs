@@ -6,10 +6,9 @@
 //! digest     = SHA-256("agenttrust.input.v1" ‖ r ‖ enc(input))
 //! ```
 //!
-//! `jcs` is the RFC 8785 form; lengths are 8 bytes, big-endian. RFC 8785 writes numbers as IEEE
-//! doubles, in which 2^53 + 1 and 2^53 are one number: the numbers so large that a double cannot tell
-//! integers apart follow it once more, as the program wrote them (an integer digit by digit), so that
-//! an approval for one of them never serves another.
+//! `jcs` is the RFC 8785 form; lengths are 8 bytes, big-endian. RFC 8785 writes numbers as IEEE doubles, in which 2^53 +
+//! 1 and 2^53 are one number. So numbers that are too large for a double to tell integers apart are added behind it as
+//! the program wrote them (an integer digit by digit). An approval for one of them never serves another.
 //!
 //! A reader of a digest cannot guess the input behind it, because `r` is unknown to them. An approver who is given `r`
 //! and the input can check both, and learns nothing about any other input.

@@ -1,10 +1,9 @@
 //! The one idea: an [`Action`] is authorized, the [`Permit`] is held while it runs, and the outcome
 //! is handed to the permit.
 //!
-//! Everything else of this crate's guards is built on that: [`run`](AgentTrustGuard::run) does the
-//! three steps around a future, `#[guarded]` around a function, a tower layer around a service, and
-//! [`check`](AgentTrustGuard::check) and [`report`](AgentTrustGuard::report) are the guide's own
-//! names for the first and the last.
+//! Everything else of this crate's guards is built on that. [`run`](AgentTrustGuard::run) does the three steps around a
+//! future, `#[guarded]` around a function, and a tower layer around a service. [`check`](AgentTrustGuard::check) and
+//! [`report`](AgentTrustGuard::report) are the guide's own names for the first and the last step.
 
 mod action;
 mod ask;
@@ -20,7 +19,7 @@ mod handle;
 mod identity;
 mod outcome;
 mod permit;
-mod refused;
+mod recent_refusals;
 mod reporter;
 mod running;
 mod scope;
@@ -50,7 +49,7 @@ pub use self::scope::{GlobalGuardAlreadySet, InstalledGuard, Scope};
 
 use self::builder::Settings;
 use self::check::Unreported;
-use self::refused::Refused;
+use self::recent_refusals::RecentRefusals;
 use self::reporter::Reporter;
 use crate::client::AgentTrustClient;
 use crate::error::Result;
@@ -103,7 +102,7 @@ struct Shared {
     client: AgentTrustClient,
     settings: Settings,
     breaker: Breaker,
-    refused: Refused,
+    recent_refusals: RecentRefusals,
     reporter: Reporter,
     counts: PassCounts,
     /// Says once that approvals end with the process.

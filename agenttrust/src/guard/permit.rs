@@ -12,7 +12,8 @@ use super::reporter::Report;
 /// The right to run one call. Hold it while the call runs, then [`finish`](Self::finish) it.
 ///
 /// Dropped unfinished, it reports the call as `Cancelled`, or as `Panic` while unwinding: every
-/// permit leaves exactly one report.
+/// permit leaves exactly one report. Only one that a layer's permit covers leaves none, as the
+/// layer's reports the call.
 ///
 /// ```no_run
 /// use agenttrust::{Action, AgentTrustGuard, Effect};

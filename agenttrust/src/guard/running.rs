@@ -1,9 +1,9 @@
-//! A permitted call that runs, as the calls inside of it see it: the guard that they ask, where a layer was built to
-//! say so, and the approval that the call around them used.
+//! A permitted call that runs, as the calls inside of it see it. They see the approval that it used and, if a layer was
+//! built to say so, the guard that they ask.
 //!
-//! A person who approved a request expects it to be made. A guarded function inside that is held once more takes
-//! a second approval for what is one call to everybody but the program, so its hold says which one was
-//! used already, and how one comes to serve both.
+//! A person who approved a request expects it to be made. If a guarded function inside is held once more, it takes a
+//! second approval for what a user sees as one call. So its hold says which approval was used already, and how one can
+//! serve both.
 
 use std::fmt;
 use std::sync::Arc;

@@ -108,13 +108,13 @@ fn read(path: &Path, agent_id: &str) -> Result<GuardState, String> {
         if mode & 0o077 != 0 {
             return Err(format!(
                 "can be reached by others (its mode is {mode:o}), and it holds a key; give it the mode \
-                 600, or remove it to begin anew"
+                 600, or remove it to begin again"
             ));
         }
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let broken = "is no state file of a guard, or was cut off; remove it to begin anew, which no \
+    let broken = "is no state file of a guard, or was cut off; remove it to begin again, which no \
                   approval of before outlives";
     if bytes.len() as u64 > MAX_BYTES {
         return Err(broken.to_owned());

@@ -153,7 +153,7 @@ fn refused(check: &Check, approval: &Approval) -> AgentTrustError {
 fn expired(check: &Check, approval_id: String) -> AgentTrustError {
     AgentTrustError::ApprovalExpired {
         message: format!(
-            "nobody decided approval {approval_id} for tool {:?} in time; call it again to ask anew",
+            "no approver decided approval {approval_id} for tool {:?} in time; call it again to ask again",
             check.tool(),
         ),
         approval_id,

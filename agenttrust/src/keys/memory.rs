@@ -8,7 +8,8 @@ use ed25519_dalek::SigningKey;
 use super::{KeyStore, no_key, parse_private_key, sign_with};
 use crate::error::Result;
 
-/// Keys in the memory of this process: gone when it ends, and wiped when they are deleted. `Debug` shows whose they are.
+/// Keys in the memory of this process: gone when it ends, and wiped when they are deleted. `Debug` shows whose they
+/// are.
 ///
 /// ```
 /// use agenttrust::{InMemoryKeyStore, KeyStore, generate_agent_key};

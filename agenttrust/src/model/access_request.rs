@@ -1,5 +1,6 @@
-//! Requests for access that was denied, by the draft *AuthZEN Access Request and Approval Profile 1.0*: draft 1 of 3 June
-//! 2026, before that `draft-mcguinness-authzen-access-request`. It is experimental: what is here of it follows the draft.
+//! Requests for access that was denied, by the draft *AuthZEN Access Request and Approval Profile 1.0*: draft 1 of 3
+//! June 2026, before that `draft-mcguinness-authzen-access-request`. It is experimental: what is here of it follows the
+//! draft.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -179,8 +180,8 @@ pub struct AccessTaskResponse {
 }
 
 impl AccessTaskResponse {
-    /// Returns the approval to present when the same is evaluated once more. A way to go on that is not known here is no
-    /// approval.
+    /// Returns the approval to present when the same is evaluated once more. A way to go on that is not known here is
+    /// no approval.
     #[must_use]
     pub fn approval(&self) -> Option<&AccessApproval> {
         let result =

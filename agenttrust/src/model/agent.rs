@@ -209,6 +209,10 @@ pub struct UpdateAgentRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     #[cfg_attr(feature = "openapi", schema(value_type = bool, required = false))]
     pub requires_proof: Option<bool>,
+    /// The agent's new Ed25519 public key, PKIX PEM. What is bound to the key that it had is worth nothing from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::PublicKey, required = false))]
+    pub public_key: Option<String>,
 }
 
 /// Returns what is there, which `null` is not.
@@ -280,6 +284,13 @@ impl UpdateAgentRequest {
     #[must_use]
     pub fn requires_proof(mut self, requires_proof: bool) -> Self {
         self.requires_proof = Some(requires_proof);
+        self
+    }
+
+    /// Gives it this public key, PKIX PEM, instead of the one that it has. The private one stays with the agent.
+    #[must_use]
+    pub fn public_key(mut self, pem: impl Into<String>) -> Self {
+        self.public_key = Some(pem.into());
         self
     }
 }

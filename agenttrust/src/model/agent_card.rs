@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use super::card_key::CardKey;
 use super::tolerant::or_default;
 
-/// The URI of the extension in which a card says how far its agent is trusted, and a task what our Guardian knows of it.
+/// The URI of the extension in which a card says how far its agent is trusted, and a task what our Guardian knows of
+/// it.
 pub const ATI_TRUST_EXTENSION_URI: &str = "https://agenttrust.id/ext/trust/v1";
 
 /// The card that an agent shows to others: who it is, what it can do and where it is reached.

@@ -19,7 +19,8 @@ pub struct AuditEntry {
     /// The time when the row was written, in RFC 3339: the very text that was hashed.
     #[serde(default)]
     pub at: String,
-    /// The kind of the event, such as `decision` or `approval.opened`.
+    /// The kind of the event, such as `decision`, `outcome` or `approval.approved`. A call that begins to wait is a
+    /// `decision` whose body has `approval_opened`.
     #[serde(default)]
     pub kind: String,
     /// The organisation that it happened in.

@@ -1,8 +1,8 @@
 //! The wire objects, used by client and Guardian alike.
 //!
-//! Field names are those of the AgentTrust wire protocol. Every object ignores unknown fields and
-//! tolerates absent ones, so that a client of this version can talk to any gateway; the one field
-//! whose absence matters, [`CheckResult::allowed`], reads as `false`.
+//! Field names are those of the AgentTrust wire protocol. Every object ignores unknown fields and tolerates absent
+//! ones, so that a client of this version can talk to any gateway. The one field whose absence matters is
+//! [`CheckResult::allowed`], which reads as `false` then.
 
 mod a2a;
 mod a2a_event;

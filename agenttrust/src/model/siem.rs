@@ -184,6 +184,9 @@ pub struct SiemDestination {
     /// The status that it answered last, where it answers by HTTP and did.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub last_status: Option<u16>,
+    /// What is weak about it, such as that what it is sent is unsigned, where something is and the gateway says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// The id of the key that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
@@ -213,6 +216,7 @@ impl fmt::Debug for SiemDestination {
             .field("failing_since", &self.failing_since)
             .field("last_error", &self.last_error)
             .field("last_status", &self.last_status)
+            .field("warning", &self.warning)
             .field("created_by", &self.created_by)
             .field("created_at", &self.created_at)
             .field("updated_at", &self.updated_at)

@@ -113,7 +113,9 @@ async fn a_missing_capability_is_a_denial(
     tools: &Tools,
     folder: &Folder,
 ) -> anyhow::Result<()> {
-    section("4. An agent uses what it has a capability for, and nobody is asked about the rest");
+    section(
+        "4. An agent uses what it has a capability for, and no approver is asked about the rest",
+    );
     let guard = &participants.trainee.guard;
 
     guard.scope(tools.read("plan.md")).await?;

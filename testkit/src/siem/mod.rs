@@ -1,7 +1,7 @@
 //! Receivers of events: each takes what its vendor documents and nothing else, and can be told to fail in every way.
 //!
-//! They run on a thread of their own, so that no runtime of a test can take them along, and keep what they took when they
-//! are stopped and started again at the same address.
+//! They run on a thread of their own, so that no runtime of a test can take them along, and keep what they took when
+//! they are stopped and started again at the same address.
 
 mod authority;
 mod formats;

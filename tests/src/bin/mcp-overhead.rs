@@ -1,6 +1,6 @@
-//! What `scripts/mcp-overhead` measures with: `mcp-overhead upstream`, a server; `mcp-overhead reverse-proxy URL`, a
-//! plain proxy before it; and `mcp-overhead measure COUNT NAME=URL...`, which calls a tool at each address in turn, so
-//! that a machine that slows down slows down all. `MCP_HEADERS` is sent along, as JSON. Prints JSON.
+//! What `scripts/mcp-overhead` measures with. `mcp-overhead upstream` is a server, and `mcp-overhead reverse-proxy URL`
+//! a plain proxy before it. `mcp-overhead measure COUNT NAME=URL...` calls a tool at each address in turn, so that a
+//! machine that slows down slows down all. `MCP_HEADERS` is sent along, as JSON. Prints JSON.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

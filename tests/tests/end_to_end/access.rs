@@ -1,5 +1,5 @@
-//! AuthZEN by our own client, at `agenttrust serve`: for agents that have to prove their key, and for people whom agents act
-//! for.
+//! AuthZEN by our own client, at `agenttrust serve`: for agents that have to prove their key, and for people whom
+//! agents act for.
 
 use agenttrust::client::AccessOptions;
 use agenttrust::model::{

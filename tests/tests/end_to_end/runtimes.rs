@@ -1,5 +1,5 @@
-//! One guard, whatever runtime it is called from, and when that is gone or never was: no deadlock, no lost report, no
-//! error from a connection that no runtime drives any more.
+//! One guard, called from any runtime, and when that runtime is gone or never was. There is no deadlock, no lost
+//! report, and no error from a connection that no runtime drives any more.
 
 use std::sync::Arc;
 use std::thread;

@@ -1,10 +1,13 @@
-//! The words of the sources: what the docs of items never say, and how the docs of functions begin.
+//! The words of the sources: what the docs of items and the texts that people read never say, and how the docs of
+//! functions begin.
 
 mod docs;
+mod strings;
 
 use std::path::{Path, PathBuf};
 
 use self::docs::{Doc, docs};
+use self::strings::strings;
 
 /// Words that have to be read twice, each with what says the same.
 const AVOIDED: [(&str, &str); 7] = [
@@ -38,20 +41,27 @@ fn is_verb(word: &str) -> bool {
         && !NO_VERBS.split(' ').any(|noun| noun == word)
 }
 
-/// Returns what is wrong with a doc, each with its line.
-fn faults(doc: &Doc, is_in_src: bool) -> Vec<(usize, String)> {
+/// Returns each avoided word in a text: its place there, and what to write.
+fn avoided_in(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    let prose = doc.prose();
-    let text = prose.text.to_ascii_lowercase();
+    let text = text.to_ascii_lowercase();
     for (avoided, instead) in AVOIDED {
         for (at, _) in text.match_indices(avoided) {
             let letter_before = text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
             let after = text[at + avoided.len()..].chars().next();
             if !letter_before && !after.is_some_and(char::is_alphanumeric) {
-                found.push((prose.line_at(at), format!("\"{avoided}\": write {instead}")));
+                found.push((at, format!("\"{avoided}\": write {instead}")));
             }
         }
     }
+    found
+}
+
+/// Returns what is wrong with a doc, each with its line.
+fn faults(doc: &Doc, is_in_src: bool) -> Vec<(usize, String)> {
+    let prose = doc.prose();
+    let avoided = avoided_in(&prose.text).into_iter();
+    let mut found: Vec<_> = avoided.map(|(at, said)| (prose.line_at(at), said)).collect();
     if let Some(function) = doc.function.as_ref().filter(|_| is_in_src) {
         let first = prose.text.split(' ').next().unwrap_or_default();
         // A doc that is a section alone: what the function does is in its name, and Clippy asks for the section.
@@ -93,21 +103,79 @@ fn collect(folder: &Path, sources: &mut Vec<PathBuf>) {
     }
 }
 
+/// Returns what is wrong with the texts of a file that people read while it runs: messages, the help of the program,
+/// descriptions of endpoints.
+fn complaints_about_texts(path: &str, text: &str) -> Vec<String> {
+    let parts: Vec<_> = path.split('/').collect();
+    let is_of_tests = |part: &str| {
+        let name = part.trim_end_matches(".rs");
+        ["tests", "model_tests", "differential"].contains(&name) || name.ends_with("_tests")
+    };
+    if !parts.contains(&"src") || parts.iter().any(|part| is_of_tests(part)) {
+        return Vec::new();
+    }
+    let texts = strings(text).unwrap_or_else(|error| panic!("{path} is no Rust: {error}"));
+    let said = |(line, text): (usize, String)| {
+        let avoided = avoided_in(&text).into_iter();
+        avoided.map(move |(_, said)| format!("{path}:{line}: {text:?} has {said}"))
+    };
+    texts.into_iter().flat_map(said).collect()
+}
+
+/// Returns every source of the repository: its path from the root, and its text.
+fn sources() -> Vec<(String, String)> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let mut paths = Vec::new();
+    collect(&repository, &mut paths);
+    paths.sort();
+    assert!(paths.len() > 1_000, "only {} files were found", paths.len());
+    let source = |path: PathBuf| {
+        let name = path.strip_prefix(&repository).unwrap().display().to_string();
+        (name, std::fs::read_to_string(&path).unwrap())
+    };
+    paths.into_iter().map(source).collect()
+}
+
 #[test]
 fn docs_of_items_are_in_plain_words_and_those_of_functions_begin_with_a_verb() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let mut sources = Vec::new();
-    collect(&repository, &mut sources);
-    sources.sort();
-    assert!(sources.len() > 1_000, "only {} files were found", sources.len());
-    let found: Vec<String> = sources
-        .iter()
-        .flat_map(|path| {
-            let name = path.strip_prefix(&repository).unwrap().display().to_string();
-            complaints(&name, &std::fs::read_to_string(path).unwrap())
-        })
-        .collect();
+    let sources = sources();
+    let found: Vec<String> =
+        sources.iter().flat_map(|(name, text)| complaints(name, text)).collect();
     assert!(found.is_empty(), "{} docs to write again:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn messages_help_and_descriptions_are_in_plain_words() {
+    let sources = sources();
+    let found: Vec<String> =
+        sources.iter().flat_map(|(name, text)| complaints_about_texts(name, text)).collect();
+    assert!(found.is_empty(), "{} texts to write again:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn each_avoided_word_is_found_in_texts_of_the_sources_and_not_in_those_of_tests() {
+    for (avoided, _) in AVOIDED {
+        for text in [
+            format!("const A: &str = \"it is {avoided} here\";"),
+            format!("fn a() {{ warn(\"a\", format!(r#\"{avoided} \"it\"\"#)); }}"),
+            format!("#[response(status = 202, description = \"{avoided}\")]\nfn a() {{}}"),
+            format!("#[error(\"{}\")]\nstruct A;", avoided.replace(' ', " \\\n    ")),
+            format!("#[cfg(test)]\nmod tests {{}}\nconst A: &str = \"{avoided}\";"),
+        ] {
+            assert_eq!(complaints_about_texts("a/src/b.rs", &text).len(), 1, "{text}");
+            for elsewhere in ["a/tests/b.rs", "a/src/tests/b.rs", "a/src/b_tests.rs"] {
+                assert_eq!(complaints_about_texts(elsewhere, &text), [""; 0], "{elsewhere}");
+            }
+        }
+        for fine in [
+            format!("const A: &str = \"x{avoided}\";"),
+            format!("// \"{avoided}\"\n/// {avoided}\nstruct A;"),
+            format!("#![doc = \"{avoided}\"]"),
+            format!("#[cfg(test)]\nmod tests {{ const A: &str = \"{avoided}\"; }}"),
+        ] {
+            assert_eq!(complaints_about_texts("a/src/b.rs", &fine), [""; 0], "{fine}");
+        }
+    }
 }
 
 #[test]

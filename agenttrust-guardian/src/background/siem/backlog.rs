@@ -1,8 +1,7 @@
 //! What a destination is owed next: read page by page from the logs, and never more of it held than one batch.
 //!
-//! The rows of one log go in their order. Those of several logs, which replicas write, are interleaved by the time at
-//! which they were written, as far as they are known when they are read: a replica whose rows arrive late is not
-//! waited for.
+//! The rows of one log go in their order. Rows of several logs, which replicas write, are put in the order of their
+//! times, as far as they are known when they are read. A replica whose rows arrive late is not waited for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -67,6 +66,10 @@ pub(super) struct Backlog {
     since: Option<Timestamp>,
     /// The number of rows that were looked at and are not kept as such yet.
     rows_looked: usize,
+    /// Whether it held nothing once all rows that there were had been looked at, and holds nothing since.
+    is_idle: bool,
+    /// The time when the first row was seen that came since then.
+    unread_since: Option<Timestamp>,
 }
 
 impl Backlog {
@@ -106,6 +109,23 @@ impl Backlog {
     pub(super) fn unseen(&self, heads: &Cursors) -> usize {
         let unseen = heads.iter().map(|(log, head)| (head - self.seen(log)).max(0));
         usize::try_from(unseen.fold(0, i64::saturating_add)).unwrap_or(usize::MAX)
+    }
+
+    /// Takes over at `now` that there are so many rows that were not looked at.
+    pub(super) fn sees(&mut self, unseen: usize, now: Timestamp) {
+        let holds = !self.events.is_empty() || self.unsendable.is_some();
+        self.is_idle = !holds && (unseen == 0 || self.is_idle);
+        self.unread_since = match self.unread_since {
+            _ if unseen == 0 || !self.is_idle => None,
+            // A clock may have gone back.
+            since => Some(since.unwrap_or(now).min(now)),
+        };
+    }
+
+    /// Returns since when rows wait to be looked at, where it holds nothing and had looked at all before them. Nothing
+    /// can be due before the first of them is.
+    pub(super) fn unread_since(&self) -> Option<Timestamp> {
+        self.unread_since
     }
 
     /// Counts rows that were looked at and that the destination does not want, and whose place is not kept yet.
@@ -156,6 +176,9 @@ impl Backlog {
             }
         }
         self.rows_looked = self.rows_looked.saturating_add(rows);
+        // Of rows that are left it is not known when they came.
+        (self.is_idle, self.unread_since) = (false, None);
+        self.sees(self.unseen(heads), now);
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! What comes of a batch that was sent: it is crossed out, set aside or put off, as the receiver has it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
 
 use super::backlog::Unsendable;
-use super::held::Held;
 use super::job::Trouble;
+use super::leased::LeasedDestination;
 use crate::background::backoff;
 use crate::domain::ids;
 use crate::engine::Engine;
@@ -49,7 +49,7 @@ struct Refused {
 /// Those of the database. The events are sent again then, with the same ids.
 pub(super) async fn settle(
     engine: &Engine,
-    held: &mut Held,
+    leased: &mut LeasedDestination,
     count: usize,
     delivery: Delivery,
 ) -> Result<Verdict, Trouble> {
@@ -60,20 +60,20 @@ pub(super) async fn settle(
             let refused = refused.map(|(place, reason)| Refused { place, status, reason });
             if went == 0 {
                 let reason = "the receiver took none of it, and wants it again".to_owned();
-                return put_off(engine, held, count, (status, None, reason)).await;
+                return put_off(engine, leased, count, (status, None, reason)).await;
             }
-            cross_out(engine, held, (went, status), refused.collect()).await
+            cross_out(engine, leased, (went, status), refused.collect()).await
         }
         Delivery::Refused { status, reason } if count > 1 => {
-            too_many(engine, held, count, (status, reason)).await
+            too_many(engine, leased, count, (status, reason)).await
         }
         Delivery::Refused { status, reason } => {
             let status = Some(status);
             let refused = vec![Refused { place: 0, status, reason }];
-            cross_out(engine, held, (count, status), refused).await
+            cross_out(engine, leased, (count, status), refused).await
         }
         Delivery::Later { status, retry_after, reason } => {
-            put_off(engine, held, count, (status, retry_after, reason)).await
+            put_off(engine, leased, count, (status, retry_after, reason)).await
         }
     }
 }
@@ -85,60 +85,64 @@ pub(super) async fn settle(
 /// Those of the database.
 pub(super) async fn set_unsendable_aside(
     engine: &Engine,
-    held: &mut Held,
+    leased: &mut LeasedDestination,
 ) -> Result<Verdict, Trouble> {
-    cross_out(engine, held, (0, None), Vec::new()).await
+    cross_out(engine, leased, (0, None), Vec::new()).await
 }
 
 /// Returns a batch that was refused for good: smaller ones are tried, until it is a single event.
 async fn too_many(
     engine: &Engine,
-    held: &Held,
+    leased: &LeasedDestination,
     count: usize,
     (status, reason): (u16, String),
 ) -> Result<Verdict, Trouble> {
     engine.metrics.siem.batch(SiemResult::Refused);
-    let record = record(held, (count, Some(status)), Some(&reason), engine.clock.now());
+    let record = record(leased, (count, Some(status)), Some(&reason), engine.clock.now());
     let record = Some((record, SiemStanding::Refused));
-    let is_kept = keep(engine, held, SiemStep { record, ..SiemStep::default() }).await?;
+    let is_kept = keep(engine, leased, SiemStep { record, ..SiemStep::default() }).await?;
     Ok(if is_kept { Verdict::TooMany { count } } else { Verdict::Lost })
 }
 
 /// Crosses out the first `count` events, of which these were refused, with the row after them that cannot be sent.
 async fn cross_out(
     engine: &Engine,
-    held: &mut Held,
+    leased: &mut LeasedDestination,
     (count, status): (usize, Option<u16>),
     refused: Vec<Refused>,
 ) -> Result<Verdict, Trouble> {
     let now = engine.clock.now();
-    let (refusals, standing) = (refused.len(), standing(held, count, refused.len(), now));
+    let (refusals, standing) = (refused.len(), standing(leased, count, refused.len(), now));
     let record = standing.map(|standing| {
         let first = refused.first().filter(|_| standing != SiemStanding::Took);
         let error = first.map(|refused| refused.reason.as_str());
-        (record(held, (count, status), error, now), standing)
+        (record(leased, (count, status), error, now), standing)
     });
     let mut aside: Vec<_> =
-        refused.into_iter().filter_map(|refused| set_aside(held, refused, now)).collect();
-    if count == held.backlog.events().len() {
-        aside.extend(held.backlog.unsendable().map(|row| unsendable_aside(held, row, now)));
+        refused.into_iter().filter_map(|refused| set_aside(leased, refused, now)).collect();
+    if count == leased.backlog.events().len() {
+        aside.extend(leased.backlog.unsendable().map(|row| unsendable_aside(leased, row, now)));
     }
     let (aside_count, first) = (aside.len(), aside.first().map(|aside| aside.reason.clone()));
-    let cursors = held.backlog.cursors_after(count);
+    let cursors = leased.backlog.cursors_after(count);
     let step = SiemStep { cursors: cursors.clone(), record, set_aside: aside };
-    if !keep(engine, held, step).await? {
+    if !keep(engine, leased, step).await? {
         return Ok(Verdict::Lost);
     }
     engine.metrics.siem.events(count.saturating_sub(refusals), aside_count);
     if let Some(reason) = first {
-        tell(held, standing, aside_count, &reason);
+        tell(leased, standing, aside_count, &reason);
     }
-    held.backlog.sent(count, cursors, now);
-    held.refused = held.refused.saturating_add(refusals);
-    (held.backlog_since, held.kept_at) = (None, now);
+    leased.backlog.sent(count, cursors, now);
+    leased.refused = leased.refused.saturating_add(refusals);
+    (leased.backlog_since, leased.kept_at) = (None, now);
     let Some(standing) = standing else { return Ok(Verdict::SetAside) };
-    held.stands_as(standing, now);
+    let fails = leased.row.failing_since.is_some();
+    leased.stands_as(standing, now);
     let took = standing == SiemStanding::Took;
+    if took && fails {
+        tracing::info!(destination_id = leased.row.id, "a destination takes events again");
+    }
     let (result, verdict) = match took {
         true => (SiemResult::Taken, Verdict::Took),
         false => (SiemResult::Refused, Verdict::SetAside),
@@ -148,43 +152,54 @@ async fn cross_out(
 }
 
 /// Returns how a destination stands that refused so many of `count` events for good; `None` where none was sent.
-fn standing(held: &Held, count: usize, refused: usize, now: Timestamp) -> Option<SiemStanding> {
+fn standing(
+    leased: &LeasedDestination,
+    count: usize,
+    refused: usize,
+    now: Timestamp,
+) -> Option<SiemStanding> {
     match count {
         0 => None,
         _ if refused < count => Some(SiemStanding::Took),
         // Who takes nothing is not asked at full speed until everything is set aside.
-        _ if held.refuses_all(refused) => {
-            let pause = backoff::pause(held.row.attempts.saturating_add(1), None);
+        _ if leased.refuses_all(refused) => {
+            let pause = backoff::pause(leased.row.attempts.saturating_add(1), None);
             Some(SiemStanding::PutOff(now.saturating_add(pause.min(REFUSED_PAUSE_MOST))))
         }
         _ => Some(SiemStanding::Refused),
     }
 }
 
-/// Tells the log that events are set aside: of several in a row at the first, and once it is seen that it takes none.
-fn tell(held: &Held, standing: Option<SiemStanding>, events: usize, reason: &str) {
-    let id = &held.row.id;
-    match standing {
-        Some(SiemStanding::PutOff(_)) if held.row.failing_since.is_none() => tracing::warn!(
-            destination_id = id,
-            reason,
-            "a destination refuses every event for good; it is sent one at a time, after a pause, until it takes one"
-        ),
-        Some(SiemStanding::PutOff(_)) => {}
-        Some(SiemStanding::Refused) if held.refused > 0 => {}
-        _ => tracing::warn!(
+/// Tells the log that events are set aside, and once it is seen that the receiver takes none.
+fn tell(
+    leased: &mut LeasedDestination,
+    standing: Option<SiemStanding>,
+    events: usize,
+    reason: &str,
+) {
+    let id = &leased.row.id;
+    if let Some(SiemStanding::PutOff(_)) = standing {
+        if leased.row.failing_since.is_none() {
+            tracing::warn!(
+                destination_id = id,
+                reason,
+                "a destination refuses every event for good; it is sent one at a time, after a pause, until it takes one"
+            );
+        }
+    } else if let Some(events) = leased.set_aside_lines.count(events, Instant::now()) {
+        tracing::warn!(
             destination_id = id,
             events,
             reason,
             "events are set aside that a destination does not take; the rest goes on"
-        ),
+        );
     }
 }
 
-fn unsendable_aside(held: &Held, row: &Unsendable, now: Timestamp) -> SetAsideRow {
+fn unsendable_aside(leased: &LeasedDestination, row: &Unsendable, now: Timestamp) -> SetAsideRow {
     SetAsideRow {
         id: ids::new(ids::SET_ASIDE_PREFIX),
-        destination_id: held.row.id.clone(),
+        destination_id: leased.row.id.clone(),
         event_id: None,
         log: row.place.log.clone(),
         seq: row.place.seq,
@@ -196,12 +211,12 @@ fn unsendable_aside(held: &Held, row: &Unsendable, now: Timestamp) -> SetAsideRo
     }
 }
 
-fn set_aside(held: &Held, refused: Refused, now: Timestamp) -> Option<SetAsideRow> {
+fn set_aside(leased: &LeasedDestination, refused: Refused, now: Timestamp) -> Option<SetAsideRow> {
     let Refused { place, status, reason } = refused;
-    let (event, row) = (held.backlog.events().get(place)?, held.backlog.places().get(place)?);
+    let (event, row) = (leased.backlog.events().get(place)?, leased.backlog.places().get(place)?);
     Some(SetAsideRow {
         id: ids::new(ids::SET_ASIDE_PREFIX),
-        destination_id: held.row.id.clone(),
+        destination_id: leased.row.id.clone(),
         event_id: Some(event.id.clone()),
         log: row.log.clone(),
         seq: row.seq,
@@ -214,45 +229,49 @@ fn set_aside(held: &Held, refused: Refused, now: Timestamp) -> Option<SetAsideRo
 }
 
 /// Keeps it, where the destination is still this replica's and as it was.
-pub(super) async fn keep(engine: &Engine, held: &Held, step: SiemStep) -> Result<bool, StoreError> {
-    let (id, owner) = (held.row.id.clone(), engine.siem.owner());
-    let hold = SiemHold { id, owner, epoch: held.row.epoch };
+pub(super) async fn keep(
+    engine: &Engine,
+    leased: &LeasedDestination,
+    step: SiemStep,
+) -> Result<bool, StoreError> {
+    let (id, owner) = (leased.row.id.clone(), engine.siem.owner());
+    let hold = SiemHold { id, owner, epoch: leased.row.epoch };
     engine.background_store.advance(hold, step).await
 }
 
 /// Puts it off, for longer each time.
 pub(super) async fn put_off(
     engine: &Engine,
-    held: &mut Held,
+    leased: &mut LeasedDestination,
     count: usize,
     (status, asked_for, reason): (Option<u16>, Option<Duration>, String),
 ) -> Result<Verdict, Trouble> {
     engine.metrics.siem.batch(SiemResult::Later);
     let now = engine.clock.now();
-    let attempts = held.row.attempts.saturating_add(1);
+    let attempts = leased.row.attempts.saturating_add(1);
     let next = now.saturating_add(backoff::pause(attempts, asked_for));
-    if held.row.failing_since.is_none() {
-        let id = &held.row.id;
+    if leased.row.failing_since.is_none() {
+        let id = &leased.row.id;
         tracing::warn!(destination_id = id, reason, "events are not taken; they are sent again");
     }
     let standing = SiemStanding::PutOff(next);
-    let record = Some((record(held, (count, status), Some(&reason), now), standing));
-    if !keep(engine, held, SiemStep { record, ..SiemStep::default() }).await? {
+    let record = Some((record(leased, (count, status), Some(&reason), now), standing));
+    if !keep(engine, leased, SiemStep { record, ..SiemStep::default() }).await? {
         return Ok(Verdict::Lost);
     }
-    held.stands_as(standing, now);
+    leased.stands_as(standing, now);
     Ok(Verdict::PutOff)
 }
 
 fn record(
-    held: &Held,
+    leased: &LeasedDestination,
     (count, status): (usize, Option<u16>),
     error: Option<&str>,
     now: Timestamp,
 ) -> SiemDeliveryRow {
     SiemDeliveryRow {
         id: ids::new(ids::DELIVERY_PREFIX),
-        destination_id: held.row.id.clone(),
+        destination_id: leased.row.id.clone(),
         batch_size: i64::try_from(count).unwrap_or(i64::MAX),
         status: if error.is_none() { "success" } else { "failed" }.to_owned(),
         status_code: status.map(i64::from),

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::alive;
 use super::backlog::Cursors;
 use super::batch::{self, Verdict};
-use super::ears::Ears;
-use super::held::Held;
+use super::leased::LeasedDestination;
 use super::sending::{Sending, lease_of, renewed_after};
+use super::wakeups::Wakeups;
 use crate::audit::AuditError;
 use crate::background::jobs::Job;
 use crate::engine::Engine;
@@ -62,15 +62,18 @@ enum Next {
 /// Goes on until the destination is paused, gone or another replica's, or the Guardian closes.
 pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<Cursors>) {
     let Some(held) = alive(&engine) else { return };
-    let mut ears = Ears::new(&held, &job.id, others);
+    let mut wakeups = Wakeups::new(&held, &job.id, others);
     drop(held);
-    let changes = *ears.changes.borrow();
-    let mut work = Work { id: job.id.clone(), held: None, changes, at_once: usize::MAX };
+    let changes = *wakeups.changes.borrow();
+    let mut work = Work { id: job.id.clone(), leased: None, changes, at_once: usize::MAX };
     let mut troubled = false;
     while let Some(held) = alive(&engine) {
-        let next = match work.turn(held, &mut ears).await {
+        let next = match work.turn(held, &mut wakeups).await {
             Ok(next) => {
-                troubled = false;
+                if troubled {
+                    tracing::info!(destination_id = job.id, "events can be sent again");
+                    troubled = false;
+                }
                 next
             }
             // Where the Guardian closes, so does its database.
@@ -81,15 +84,15 @@ pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<
                     tracing::warn!(%error, destination_id = id, "events cannot be sent; trying again");
                     troubled = true;
                 }
-                work.held = None;
+                work.leased = None;
                 Next::Wait { most: AFTER_TROUBLE, for_rows: false }
             }
         };
         match next {
             Next::Again => {}
-            Next::Wait { most, for_rows } => ears.wait(most, for_rows).await,
+            Next::Wait { most, for_rows } => wakeups.wait(most, for_rows).await,
             // It was changed since it was looked at.
-            Next::End if ears.changes.has_changed().unwrap_or(false) => {}
+            Next::End if wakeups.changes.has_changed().unwrap_or(false) => {}
             Next::End => break,
         }
     }
@@ -101,7 +104,7 @@ pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<
 
 struct Work {
     id: String,
-    held: Option<Held>,
+    leased: Option<LeasedDestination>,
     /// The number of changes of destinations that it has looked after.
     changes: u64,
     /// The largest number of events that are sent at once: fewer after a batch was refused, until the bad one is
@@ -110,50 +113,50 @@ struct Work {
 }
 
 impl Work {
-    async fn turn(&mut self, engine: Arc<Engine>, ears: &mut Ears) -> Result<Next, Trouble> {
-        let (sending, count, most) = match self.step(&engine, ears).await? {
+    async fn turn(&mut self, engine: Arc<Engine>, wakeups: &mut Wakeups) -> Result<Next, Trouble> {
+        let (sending, count, most) = match self.step(&engine, wakeups).await? {
             Step::Next(next) => return Ok(next),
             Step::Send { sending, count, most } => (sending, count, most),
         };
         let weak = Arc::downgrade(&engine);
         drop(engine);
-        let Some(held) = &mut self.held else { return Ok(Next::End) };
-        let events = held.backlog.events().get(..count).unwrap_or_default();
-        let told = (ears.changes.clone(), ears.closing.clone());
-        let delivery = sending.send(&weak, &held.row, events, told).await;
+        let Some(leased) = &mut self.leased else { return Ok(Next::End) };
+        let events = leased.backlog.events().get(..count).unwrap_or_default();
+        let told = (wakeups.changes.clone(), wakeups.closing.clone());
+        let delivery = sending.send(&weak, &leased.row, events, told).await;
         let Some(engine) = alive(&weak) else { return Ok(Next::End) };
         match delivery {
             None => self.follow(Verdict::Lost, most),
             Some(delivery) => {
-                let verdict = batch::settle(&engine, held, count, delivery).await?;
+                let verdict = batch::settle(&engine, leased, count, delivery).await?;
                 self.follow(verdict, most);
             }
         }
         Ok(Next::Again)
     }
 
-    async fn step(&mut self, engine: &Engine, ears: &mut Ears) -> Result<Step, Trouble> {
+    async fn step(&mut self, engine: &Engine, wakeups: &mut Wakeups) -> Result<Step, Trouble> {
         let now = engine.clock.now();
         // Not by what was heard: whoever waits for a change has heard of it.
-        let changes = *ears.changes.borrow_and_update();
+        let changes = *wakeups.changes.borrow_and_update();
         let was_changed = std::mem::replace(&mut self.changes, changes) != changes;
         self.lease(engine, was_changed, now).await?;
-        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
-        let heads = ears.heads(&engine.settings.log);
-        let most = if held.refuses_all(0) { 1 } else { self.at_once.min(held.batch_size()) };
-        if let Some(left) = held.is_put_off(now) {
-            held.peek(engine, &heads, now).await?;
-            let most = left.min(now.until(held.renewed_at));
-            let most = if held.backlog_since.is_none() { most.min(PEEKED_EVERY) } else { most };
+        let Some(leased) = &mut self.leased else { return Ok(Step::Next(Next::End)) };
+        let heads = wakeups.heads(&engine.settings.log);
+        let most = if leased.refuses_all(0) { 1 } else { self.at_once.min(leased.batch_size()) };
+        if let Some(left) = leased.is_put_off(now) {
+            leased.peek(engine, &heads, now).await?;
+            let most = left.min(now.until(leased.renewed_at));
+            let most = if leased.backlog_since.is_none() { most.min(PEEKED_EVERY) } else { most };
             return Ok(Step::Next(Next::Wait { most, for_rows: false }));
         }
-        if let Err(wrong) = &held.subscription {
+        if let Err(wrong) = &leased.subscription {
             let wrong = wrong.clone();
             return self.not_sent(engine, 0, wrong, most).await;
         }
-        let unseen = held.look(engine, &heads, most, now).await?;
-        held.stands(engine);
-        if held.backlog.is_due(most, held.flush(), now) {
+        let unseen = leased.look(engine, &heads, most, now).await?;
+        leased.stands(engine);
+        if leased.backlog.is_due(most, leased.flush(), now) {
             return self.begin(engine, most).await;
         }
         self.wait(engine, unseen, most, now).await.map(Step::Next)
@@ -161,14 +164,14 @@ impl Work {
 
     /// Gets ready to send what is due.
     async fn begin(&mut self, engine: &Engine, most: usize) -> Result<Step, Trouble> {
-        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
-        let count = held.backlog.events().len().min(most);
+        let Some(leased) = &mut self.leased else { return Ok(Step::Next(Next::End)) };
+        let count = leased.backlog.events().len().min(most);
         if count == 0 {
-            let verdict = batch::set_unsendable_aside(engine, held).await?;
+            let verdict = batch::set_unsendable_aside(engine, leased).await?;
             self.follow(verdict, most);
             return Ok(Step::Next(Next::Again));
         }
-        match Sending::to(engine, &held.row) {
+        match Sending::to(engine, &leased.row) {
             Ok(sending) => Ok(Step::Send { sending: Box::new(sending), count, most }),
             Err(wrong) => self.not_sent(engine, count, wrong, most).await,
         }
@@ -182,9 +185,9 @@ impl Work {
         reason: String,
         most: usize,
     ) -> Result<Step, Trouble> {
-        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
+        let Some(leased) = &mut self.leased else { return Ok(Step::Next(Next::End)) };
         let later = Delivery::Later { status: None, retry_after: None, reason };
-        let verdict = batch::settle(engine, held, count, later).await?;
+        let verdict = batch::settle(engine, leased, count, later).await?;
         self.follow(verdict, most);
         Ok(Step::Next(Next::Again))
     }
@@ -197,22 +200,27 @@ impl Work {
         most: usize,
         now: Timestamp,
     ) -> Result<Next, Trouble> {
-        let Some(held) = &mut self.held else { return Ok(Next::End) };
-        let passed_over = held.backlog.passed_over();
-        let is_long = passed_over > 0 && held.kept_at.until(now) >= PASSED_OVER_FOR;
+        let Some(leased) = &mut self.leased else { return Ok(Next::End) };
+        let passed_over = leased.backlog.passed_over();
+        let is_long = passed_over > 0 && leased.kept_at.until(now) >= PASSED_OVER_FOR;
         if passed_over >= PASSED_OVER_MOST || is_long {
             return self.pass_over(engine, now).await;
         }
-        let holds = held.backlog.events().len();
-        if unseen > 0 && (holds == 0 || holds.saturating_add(unseen) >= most) {
+        let holds = leased.backlog.events().len();
+        let reads_at = leased.reads_at(engine);
+        let goes_on = holds == 0 && reads_at.is_none();
+        if unseen > 0 && (goes_on || holds.saturating_add(unseen) >= most) {
             background::sleep(GIVES_WAY).await;
             return Ok(Next::Again);
         }
-        let mut most = now.until(held.renewed_at);
-        if let Some(since) = held.backlog.since() {
-            most = most.min(now.until(since.saturating_add(held.flush())));
+        let mut most = now.until(leased.renewed_at);
+        if let Some(since) = leased.backlog.since() {
+            most = most.min(now.until(since.saturating_add(leased.flush())));
         } else if passed_over > 0 {
-            most = most.min(now.until(held.kept_at.saturating_add(PASSED_OVER_FOR)));
+            most = most.min(now.until(leased.kept_at.saturating_add(PASSED_OVER_FOR)));
+        }
+        if let Some(at) = reads_at {
+            most = most.min(now.until(at));
         }
         Ok(Next::Wait { most, for_rows: true })
     }
@@ -224,24 +232,26 @@ impl Work {
         anew: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if self.held.as_ref().is_some_and(|held| !anew && held.renewed_at > now) {
+        if self.leased.as_ref().is_some_and(|leased| !anew && leased.renewed_at > now) {
             return Ok(());
         }
         let (id, owner) = (self.id.clone(), engine.siem.owner());
         let until = now.saturating_add(lease_of(engine));
         let leased = engine.background_store.lease_destination(id, owner, now, until).await?;
         let Some((row, cursors)) = leased else {
-            self.held = None;
+            self.leased = None;
             return Ok(());
         };
         // Where it was another's meanwhile, or was changed, what is held is not what is owed.
-        let is_same = |held: &Held| held.row.epoch == row.epoch && *held.backlog.kept() == cursors;
-        let mut held = match self.held.take().filter(is_same) {
-            Some(held) => Held { row, ..held },
-            None => Held::new(row, cursors, now),
+        let is_same = |leased: &LeasedDestination| {
+            leased.row.epoch == row.epoch && *leased.backlog.kept() == cursors
         };
-        held.renewed_at = now.saturating_add(renewed_after(engine));
-        self.held = Some(held);
+        let mut leased = match self.leased.take().filter(is_same) {
+            Some(leased) => LeasedDestination { row, ..leased },
+            None => LeasedDestination::new(row, cursors, now),
+        };
+        leased.renewed_at = now.saturating_add(renewed_after(engine));
+        self.leased = Some(leased);
         Ok(())
     }
 
@@ -257,28 +267,28 @@ impl Work {
 
     /// Keeps the place behind rows that the destination does not want.
     async fn pass_over(&mut self, engine: &Engine, now: Timestamp) -> Result<Next, Trouble> {
-        let Some(held) = &mut self.held else { return Ok(Next::End) };
-        let cursors = held.backlog.cursors_after(0);
+        let Some(leased) = &mut self.leased else { return Ok(Next::End) };
+        let cursors = leased.backlog.cursors_after(0);
         let step = SiemStep { cursors: cursors.clone(), ..SiemStep::default() };
-        if batch::keep(engine, held, step).await? {
-            held.backlog.sent(0, cursors, now);
-            held.kept_at = now;
+        if batch::keep(engine, leased, step).await? {
+            leased.backlog.sent(0, cursors, now);
+            leased.kept_at = now;
         } else {
-            self.held = None;
+            self.leased = None;
         }
         Ok(Next::Again)
     }
 
     /// Takes over what came of a batch, where as many as `most` were sent at once.
     fn follow(&mut self, verdict: Verdict, most: usize) {
-        let Some(held) = &mut self.held else { return };
+        let Some(leased) = &mut self.leased else { return };
         match verdict {
-            Verdict::SetAside if held.refuses_all(0) => self.at_once = 1,
+            Verdict::SetAside if leased.refuses_all(0) => self.at_once = 1,
             Verdict::Took | Verdict::SetAside => self.at_once = most.saturating_mul(2),
             // The bad one is in the first half or in the second.
             Verdict::TooMany { count } => self.at_once = count.div_ceil(2),
             Verdict::PutOff => {}
-            Verdict::Lost => self.held = None,
+            Verdict::Lost => self.leased = None,
         }
     }
 }

@@ -6,12 +6,13 @@
 
 mod backlog;
 mod batch;
-mod ears;
-mod held;
 mod job;
+mod leased;
 mod sending;
+mod set_aside_lines;
 #[cfg(test)]
 mod tests;
+mod wakeups;
 
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -22,6 +23,7 @@ use futures_util::future::select;
 use tokio::sync::watch;
 
 use self::backlog::Cursors;
+use super::alive;
 use super::jobs::Jobs;
 use crate::audit;
 use crate::engine::Engine;
@@ -46,11 +48,6 @@ pub(super) fn start(engine: &Arc<Engine>) {
     background::spawn(tend(Arc::downgrade(engine), others));
 }
 
-/// Returns the Guardian, unless it is gone or about to close.
-fn alive(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
-    engine.upgrade().filter(|engine| !*engine.closing.borrow())
-}
-
 async fn tend(engine: Weak<Engine>, others: Arc<watch::Sender<Cursors>>) {
     let jobs = Jobs::at_most(JOBS_MOST);
     let (mut troubled, mut crowded) = (false, false);
@@ -63,6 +60,9 @@ async fn tend(engine: Weak<Engine>, others: Arc<watch::Sender<Cursors>>) {
                         "there are more than {JOBS_MOST} destinations of events, and one Guardian sends to so many; the \
                          newest ones wait for another replica, or until older ones are paused or removed"
                     );
+                }
+                if troubled {
+                    tracing::info!("destinations of events are looked after again");
                 }
                 (troubled, crowded) = (false, is_crowded);
             }

@@ -1,5 +1,7 @@
 //! What a destination is owed, with logs, rows and clocks that are not as they should be.
 
+mod later;
+mod logged;
 mod many;
 mod refusing;
 mod trying;
@@ -160,7 +162,7 @@ async fn open() -> Harness {
 /// Makes a destination of this receiver that gets every event by itself, and returns its path.
 async fn make(harness: &Harness, receiver: &HttpReceiver) -> String {
     let body = json!({
-        "name": "siem", "destination_type": "webhook", "endpoint_url": receiver.url(), "auth_token": SECRET,
+        "name": receiver.url(), "destination_type": "webhook", "endpoint_url": receiver.url(), "auth_token": SECRET,
         "batch_size": 1, "flush_interval_seconds": 1, "format": "raw",
     });
     let made = harness.post("/api/v1/siem/destinations", ADMIN, body).await.ok();

@@ -1,11 +1,13 @@
 //! `agenttrust agents grant`, `withdraw` and `edit`: an agent that is there, changed.
 
+use std::path::PathBuf;
+
 use agenttrust::model::UpdateAgentRequest;
 use clap::Args;
 
 use super::super::out;
-use super::super::remote::{Remote, failed};
-use super::{about, id_of, one_capability};
+use super::super::remote::Remote;
+use super::{about, failed, id_of, one_capability, read_public_key};
 use crate::domain::GuardianError;
 
 /// Some of an agent's capabilities.
@@ -45,6 +47,10 @@ pub(in crate::cli) struct Edit {
     /// Have every check of it need a proof that it has its private key, whatever the API key is; or need none, with false
     #[arg(long, value_name = "BOOL", group = "changes")]
     require_proof: Option<bool>,
+    /// Give it this public key instead of the one that it has, a file of PEM; - reads it from standard input. What is
+    /// bound to the one that it had, its workload tokens and sessions, ends at once
+    #[arg(long, value_name = "FILE", group = "changes")]
+    public_key: Option<PathBuf>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -82,6 +88,7 @@ impl Edit {
         request.capabilities = Some(self.capabilities).filter(|all| !all.is_empty());
         request.groups = Some(self.groups).filter(|groups| self.no_groups || !groups.is_empty());
         request.requires_proof = self.require_proof;
+        request.public_key = self.public_key.as_deref().map(read_public_key).transpose()?;
         for (member, value) in self.metadata {
             request = request.metadata(member, value);
         }

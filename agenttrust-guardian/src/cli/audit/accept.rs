@@ -10,7 +10,8 @@ use clap::Args;
 use super::{KeyFile, refused, work};
 use crate::audit;
 use crate::audit::{
-    AUDIT_CHECKPOINTS, Acceptance, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
+    AUDIT_CHECKPOINTS, Acceptance, AuditError, AuditKey, AuditLog, CheckpointFile, Noted, Record,
+    Signing,
 };
 use crate::cli::DatabaseArgs;
 use crate::cli::out::print;
@@ -51,7 +52,9 @@ impl Accept {
         let file = CheckpointFile::open(&path).map_err(refused)?;
         let store = self.place.open_existing().await?;
         let db = store.db();
-        let accepting = Accepting { log: self.log, reason: self.reason, key, file };
+        let noted = file.read(&[key.public()]).map_err(refused)?.logs;
+        let says_nothing = noted.is_empty();
+        let accepting = Accepting { log: self.log, reason: self.reason, key, file, noted };
         let accepted = work(async move { accepting.accept(&db).await }).await?;
         store.close().await;
         print(|out| {
@@ -59,12 +62,18 @@ impl Accept {
                 let name = audit::named(log);
                 writeln!(out, "the audit log{name} is gone on with, although: {}", fault.what)?;
             }
-            match accepted.is_empty() {
-                true => writeln!(out, "there is nothing to accept: every log is whole"),
-                false => writeln!(out, "start its Guardian again"),
+            match (accepted.is_empty(), says_nothing) {
+                (false, _) => writeln!(out, "start its Guardian again"),
+                (true, false) => writeln!(out, "there is nothing to accept: every log is whole"),
+                (true, true) => writeln!(
+                    out,
+                    "there is nothing to accept: {} says nothing of any log, so it is not known which rows a log has \
+                     to have; put a copy of the file in its place, and see what `agenttrust audit verify` says",
+                    path.display()
+                ),
             }
         })?;
-        Ok(ExitCode::SUCCESS)
+        Ok(if accepted.is_empty() && says_nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 
@@ -73,13 +82,14 @@ struct Accepting {
     reason: String,
     key: AuditKey,
     file: CheckpointFile,
+    /// What the file says of each log.
+    noted: Vec<Noted>,
 }
 
 impl Accepting {
     /// Accepts what is wrong with each log; returns what that was.
     async fn accept(self, db: &Db) -> Result<Vec<(String, Acceptance)>, AuditError> {
-        let Self { log, reason, key, file } = self;
-        let noted = file.read(&[key.public()])?.logs;
+        let Self { log, reason, key, file, noted } = self;
         let mut logs: Vec<String> = match log {
             Some(log) => vec![log],
             None => noted.iter().map(|noted| noted.log.clone()).collect(),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::silent::SilentFile;
+use super::unusable_file::UnusableFile;
 use super::{KeyFile, empty, refused, work};
 use crate::audit;
 use crate::audit::{
@@ -39,12 +39,12 @@ impl Verify {
         let db = self.place.open_to_read().await?.db();
         // Before the rows: what is noted is in the database already.
         let mut evidence = self.evidence()?;
-        for file in std::mem::take(&mut evidence.silent) {
+        for file in std::mem::take(&mut evidence.unusable) {
             if file.is_filled_soon().await {
                 evidence = self.evidence()?;
                 break;
             }
-            evidence.silent.push(file);
+            evidence.unusable.push(file);
         }
         let trust = evidence.trust.clone();
         let found = work(async move { audit::verify_all(&db, &trust).await }).await?;
@@ -55,31 +55,31 @@ impl Verify {
         let signs =
             self.key.find(&self.place)?.is_some() || found.iter().any(|log| log.signed.is_some());
         let is_wanted = signs || !self.checkpoints.is_empty();
-        let silent: Vec<_> =
-            evidence.silent.iter().filter(|file| is_wanted || !file.is_missing()).collect();
+        let unusable: Vec<_> =
+            evidence.unusable.iter().filter(|file| is_wanted || !file.is_missing()).collect();
         print(|out| {
             found.iter().try_for_each(|log| tell(out, log, &evidence))?;
             match evidence.unsigned {
                 0 => {}
                 lines => writeln!(
                     out,
-                    "{lines} lines of what was noted are cut, changed or signed by nobody, and not gone by"
+                    "{lines} lines of what was noted are cut, changed or not signed, and are ignored"
                 )?,
             }
-            silent.iter().try_for_each(|file| writeln!(out, "{file}"))
+            unusable.iter().try_for_each(|file| writeln!(out, "{file}"))
         })?;
-        let whole = silent.is_empty() && found.iter().all(|log| log.fault.is_none());
+        let whole = unusable.is_empty() && found.iter().all(|log| log.fault.is_none());
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Returns what is known from outside of the database.
     fn evidence(&self) -> Result<OutsideEvidence, GuardianError> {
         let (keys, by) = self.keys()?;
-        let (mut noted, mut unsigned, mut silent) = (Vec::new(), 0, Vec::new());
+        let (mut noted, mut unsigned, mut unusable) = (Vec::new(), 0, Vec::new());
         let mut take = |noted: &mut Vec<Noted>, path: &Path| {
             let (lines, says_nothing) = take_file(noted, path, &keys)?;
             unsigned += lines;
-            silent.extend(says_nothing);
+            unusable.extend(says_nothing);
             Ok::<_, GuardianError>(())
         };
         for given in &self.checkpoints {
@@ -97,10 +97,14 @@ impl Verify {
         if self.checkpoints.is_empty()
             && let Some(path) = Database::parse(&self.place.database)?.beside(AUDIT_CHECKPOINTS)
         {
-            take(&mut noted, &path)?;
+            // Looked at before it is read: a pipe may never say anything.
+            match UnusableFile::not_regular(&path) {
+                Some(not_regular) => unusable.push(not_regular),
+                None => take(&mut noted, &path)?,
+            }
         }
         let trust = Trust { keys, noted, ..Trust::default() };
-        Ok(OutsideEvidence { trust, by, unsigned, silent })
+        Ok(OutsideEvidence { trust, by, unsigned, unusable })
     }
 
     /// Returns the keys that may have signed, and where they are from.
@@ -114,7 +118,7 @@ impl Verify {
             by = path.display().to_string();
         }
         if keys.is_empty() {
-            "the log itself, which proves nothing against whoever can rewrite all of it"
+            "the log itself, which proves nothing against an attacker who can rewrite all of it"
                 .clone_into(&mut by);
         }
         Ok((keys, by))
@@ -129,7 +133,7 @@ struct OutsideEvidence {
     /// The number of noted lines that are no signed checkpoints.
     unsigned: usize,
     /// The files that say nothing of any log.
-    silent: Vec<SilentFile>,
+    unusable: Vec<UnusableFile>,
 }
 
 /// Takes over what a file says; returns how many of its lines are no signed checkpoints, and the kind of file if no
@@ -138,8 +142,8 @@ fn take_file(
     noted: &mut Vec<Noted>,
     path: &Path,
     keys: &[PublicKey],
-) -> Result<(usize, Option<SilentFile>), GuardianError> {
-    if let Some(missing) = SilentFile::not_there(path) {
+) -> Result<(usize, Option<UnusableFile>), GuardianError> {
+    if let Some(missing) = UnusableFile::not_there(path) {
         return Ok((0, Some(missing)));
     }
     let (mut signed, mut unsigned) = (0, 0);
@@ -151,8 +155,8 @@ fn take_file(
         None => unsigned += 1,
     })
     .map_err(refused)?;
-    let silent = (signed == 0).then(|| SilentFile::without_a_line(path, unsigned)).flatten();
-    Ok((unsigned, silent))
+    let unusable = (signed == 0).then(|| UnusableFile::without_a_line(path, unsigned)).flatten();
+    Ok((unsigned, unusable))
 }
 
 fn tell(

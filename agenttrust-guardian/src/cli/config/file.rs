@@ -35,7 +35,7 @@ impl File {
         if let Some((setting, _)) = secret {
             return Err(GuardianError::Invalid(format!(
                 "the settings in {path} hold a secret, {}, and others than the owner of the file may read or write \
-                 it: take their permissions away with `chmod 600 {path}`, and give another secret if somebody read it",
+                 it: take their permissions away with `chmod 600 {path}`, and give another secret if another person read it",
                 setting.name
             )));
         }

@@ -49,7 +49,7 @@ settings! {
     DPOP_NONCES dpop_nonces: bool = "dpop-nonces" "BOOL" Absent,
         "Have proofs on checks hold a nonce that this Guardian gave out";
     METRICS_LISTEN metrics_listen: Option<String> = "metrics-listen" "ADDR" Absent,
-        "Where to serve /metrics to whoever asks, without a key; nowhere unless set";
+        "Where to serve /metrics to every caller, without a key; nowhere unless set";
     DATABASE database: Url = "database" "URL" Is("agenttrust.db"),
         "The database: sqlite://PATH, a path, postgres://USER@HOST/NAME, or memory";
     ADMIN_KEY admin_key: Option<Secret> = "admin-key" "KEY" Absent,

@@ -12,7 +12,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::super::out;
-use super::super::remote::{Remote, failed};
+use super::super::remote::Remote;
+use super::failed;
 use super::rule::{self, Rules};
 use crate::domain::GuardianError;
 

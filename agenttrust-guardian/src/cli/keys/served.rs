@@ -2,13 +2,28 @@
 
 use std::time::Duration;
 
-use agenttrust::AgentTrustClient;
 use agenttrust::client::RevokeKeyOptions;
 use agenttrust::model::{CreateKeyRequest, Issued, KeyRevocation, KeyRole, ParseWordError};
+use agenttrust::{AgentTrustClient, AgentTrustError};
 
 use super::shown::KeyShown;
-use crate::cli::remote::failed;
+use crate::cli::remote::{self, in_our_words};
 use crate::domain::{GuardianError, Role};
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 6] = [
+    ("org_id", "--org"),
+    ("overlap_seconds", "--overlap"),
+    ("agents", "--agent"),
+    ("gateway", "--gateway"),
+    ("owner", "--owner"),
+    ("reason", "--reason"),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
+}
 
 /// Returns the role as it travels.
 pub(super) fn role(role: Role) -> Result<KeyRole, GuardianError> {

@@ -87,7 +87,7 @@ impl KeyShown {
             return out::json_once(self);
         }
         match &self.key {
-            Some(key) => out::say(&out::harmless(key)),
+            Some(key) => out::secret_once(&out::harmless(key)),
             None => Err(GuardianError::Unavailable(format!(
                 "key {} was made, and the answer does not show it: revoke it and make another",
                 out::harmless(&self.id)

@@ -49,12 +49,12 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 /// The order to stop, which every listener gets, and passes to every connection.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Stop {
-    stage: watch::Sender<Stage>,
+    stage: watch::Sender<ShutdownStage>,
     open: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ShutdownStage {
     Serving,
     /// The listener finishes what is under way, and takes nothing new.
     Draining,
@@ -64,18 +64,18 @@ enum Stage {
 
 impl Stop {
     pub(in crate::cli) fn new() -> Self {
-        Self { stage: watch::Sender::new(Stage::Serving), open: Arc::default() }
+        Self { stage: watch::Sender::new(ShutdownStage::Serving), open: Arc::default() }
     }
 
     /// Takes nothing new, and ends each connection after what is under way on it.
     pub(in crate::cli) fn gently(&self) {
-        self.stage.send_replace(Stage::Draining);
+        self.stage.send_replace(ShutdownStage::Draining);
     }
 
     /// Ends what is left; whether there was anything.
     pub(in crate::cli) fn now(&self) -> bool {
         let any = self.open.load(Ordering::Relaxed) > 0;
-        self.stage.send_replace(Stage::Cut);
+        self.stage.send_replace(ShutdownStage::Cut);
         any
     }
 }
@@ -110,7 +110,7 @@ pub(super) async fn serve(listener: TcpListener, offer: Offer) {
     let mut stage = taking.offer.stop.stage.subscribe();
     let mut said = None;
     loop {
-        let stopped = pin!(stage.wait_for(|stage| *stage != Stage::Serving));
+        let stopped = pin!(stage.wait_for(|stage| *stage != ShutdownStage::Serving));
         let accepted = match select(stopped, pin!(listener.accept())).await {
             Either::Left(_) => break,
             Either::Right((accepted, _)) => accepted,
@@ -234,7 +234,7 @@ struct One {
     builder: Builder<TokioExecutor>,
     service: Tracked,
     connection: Handle,
-    stage: watch::Receiver<Stage>,
+    stage: watch::Receiver<ShutdownStage>,
 }
 
 impl One {
@@ -247,7 +247,7 @@ impl One {
         let accepted = {
             let told = pin!(self.connection.told());
             let mut stopping = self.stage.clone();
-            let stopped = pin!(stopping.wait_for(|stage| *stage != Stage::Serving));
+            let stopped = pin!(stopping.wait_for(|stage| *stage != ShutdownStage::Serving));
             match select(pin!(tls.accept(stream)), select(told, stopped)).await {
                 Either::Left((accepted, _)) => accepted,
                 Either::Right(_) => return,
@@ -269,12 +269,12 @@ impl One {
             let stopped = async {
                 // It is told once to end gently, and once to end.
                 let stage = stage.wait_for(|stage| match stage {
-                    Stage::Serving => false,
-                    Stage::Draining => !gentle,
-                    Stage::Cut => true,
+                    ShutdownStage::Serving => false,
+                    ShutdownStage::Draining => !gentle,
+                    ShutdownStage::Cut => true,
                 });
                 match stage.await.map(|stage| *stage) {
-                    Ok(Stage::Draining) => End::Gently,
+                    Ok(ShutdownStage::Draining) => End::Gently,
                     _ => End::Now,
                 }
             };

@@ -177,7 +177,7 @@ impl Connections {
         open.next += 1;
         open.all.insert(id, Arc::clone(&connection));
         self.numbers.open.inc();
-        Handle(Arc::new(Held { id, connection, of: Arc::clone(self) }))
+        Handle(Arc::new(OpenConnection { id, connection, of: Arc::clone(self) }))
     }
 
     /// Ends the connection that has been idle for longest, one that never asked for anything first; whether
@@ -267,10 +267,10 @@ impl Connection {
 
 /// A connection as those see it who serve it; gone with the last of them.
 #[derive(Clone, Debug)]
-pub(super) struct Handle(Arc<Held>);
+pub(super) struct Handle(Arc<OpenConnection>);
 
 #[derive(Debug)]
-struct Held {
+struct OpenConnection {
     id: u64,
     connection: Arc<Connection>,
     of: Arc<Connections>,
@@ -388,7 +388,7 @@ impl Drop for Taking {
     }
 }
 
-impl Held {
+impl OpenConnection {
     /// Brings the sum of unfinished heads up to date, and says what it is.
     fn count(&self, doing: &mut Doing) -> usize {
         let now = if doing.busy == 0 { doing.unread } else { 0 };
@@ -402,7 +402,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.of.unfinished.fetch_sub(self.connection.lock().counted, Ordering::Relaxed);
         let mut open = self.of.lock();

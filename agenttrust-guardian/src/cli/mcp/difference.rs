@@ -1,7 +1,7 @@
 //! What differs between two definitions of a tool, line by line.
 //!
-//! They are the word of a server that may be hostile: a description stands behind a mark at each of its lines, so that
-//! it cannot pass for another member, and what would act on a terminal is written out.
+//! They come from a server that may be hostile. Each line of a description stands behind a mark, so that it cannot pass
+//! for another member. Characters that would act on a terminal are written out.
 
 use serde_json::Value;
 

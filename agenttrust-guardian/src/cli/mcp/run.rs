@@ -1,16 +1,16 @@
 //! `agenttrust mcp run`: a guard in front of a local MCP server, which a client starts in its place.
 
-mod asked;
+mod approval_server;
 mod call;
 mod child;
-mod desk;
-mod garbled;
-mod heard;
+mod guardian;
 mod lines;
+mod malformed;
 mod pending;
 mod pins;
 mod relay;
-mod sees;
+mod server_messages;
+mod tool_visibility;
 mod tools;
 
 use std::ffi::OsString;
@@ -25,9 +25,9 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use self::asked::Asked;
 pub(super) use self::child::supervise;
 use self::child::{Child, FAILED};
+use self::guardian::GuardianClient;
 use self::lines::{LINE_MAX_BYTES, Line};
 use self::relay::{Relay, Stop};
 use self::tools::Tools;
@@ -101,8 +101,8 @@ impl Run {
     /// Guards the server until one side ends; returns the server's exit code.
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         let server = self.name()?;
-        let tools = Tools::new(&server, asked::pins(&self, &server)?);
-        let asked = Asked::open(&self, &server).await?;
+        let tools = Tools::new(&server, guardian::pins(&self, &server)?);
+        let asked = GuardianClient::open(&self, &server).await?;
         let child = Child::start(&self.command)?;
         let client = lines::read("mcp-client-in", std::io::stdin())?;
         let (to_client, written) = lines::write("mcp-client-out", std::io::stdout())?;
@@ -148,7 +148,7 @@ async fn carry(
 ) -> Result<u8, GuardianError> {
     let output = child.take_output();
     let input = tokio::spawn(from_client(Arc::clone(relay), client));
-    let mut output = tokio::spawn(hear_server(Arc::clone(relay), output));
+    let mut output = tokio::spawn(from_server(Arc::clone(relay), output));
     let mut told = pin!(stop::signal_or_sighup());
     let sides = select(select(input, &mut output), &mut child.ended);
     let first = match select(told.as_mut(), sides).await {
@@ -201,9 +201,9 @@ async fn from_client(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) {
 }
 
 /// Takes the lines of the server.
-async fn hear_server(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) -> Result<(), Stop> {
+async fn from_server(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) -> Result<(), Stop> {
     while let Some(line) = lines.recv().await {
-        relay.hear_server(line).await?;
+        relay.handle_server_line(line).await?;
     }
     Ok(())
 }

@@ -3,15 +3,29 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use agenttrust::AgentTrustClient;
 use agenttrust::client::RegisterMcpServerOptions;
 use agenttrust::model::{McpAuthorization, McpServer, RegisterMcpServerRequest};
+use agenttrust::{AgentTrustClient, AgentTrustError};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::remote::{Remote, failed};
+use crate::cli::remote::{self, Remote, in_our_words};
 use crate::cli::{given, out};
 use crate::domain::GuardianError;
+
+/// The members of the API, and the options that give them here.
+const OPTIONS: [(&str, &str); 2] = [
+    ("capabilities", "--capability"),
+    (
+        "authorization",
+        "what is sent as Authorization (--authorization-file or --authorization-env)",
+    ),
+];
+
+/// Says what the Guardian said, with the option that is meant.
+fn failed(error: AgentTrustError) -> GuardianError {
+    in_our_words(remote::failed(error), &OPTIONS)
+}
 
 /// A server that is to be registered.
 #[derive(Args)]

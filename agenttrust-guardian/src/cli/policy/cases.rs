@@ -90,11 +90,15 @@ struct Expect {
     quorum: Option<u32>,
 }
 
+/// A decision, in the word of policies or in that of an answer.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum DecisionKind {
+    #[serde(alias = "allowed")]
     Allow,
+    #[serde(alias = "denied")]
     Deny,
+    #[serde(alias = "held")]
     Hold,
 }
 

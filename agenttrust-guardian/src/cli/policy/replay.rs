@@ -1,6 +1,6 @@
 //! Recorded checks, decided again: what another folder of policies would have changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 
 use agenttrust::Effect;
@@ -99,14 +99,28 @@ struct Counts {
     changed: usize,
     /// Decided before the policies were asked.
     before: usize,
-    /// Without what it takes.
-    untold: usize,
+    /// Those that cannot be replayed, by the reason.
+    untold: BTreeMap<&'static str, usize>,
 }
 
-/// Decides every recorded check again and prints what would change.
+/// An evaluation of AuthZEN, whose facts are not recorded.
+const OF_AUTHZEN: &str = "are evaluations of AuthZEN, whose properties are not kept";
+/// A check that rests on facts in an earlier row.
+const LET_GO: &str = "rest on facts that the retention or `agenttrust audit prune` has let go";
+/// A row that has no facts, or others.
+const OF_OTHER_FORM: &str = "are rows of a form that this version does not read";
+
+impl Counts {
+    fn leave_out(&mut self, why: &'static str) {
+        *self.untold.entry(why).or_default() += 1;
+    }
+}
+
+/// Decides every recorded check again and prints what would change, which fails where that is wanted.
 pub(super) async fn replay(
     set: &PolicySet,
     place: &DatabaseArgs,
+    fail_on_change: bool,
 ) -> Result<ExitCode, GuardianError> {
     let db = place.open_to_read().await?.db();
     let mut counts = Counts::default();
@@ -128,13 +142,17 @@ pub(super) async fn replay(
             }
         }
     }
-    let Counts { same, changed, before, untold } = counts;
+    let Counts { same, changed, before, untold: causes } = counts;
+    let untold: usize = causes.values().sum();
     say(&format!(
         "{} decisions: {changed} would change, {same} would not, {before} were made before the \
          policies were asked, {untold} cannot be replayed",
         same + changed + before + untold
     ))?;
-    Ok(ExitCode::SUCCESS)
+    for (why, count) in causes {
+        say(&format!("  {count} of these {why}"))?;
+    }
+    Ok(if fail_on_change && changed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn read_log<T: Send + 'static>(
@@ -157,14 +175,18 @@ fn weigh(
         counts.before += 1;
         return Ok(());
     }
+    if entry.body.get("access").is_some() {
+        counts.leave_out(OF_AUTHZEN);
+        return Ok(());
+    }
     let (Some(agent_id), Ok(recorded)) = (&entry.agent_id, Recorded::deserialize(&entry.body))
     else {
-        counts.untold += 1;
+        counts.leave_out(OF_OTHER_FORM);
         return Ok(());
     };
     // The row that it refers to may have been let go.
     let Some(facts) = recorded.facts(&entry.org_id, agent_id, recorded_facts) else {
-        counts.untold += 1;
+        counts.leave_out(LET_GO);
         return Ok(());
     };
     let verdict = set.decide(&facts);

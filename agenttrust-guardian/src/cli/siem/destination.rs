@@ -11,8 +11,8 @@ use agenttrust::model::{
 use clap::Args;
 use serde_json::json;
 
-use super::made;
 use super::token::Token;
+use super::warnings;
 use super::words::failed;
 use crate::cli::out;
 use crate::cli::remote::Remote;
@@ -130,7 +130,7 @@ impl New {
             filter_event_types: self.how.events(),
         };
         let made = client.streaming().create_with(&request, &options).await.map_err(failed)?;
-        made::warn_of_gaps(&client, &made, request.auth_token.is_some()).await;
+        warnings::warn(&made);
         if remote.json {
             return out::json(&made);
         }
@@ -264,6 +264,7 @@ pub(super) fn tell(destination: &SiemDestination, remote: &Remote) -> Result<(),
         ("where", destination.endpoint_url.clone()),
         ("stands", standing(destination)),
         ("behind", behind(destination)),
+        ("warning", destination.warning.clone().unwrap_or_default()),
         ("last error", destination.last_error.clone().unwrap_or_default()),
         ("events", events),
         ("form", destination.format.map(|format| format.to_string()).unwrap_or_default()),

@@ -1,9 +1,9 @@
 //! `agenttrust siem`: where the audit's events are sent, and what became of them there.
 
 mod destination;
-mod made;
 mod sent;
 mod token;
+mod warnings;
 mod words;
 
 use std::process::ExitCode;

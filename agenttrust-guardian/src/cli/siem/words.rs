@@ -6,36 +6,21 @@ use crate::cli::remote::{self, in_our_words};
 use crate::domain::GuardianError;
 
 /// The members, and the options that are meant by them here.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("destination_type", "--type"),
     ("endpoint_url", "--url"),
     ("auth_token", "the token (--token-file or --token-env)"),
     ("batch_size", "--batch-size"),
     ("flush_interval_seconds", "--flush"),
     ("filter_event_types", "--event"),
+    ("limit", "--limit"),
+    ("before", "--before"),
+    ("since", "--since"),
 ];
-/// The words of every day among them, which are meant at the beginning alone.
-const FIRST_WORDS: [&str; 3] = ["limit", "before", "since"];
 
 /// Says what the Guardian said, with the option that is meant.
 pub(super) fn failed(error: AgentTrustError) -> GuardianError {
-    match in_our_words(remote::failed(error), &OPTIONS) {
-        GuardianError::Invalid(said) => GuardianError::Invalid(said_of_option(said)),
-        other => other,
-    }
-}
-
-fn said_of_option(said: String) -> String {
-    // Which of several it is, what is wrong with it says.
-    if let Some((before, rest)) = said.split_once("--event[")
-        && let Some((_, rest)) = rest.split_once(']')
-    {
-        return format!("{before}--event{rest}");
-    }
-    match said.split_once(' ') {
-        Some((first, rest)) if FIRST_WORDS.contains(&first) => format!("--{first} {rest}"),
-        _ => said,
-    }
+    in_our_words(remote::failed(error), &OPTIONS)
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl SealKey {
             let path = path.display();
             return Err(GuardianError::Invalid(format!(
                 "others than its owner may read or write the key of secrets in {path}: take their permissions away \
-                 with `chmod 600 {path}`, and replace the key if somebody read it"
+                 with `chmod 600 {path}`, and replace the key if another person read it"
             )));
         }
         let text = read_text_of(file, FILE_MOST).map_err(|error| match error {

@@ -5,7 +5,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::misread::Misread;
+use super::parse_error::ParseError;
 use super::{Artifact, Message, Task, TaskStatus, v03};
 
 /// A version of A2A.
@@ -42,8 +42,8 @@ impl Version {
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn message(mut value: Value, version: Version, at: &str) -> Result<Message, Misread> {
+/// [`ParseError`].
+pub(crate) fn message(mut value: Value, version: Version, at: &str) -> Result<Message, ParseError> {
     if version == Version::V03 {
         v03::upgrade_message(&mut value, at)?;
     }
@@ -55,8 +55,8 @@ pub(crate) fn message(mut value: Value, version: Version, at: &str) -> Result<Me
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn task(mut value: Value, version: Version, at: &str) -> Result<Task, Misread> {
+/// [`ParseError`].
+pub(crate) fn task(mut value: Value, version: Version, at: &str) -> Result<Task, ParseError> {
     if version == Version::V03 {
         v03::upgrade_task(&mut value, at)?;
     }
@@ -71,8 +71,12 @@ pub(crate) fn task(mut value: Value, version: Version, at: &str) -> Result<Task,
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn status(mut value: Value, version: Version, at: &str) -> Result<TaskStatus, Misread> {
+/// [`ParseError`].
+pub(crate) fn status(
+    mut value: Value,
+    version: Version,
+    at: &str,
+) -> Result<TaskStatus, ParseError> {
     if version == Version::V03 {
         v03::upgrade_status(&mut value, at)?;
     }
@@ -84,8 +88,12 @@ pub(crate) fn status(mut value: Value, version: Version, at: &str) -> Result<Tas
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn artifact(mut value: Value, version: Version, at: &str) -> Result<Artifact, Misread> {
+/// [`ParseError`].
+pub(crate) fn artifact(
+    mut value: Value,
+    version: Version,
+    at: &str,
+) -> Result<Artifact, ParseError> {
     if version == Version::V03 {
         v03::upgrade_artifact(&mut value, at)?;
     }
@@ -93,21 +101,21 @@ pub(crate) fn artifact(mut value: Value, version: Version, at: &str) -> Result<A
     typed(value, at)
 }
 
-fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Misread> {
+fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, ParseError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { at.to_owned() } else { format!("{at}.{path}") };
-        Misread::of(&field, format!("is not as A2A has it: {}", error.into_inner()))
+        ParseError::of(&field, format!("is not as A2A has it: {}", error.into_inner()))
     })
 }
 
-fn see_message(value: &Value, at: &str) -> Result<(), Misread> {
+fn see_message(value: &Value, at: &str) -> Result<(), ParseError> {
     let members = object(value, at)?;
     word(members, "role", at)?;
     see_parts(value, at)
 }
 
-fn see_status(value: &Value, at: &str) -> Result<(), Misread> {
+fn see_status(value: &Value, at: &str) -> Result<(), ParseError> {
     let members = object(value, at)?;
     word(members, "state", at)?;
     match members.get("message") {
@@ -116,7 +124,7 @@ fn see_status(value: &Value, at: &str) -> Result<(), Misread> {
     }
 }
 
-fn see_parts(value: &Value, at: &str) -> Result<(), Misread> {
+fn see_parts(value: &Value, at: &str) -> Result<(), ParseError> {
     see_each(object(value, at)?, "parts", at, |part, at| object(part, at).map(drop))
 }
 
@@ -124,8 +132,8 @@ fn see_each(
     members: &Map<String, Value>,
     member: &str,
     at: &str,
-    see: impl Fn(&Value, &str) -> Result<(), Misread>,
-) -> Result<(), Misread> {
+    see: impl Fn(&Value, &str) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
     let list = members.get(member).and_then(Value::as_array);
     for (place, item) in list.into_iter().flatten().enumerate() {
         see(item, &format!("{at}.{member}[{place}]"))?;
@@ -133,14 +141,14 @@ fn see_each(
     Ok(())
 }
 
-fn object<'v>(value: &'v Value, at: &str) -> Result<&'v Map<String, Value>, Misread> {
-    value.as_object().ok_or_else(|| Misread::of(at, "is no object"))
+fn object<'v>(value: &'v Value, at: &str) -> Result<&'v Map<String, Value>, ParseError> {
+    value.as_object().ok_or_else(|| ParseError::of(at, "is no object"))
 }
 
-fn word(members: &Map<String, Value>, member: &str, at: &str) -> Result<(), Misread> {
+fn word(members: &Map<String, Value>, member: &str, at: &str) -> Result<(), ParseError> {
     match members.get(member) {
         None | Some(Value::String(_)) => Ok(()),
-        Some(_) => Err(Misread::of(&format!("{at}.{member}"), "is no word")),
+        Some(_) => Err(ParseError::of(&format!("{at}.{member}"), "is no word")),
     }
 }
 
@@ -219,9 +227,9 @@ mod tests {
                 "invalid type",
             ),
         ] {
-            let misread = message(said.clone(), Version::V1, "message").unwrap_err();
-            assert_eq!(misread.field, field, "{said}: {misread}");
-            assert!(misread.problem.contains(problem), "{said}: {misread}");
+            let error = message(said.clone(), Version::V1, "message").unwrap_err();
+            assert_eq!(error.field, field, "{said}: {error}");
+            assert!(error.problem.contains(problem), "{said}: {error}");
         }
         let text = json!([{ "kind": "text", "text": "" }]);
         for (role, parts, field, problem) in [
@@ -233,9 +241,9 @@ mod tests {
             ("ROLE_USER", text, "message.role", "neither user nor agent"),
         ] {
             let said = json!({ "messageId": "m", "role": role, "parts": parts });
-            let misread = message(said.clone(), Version::V03, "message").unwrap_err();
-            assert_eq!(misread.field, field, "{said}: {misread}");
-            assert!(misread.problem.contains(problem), "{said}: {misread}");
+            let error = message(said.clone(), Version::V03, "message").unwrap_err();
+            assert_eq!(error.field, field, "{said}: {error}");
+            assert!(error.problem.contains(problem), "{said}: {error}");
         }
         let two = json!([{ "kind": "file", "file": { "bytes": "", "uri": "https://x" } }]);
         let said = json!({ "messageId": "m", "role": "user", "parts": two });
@@ -243,11 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn misread_text_is_short_and_plain() {
+    fn error_text_is_short_and_plain() {
         let role = format!("\u{1b}[2J{}", "x".repeat(10_000));
         let said = json!({ "messageId": "m", "role": role, "parts": [] });
-        let misread = message(said, Version::V1, "message").unwrap_err().to_string();
-        assert!(misread.len() < 1_000 && !misread.contains('\u{1b}'), "{misread}");
+        let error = message(said, Version::V1, "message").unwrap_err().to_string();
+        assert!(error.len() < 1_000 && !error.contains('\u{1b}'), "{error}");
     }
 
     #[test]
@@ -303,8 +311,8 @@ mod tests {
                 "as A2A has it",
             ),
         ] {
-            let misread = task(said.clone(), Version::V1, "result").unwrap_err();
-            assert!(misread.to_string().contains(problem), "{said}: {misread}");
+            let error = task(said.clone(), Version::V1, "result").unwrap_err();
+            assert!(error.to_string().contains(problem), "{said}: {error}");
         }
         let said = json!({ "id": "t", "kind": "message", "status": { "state": "working" } });
         assert!(task(said, Version::V03, "result").unwrap_err().field.ends_with("kind"));

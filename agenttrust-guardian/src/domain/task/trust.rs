@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::misread::Misread;
+use super::parse_error::ParseError;
 use super::{Artifact, Message, Part};
 
 /// The member of a task's metadata that says what the Guardian knows of it.
@@ -41,8 +41,8 @@ pub(crate) fn strip_artifact(artifact: &mut Artifact) {
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn refuse(metadata: &Map<String, Value>, at: &str) -> Result<(), Misread> {
+/// [`ParseError`].
+pub(crate) fn refuse(metadata: &Map<String, Value>, at: &str) -> Result<(), ParseError> {
     metadata.keys().try_for_each(|name| refuse_name(name, at))
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn refuse(metadata: &Map<String, Value>, at: &str) -> Result<(), Misr
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn refuse_message(message: &Message, at: &str) -> Result<(), Misread> {
+/// [`ParseError`].
+pub(crate) fn refuse_message(message: &Message, at: &str) -> Result<(), ParseError> {
     refuse_all((&message.metadata, &message.extensions, &message.parts), at)
 }
 
@@ -59,15 +59,15 @@ pub(crate) fn refuse_message(message: &Message, at: &str) -> Result<(), Misread>
 ///
 /// # Errors
 ///
-/// [`Misread`].
-pub(crate) fn refuse_artifact(artifact: &Artifact, at: &str) -> Result<(), Misread> {
+/// [`ParseError`].
+pub(crate) fn refuse_artifact(artifact: &Artifact, at: &str) -> Result<(), ParseError> {
     refuse_all((&artifact.metadata, &artifact.extensions, &artifact.parts), at)
 }
 
 fn refuse_all(
     (metadata, extensions, parts): (&Map<String, Value>, &[String], &[Part]),
     at: &str,
-) -> Result<(), Misread> {
+) -> Result<(), ParseError> {
     refuse(metadata, &format!("{at}.metadata"))?;
     for name in extensions {
         refuse_name(name, &format!("{at}.extensions"))?;
@@ -78,9 +78,9 @@ fn refuse_all(
     Ok(())
 }
 
-fn refuse_name(name: &str, at: &str) -> Result<(), Misread> {
+fn refuse_name(name: &str, at: &str) -> Result<(), ParseError> {
     match is_ours(name) {
-        true => Err(Misread::of(
+        true => Err(ParseError::of(
             at,
             format!("has {name:?}, which only the Guardian speaks for; leave it out"),
         )),

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::misread::Misread;
+use super::parse_error::ParseError;
 use super::{
     Artifact, Message, MessageRole, Part, PartContent, Task, TaskEvent, TaskState, TaskStatus,
 };
@@ -13,20 +13,20 @@ use super::{
 const BARE_DATA: &str = "data_part_compat";
 
 /// Tells a message in the words of 1.0.
-pub(super) fn upgrade_message(value: &mut Value, at: &str) -> Result<(), Misread> {
+pub(super) fn upgrade_message(value: &mut Value, at: &str) -> Result<(), ParseError> {
     let members = object(value, at)?;
     need_kind(members, "message", at)?;
     let role = match members.get("role").and_then(Value::as_str) {
         Some("user") => "ROLE_USER",
         Some("agent") => "ROLE_AGENT",
-        _ => return Err(Misread::of(&format!("{at}.role"), "is neither user nor agent")),
+        _ => return Err(ParseError::of(&format!("{at}.role"), "is neither user nor agent")),
     };
     members.insert("role".to_owned(), role.into());
     upgrade_parts(members, at)
 }
 
 /// Tells a task in the words of 1.0.
-pub(super) fn upgrade_task(value: &mut Value, at: &str) -> Result<(), Misread> {
+pub(super) fn upgrade_task(value: &mut Value, at: &str) -> Result<(), ParseError> {
     let members = object(value, at)?;
     need_kind(members, "task", at)?;
     if let Some(status) = members.get_mut("status") {
@@ -37,7 +37,7 @@ pub(super) fn upgrade_task(value: &mut Value, at: &str) -> Result<(), Misread> {
 }
 
 /// Tells how a task stands in the words of 1.0.
-pub(super) fn upgrade_status(value: &mut Value, at: &str) -> Result<(), Misread> {
+pub(super) fn upgrade_status(value: &mut Value, at: &str) -> Result<(), ParseError> {
     let members = object(value, at)?;
     let word = members.get("state").and_then(Value::as_str);
     // That its agent does not know is no reason to forget a task.
@@ -46,7 +46,7 @@ pub(super) fn upgrade_status(value: &mut Value, at: &str) -> Result<(), Misread>
         word => word.and_then(TaskState::of),
     };
     let state =
-        state.ok_or_else(|| Misread::of(&format!("{at}.state"), "is no state of A2A 0.3"))?;
+        state.ok_or_else(|| ParseError::of(&format!("{at}.state"), "is no state of A2A 0.3"))?;
     members.insert("state".to_owned(), json!(state));
     match members.get_mut("message") {
         None | Some(Value::Null) => Ok(()),
@@ -55,11 +55,11 @@ pub(super) fn upgrade_status(value: &mut Value, at: &str) -> Result<(), Misread>
 }
 
 /// Tells a result in the words of 1.0.
-pub(super) fn upgrade_artifact(value: &mut Value, at: &str) -> Result<(), Misread> {
+pub(super) fn upgrade_artifact(value: &mut Value, at: &str) -> Result<(), ParseError> {
     upgrade_parts(object(value, at)?, at)
 }
 
-fn upgrade_parts(members: &mut Map<String, Value>, at: &str) -> Result<(), Misread> {
+fn upgrade_parts(members: &mut Map<String, Value>, at: &str) -> Result<(), ParseError> {
     each(members, "parts", at, |part, at| {
         *part = upgraded_part(object(part, at)?, at)?;
         Ok(())
@@ -71,8 +71,8 @@ fn each(
     members: &mut Map<String, Value>,
     member: &str,
     at: &str,
-    mut with: impl FnMut(&mut Value, &str) -> Result<(), Misread>,
-) -> Result<(), Misread> {
+    mut with: impl FnMut(&mut Value, &str) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
     let Some(Value::Array(list)) = members.get_mut(member) else { return Ok(()) };
     for (place, item) in list.iter_mut().enumerate() {
         with(item, &format!("{at}.{member}[{place}]"))?;
@@ -80,7 +80,7 @@ fn each(
     Ok(())
 }
 
-fn upgraded_part(members: &mut Map<String, Value>, at: &str) -> Result<Value, Misread> {
+fn upgraded_part(members: &mut Map<String, Value>, at: &str) -> Result<Value, ParseError> {
     let mut part = Map::new();
     let mut metadata = members.remove("metadata").filter(|metadata| !metadata.is_null());
     match members.get("kind").and_then(Value::as_str) {
@@ -109,9 +109,9 @@ fn upgraded_part(members: &mut Map<String, Value>, at: &str) -> Result<Value, Mi
             let problem = format!(
                 "is of kind {kind:?}, which A2A 0.3 does not have; send text, file or data"
             );
-            return Err(Misread::of(at, problem));
+            return Err(ParseError::of(at, problem));
         }
-        None => return Err(Misread::of(at, "has no kind; it is text, file or data")),
+        None => return Err(ParseError::of(at, "has no kind; it is text, file or data")),
     }
     if let Some(metadata) = metadata {
         part.insert("metadata".to_owned(), metadata);
@@ -123,7 +123,7 @@ fn upgrade_file(
     file: &mut Map<String, Value>,
     part: &mut Map<String, Value>,
     at: &str,
-) -> Result<(), Misread> {
+) -> Result<(), ParseError> {
     // The last two names stand in the examples of the specification.
     let kinds =
         [("bytes", "raw"), ("uri", "url"), ("fileWithBytes", "raw"), ("fileWithUri", "url")];
@@ -131,7 +131,7 @@ fn upgrade_file(
         if let Some(content) = file.remove(member).filter(|content| !content.is_null())
             && part.insert(told.to_owned(), content).is_some()
         {
-            return Err(Misread::of(&format!("{at}.file"), "has its bytes twice"));
+            return Err(ParseError::of(&format!("{at}.file"), "has its bytes twice"));
         }
     }
     for (member, told) in [("name", "filename"), ("mimeType", "mediaType")] {
@@ -146,16 +146,16 @@ fn upgrade_file(
 pub(super) fn object<'v>(
     value: &'v mut Value,
     at: &str,
-) -> Result<&'v mut Map<String, Value>, Misread> {
-    value.as_object_mut().ok_or_else(|| Misread::of(at, "is no object"))
+) -> Result<&'v mut Map<String, Value>, ParseError> {
+    value.as_object_mut().ok_or_else(|| ParseError::of(at, "is no object"))
 }
 
 /// Checks that something is what it says it is, where it says so: not every sender does.
-fn need_kind(members: &mut Map<String, Value>, kind: &str, at: &str) -> Result<(), Misread> {
+fn need_kind(members: &mut Map<String, Value>, kind: &str, at: &str) -> Result<(), ParseError> {
     match members.remove("kind") {
         None | Some(Value::Null) => Ok(()),
         Some(said) if said == kind => Ok(()),
-        Some(_) => Err(Misread::of(&format!("{at}.kind"), format!("is not {kind:?}"))),
+        Some(_) => Err(ParseError::of(&format!("{at}.kind"), format!("is not {kind:?}"))),
     }
 }
 

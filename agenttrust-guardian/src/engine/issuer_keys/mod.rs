@@ -11,15 +11,15 @@
 //! - An issuer that is down: the keys that are known serve until [`KNOWN_FOR`] after they were read. After that nothing
 //!   is believed of it until it answers again.
 //!
-//! A token that is not known yet takes one of few places while it waits for a read ([`STRANGERS_MOST`] of an issuer),
-//! so that tokens with made-up keys wait for each other, and no other token for them. The rate is kept longer than the
-//! keys: where these make room for those of other issuers, they are read again at the same rate.
+//! A token whose key is not known yet takes one of few places while it waits for a read ([`STRANGERS_MOST`] of an
+//! issuer). So tokens with made-up keys wait for each other, and no other token waits for them. The rate is kept longer
+//! than the keys: where these make room for those of other issuers, they are read again at the same rate.
 //!
 //! Whether keys are still good goes by the Guardian's clock. How often an issuer is asked goes by a clock that is never
 //! set.
 
-mod manners;
-mod pace;
+mod issuer_limits;
+mod rate_limiter;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -33,9 +33,9 @@ use bytes::Bytes;
 use lru::LruCache;
 use tokio::sync::watch;
 
-use self::manners::{AllManners, Manners};
-pub(crate) use self::manners::{STRANGERS_MOST, Waiting};
-use self::pace::Rate;
+use self::issuer_limits::{AllIssuerLimits, IssuerLimits};
+pub(crate) use self::issuer_limits::{STRANGERS_MOST, Waiting};
+use self::rate_limiter::Rate;
 pub(crate) use self::read::Unread;
 use crate::clock::Clock;
 use crate::jose::{KeySet, Unverified};
@@ -66,7 +66,7 @@ const ISSUERS: NonZeroUsize = match NonZeroUsize::new(512) {
 pub(crate) struct IssuerKeys {
     reader: Arc<Reader>,
     of: Mutex<LruCache<String, Arc<OfIssuer>>>,
-    manners: AllManners,
+    limits: AllIssuerLimits,
 }
 
 /// The parts that every read needs.
@@ -91,7 +91,7 @@ impl IssuerKeys {
     fn with_rate(outbound: Outbound, clock: Arc<Clock>, rate: Rate) -> Self {
         let reader = Arc::new(Reader { outbound, clock });
         let of = Mutex::new(LruCache::new(ISSUERS));
-        Self { reader, of, manners: AllManners::new(rate) }
+        Self { reader, of, limits: AllIssuerLimits::new(rate) }
     }
 
     /// Reads a document of an issuer that is not known yet.
@@ -139,7 +139,7 @@ impl IssuerKeys {
     /// Returns a place among the unknown tokens that wait for a read of the keys of this provider; `None` where all
     /// places are taken.
     pub(crate) fn wait_as_stranger(&self, provider_id: &str) -> Option<Waiting> {
-        self.manners.of(provider_id).wait()
+        self.limits.of(provider_id).wait()
     }
 
     /// Returns the keys by which this token of the provider is to be verified; if it has the key, they hold it. Waits
@@ -186,8 +186,8 @@ impl IssuerKeys {
         if let Some(known) = of.get(provider_id).filter(|known| known.jwks_uri == jwks_uri) {
             return Arc::clone(known);
         }
-        let manners = self.manners.of(provider_id);
-        let new = Arc::new(OfIssuer::new(provider_id, jwks_uri, manners));
+        let limits = self.limits.of(provider_id);
+        let new = Arc::new(OfIssuer::new(provider_id, jwks_uri, limits));
         of.push(provider_id.to_owned(), Arc::clone(&new));
         new
     }
@@ -209,7 +209,7 @@ impl Reader {
 struct OfIssuer {
     provider_id: String,
     jwks_uri: String,
-    manners: Arc<Manners>,
+    limits: Arc<IssuerLimits>,
     state: Mutex<State>,
     /// The number of the last read that is over.
     ended: watch::Sender<u64>,
@@ -238,11 +238,11 @@ enum Grade {
 }
 
 impl OfIssuer {
-    fn new(provider_id: &str, jwks_uri: &str, manners: Arc<Manners>) -> Self {
+    fn new(provider_id: &str, jwks_uri: &str, limits: Arc<IssuerLimits>) -> Self {
         let state = State { known: None, failed: None, begun: 0, wanted: 0, busy: false };
         let (provider_id, jwks_uri) = (provider_id.to_owned(), jwks_uri.to_owned());
         let (state, ended) = (Mutex::new(state), watch::Sender::new(0));
-        Self { provider_id, jwks_uri, manners, state, ended }
+        Self { provider_id, jwks_uri, limits, state, ended }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -294,7 +294,7 @@ impl OfIssuer {
         let (last, next) = (state.begun, state.begun + 1);
         state.wanted = next;
         let now = Instant::now();
-        let in_time = self.manners.next_read(now) < now + ISSUER_READ_TIMEOUT;
+        let in_time = self.limits.next_read(now) < now + ISSUER_READ_TIMEOUT;
         if in_time && !state.busy {
             state.busy = true;
             let reading = Reading { of: Arc::clone(self), done: false };
@@ -305,7 +305,7 @@ impl OfIssuer {
 
     /// Begins a read, where one may begin; returns its number, else when to ask again.
     fn begin(&self) -> Result<u64, Instant> {
-        self.manners.begin_read(Instant::now())?;
+        self.limits.begin_read(Instant::now())?;
         let mut state = self.lock();
         state.begun += 1;
         Ok(state.begun)

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::pace::Rate;
+use super::rate_limiter::Rate;
 use super::{FRESH_FOR, ISSUER_READ_TIMEOUT, IssuerKeys, KNOWN_FOR};
 use crate::clock::Clock;
 use crate::jose::{KeySet, Unverified};

@@ -260,8 +260,8 @@ impl Engine {
         self.takings.told(&subject, number).await
     }
 
-    /// Takes something back, with all that was made from it, which `remove` takes out of memory; returns whether that is
-    /// stored.
+    /// Takes something back, with all that was made from it, which `remove` takes out of memory; returns whether that
+    /// is stored.
     async fn take(
         &self,
         subject: Subject,

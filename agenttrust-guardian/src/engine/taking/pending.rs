@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
-use agenttrust::internal::Doubling;
+use agenttrust::internal::Backoff;
 use agenttrust::model::AgentStatus;
 
 use crate::audit::Record;
@@ -12,7 +12,7 @@ use crate::registry::{DelegationEntry, ProviderEntry, SessionEntry, TokenEntry};
 use std::sync::Arc;
 
 /// The time to wait before it is tried again.
-const WAITS: Doubling = Doubling::new(Duration::from_millis(250), Duration::from_secs(5));
+const WAITS: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 /// The time that storing takes where nothing is in the way.
 const STORED_WITHIN: Duration = Duration::from_secs(1);
 /// The number of rows of the audit that one taking back may owe: asking again and again adds no more.

@@ -197,7 +197,7 @@ impl<'m> Entities<'m> {
                 &format!("{at}subject.type"),
                 format!(
                     "is {kind:?}, which is not known; use \"agent\" with the id of an agent, or \"user\" or \"identity\" for \
-                     somebody for whom an agent acts"
+                     a person for whom an agent acts"
                 ),
             ));
         };
@@ -279,7 +279,7 @@ fn acting(caller: &Caller, kind: &str, at: &str) -> Result<String, Error> {
         _ => Err(Error::invalid(
             &format!("{at}subject.type"),
             format!(
-                "is {kind:?}, somebody for whom an agent acts, and it is not said which one does; name the agent in \
+                "is {kind:?}, a person for whom an agent acts, and the request does not say which one does; name the agent in \
                  X-Agent-ID, or ask with a key of that one agent"
             ),
         )),

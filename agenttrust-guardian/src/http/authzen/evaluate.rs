@@ -17,10 +17,10 @@ use super::super::auth::Caller;
 use super::super::base::base;
 use super::super::body::Payload;
 use super::super::params::{header, trace};
-use super::super::proofs::{Came, tell};
+use super::super::proofs::{SentProof, tell};
 use super::body::{Entities, object};
+use super::decisions;
 use super::echo::REQUEST_ID;
-use super::said;
 use crate::domain::limits::Share;
 use crate::domain::{Answer, Base, Error, Permission, Trace, digest_of_parts};
 use crate::engine::Engine;
@@ -49,14 +49,14 @@ pub(in crate::http) async fn evaluation(
     engine: App,
     caller: Caller,
     parts: Parts,
-    (place, came): (Place, Came),
+    (place, sent_proof): (Place, SentProof),
     payload: Payload,
 ) -> Result<Json<AccessDecision>, Error> {
     caller.need(Permission::Check)?;
     let body = object(&parts.headers, payload.unbegun()).await?;
     let entities = Entities::of(&body, "")?;
     let asking = Asking::new(&engine, &parts, caller, place)?;
-    asking.one(came, entities).await.map(Json)
+    asking.one(sent_proof, entities).await.map(Json)
 }
 
 /// The context that all evaluations of one request share.
@@ -91,12 +91,12 @@ impl<'a> Asking<'a> {
     /// Evaluates the only one of a request.
     pub(super) async fn one(
         self,
-        came: Came,
+        sent_proof: SentProof,
         entities: Entities<'_>,
     ) -> Result<AccessDecision, Error> {
         let evaluation = entities.evaluation("")?;
         let agent_id = entities.agent(&self.caller, "")?;
-        let proof = came.prove(self.engine, &self.caller.key, &agent_id)?;
+        let proof = sent_proof.prove(self.engine, &self.caller.key, &agent_id)?;
         let (key, place) = (Arc::clone(&self.caller.key), self.place.take());
         let asker = Asker { key, agent_id, proof, trace: self.trace(), place };
         self.evaluate(&asker, &evaluation, 0).await
@@ -114,7 +114,7 @@ impl<'a> Asking<'a> {
 
     /// Returns a share by which one evaluation more of a list is decided at a time.
     pub(super) fn beside(&self) -> Option<Share> {
-        self.engine.limits.beside.take(&self.caller.key, 1).ok()
+        self.engine.limits.beside(&self.caller.key)
     }
 
     /// Evaluates one, the one of this number in its request.
@@ -131,7 +131,7 @@ impl<'a> Asking<'a> {
             tell(self.engine, &asker.key, "check", &asker.agent_id, error);
         })?;
         span::end(&span, &answer);
-        said::decision(self.engine, &self.base, (asker, evaluation), &answer).await
+        decisions::decision(self.engine, &self.base, (asker, evaluation), &answer).await
     }
 
     /// Returns the same within what is left of the time that a request has.

@@ -18,10 +18,10 @@ use super::super::admit::Place;
 use super::super::answers::{NotFound, Unavailable};
 use super::super::auth::Caller;
 use super::super::body::Payload;
-use super::super::proofs::Came;
+use super::super::proofs::SentProof;
 use super::body::{Entities, member, object, object_in, text_in, wrong};
+use super::decisions::{brief, failed};
 use super::evaluate::{Asking, out_of_time};
-use super::said::{brief, failed};
 use crate::domain::{Error, Permission};
 use crate::pipeline::Proof;
 use crate::services::access::Asker;
@@ -61,7 +61,7 @@ pub(in crate::http) async fn evaluations(
     engine: App,
     caller: Caller,
     parts: Parts,
-    (place, came): (Place, Came),
+    (place, sent_proof): (Place, SentProof),
     payload: Payload,
 ) -> Result<Json<Decided>, Error> {
     let begun = Instant::now();
@@ -72,10 +72,13 @@ pub(in crate::http) async fn evaluations(
     let options = Options::of(&body)?;
     let asking = Asking::new(&engine, &parts, caller, place)?;
     if items.is_empty() {
-        return asking.one(came, defaults).await.map(|one| Json(Decided::One(Box::new(one))));
+        return asking.one(sent_proof, defaults).await.map(|one| Json(Decided::One(Box::new(one))));
     }
-    let several =
-        Several { asking: &asking, begun, asked: asked(&asking, came, &items, defaults).await };
+    let several = Several {
+        asking: &asking,
+        begun,
+        asked: asked(&asking, sent_proof, &items, defaults).await,
+    };
     let mut decisions = AccessDecisions::default();
     decisions.evaluations = several.decide(options.semantic).await;
     if !options.explain {
@@ -133,7 +136,7 @@ impl Options {
 /// their turn, since each has a copy of all that it is about.
 async fn asked<'m>(
     asking: &Asking<'_>,
-    came: Came,
+    sent_proof: SentProof,
     items: &[&'m Map<String, Value>],
     defaults: Entities<'m>,
 ) -> Vec<Result<(Asker, Entities<'m>), Error>> {
@@ -152,8 +155,8 @@ async fn asked<'m>(
                 // One proof is for all that is asked of this request for its agent.
                 let key = &asking.caller.key;
                 if !proofs.contains_key(&agent_id) {
-                    let came = came.clone();
-                    let proof = came.prove_once(asking.engine, key, &agent_id, "check").await;
+                    let sent_proof = sent_proof.clone();
+                    let proof = sent_proof.prove_once(asking.engine, key, &agent_id, "check").await;
                     proofs.insert(agent_id.clone(), proof);
                 }
                 let proof = proofs.get(&agent_id).cloned().unwrap_or(Ok(None));

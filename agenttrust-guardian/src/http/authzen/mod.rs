@@ -5,12 +5,12 @@
 
 mod body;
 mod configuration;
+mod decisions;
 mod echo;
 mod evaluate;
 mod evaluations;
 mod problem;
 mod requests;
-mod said;
 
 pub(super) use self::configuration::{__path_configuration, configuration};
 pub(super) use self::echo::echo;

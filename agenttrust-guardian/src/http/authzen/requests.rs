@@ -22,12 +22,12 @@ use super::super::auth::Caller;
 use super::super::base::base;
 use super::super::body::Payload;
 use super::super::params::{Id, header, trace};
-use super::super::proofs::Came;
+use super::super::proofs::SentProof;
 use super::REQUESTS;
 use super::body::{
     Entities, lacking, member, missing, object, object_in, object_or_empty, text_in, wrong,
 };
-use super::said::shown;
+use super::decisions::shown;
 use crate::domain::names::check_name;
 use crate::domain::{Base, Error, Permission};
 use crate::services::access::{self, Asker, Refused, Submission};
@@ -47,11 +47,11 @@ const ASK_AGAIN_AFTER: &str = "2";
 /// key. The oldest is forgotten first: sent again after that, it is a new request.
 #[utoipa::path(
     post, path = "/access/v1/requests", operation_id = "request_access", tag = "access",
-    params(("Idempotency-Key" = Option<NameOrEmpty>, Header, description = "A name for this request: the same one once more is told of the same task")),
+    params(("Idempotency-Key" = Option<NameOrEmpty>, Header, description = "A name for this request: the same one once more gets the same task")),
     request_body = AccessRequest,
     responses(
         (
-            status = 202, description = "Somebody has to decide", body = AccessTaskResponse,
+            status = 202, description = "An approver has to decide", body = AccessTaskResponse,
             headers(("Location" = String, description = "Where its status is read")),
             links(
                 ("read" = (operation_id = "get_access_request", parameters(("id" = "$response.body#/task/id")))),
@@ -73,14 +73,14 @@ pub(in crate::http) async fn submit(
     engine: App,
     caller: Caller,
     parts: Parts,
-    (place, came): (Place, Came),
+    (place, sent_proof): (Place, SentProof),
     payload: Payload,
 ) -> Result<Response, Refused> {
     caller.need(Permission::Check)?;
     let body = object(&parts.headers, payload.unbegun()).await?;
     let (agent_id, submission) = submission(&parts.headers, &caller, body)?;
     need_actor(&submission.body, &agent_id)?;
-    let proof = came.prove(&engine, &caller.key, &agent_id)?;
+    let proof = sent_proof.prove(&engine, &caller.key, &agent_id)?;
     let (trace, place) = (trace(&parts.headers), place.take());
     let asker = Asker { key: caller.key, agent_id, proof, trace, place };
     let approval = access::open(&engine, &asker, submission).await?;

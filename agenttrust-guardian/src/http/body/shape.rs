@@ -1,11 +1,10 @@
 //! What has the shape of an object in a body: a JSON object and nothing else, of members that are known.
 //!
-//! serde takes a list for the members of a struct, in their order, and an object of one member for the word
-//! of an enum; and it skips what a struct does not know. So it reads through [`Shaped`], which lets neither
-//! pass. Which members are known, and what becomes of others, the type says: one that derives
-//! `deny_unknown_fields` takes none. Of one that does not, as of a body that the published clients send, what
-//! looks like a known member is refused, and the rest is noted. What such a body holds inside is not looked
-//! at: telemetry events take anything.
+//! serde takes a list for the members of a struct, in their order, and an object of one member for the word of an enum.
+//! It also skips what a struct does not know. So it reads through [`Shaped`], which lets neither pass. Which members
+//! are known, and what becomes of others, the type says: one that derives `deny_unknown_fields` takes none. Of one that
+//! does not, as of a body that the published clients send, what looks like a known member is refused, and the rest is
+//! noted. What such a body holds inside is not looked at: telemetry events take anything.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

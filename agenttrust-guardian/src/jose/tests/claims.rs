@@ -7,7 +7,7 @@ use super::signing::{
 };
 use super::{Forged, assert_refused};
 use crate::jose::Typ;
-use crate::jose::refusal::{Refusal, Told};
+use crate::jose::refusal::{Excerpt, Refusal};
 
 /// Returns a good token whose claims say this, `null` and all.
 fn says(name: &str, value: &Value) -> String {
@@ -104,7 +104,7 @@ fn issuers() -> Forged {
         ("issuer with a user", "https://issuer.example@evil.example"),
         ("issuer is empty", ""),
     ] {
-        all.push((what, says("iss", &json!(issuer)), Refusal::Issuer(Told::new(issuer))));
+        all.push((what, says("iss", &json!(issuer)), Refusal::Issuer(Excerpt::new(issuer))));
     }
     all
 }
@@ -120,7 +120,7 @@ fn audiences() -> Forged {
         ("two audiences in a text", "https://guardian.example https://other.example"),
         ("any audience", "*"),
     ] {
-        all.push((what, says("aud", &json!(audience)), Refusal::Audience(Told::new(audience))));
+        all.push((what, says("aud", &json!(audience)), Refusal::Audience(Excerpt::new(audience))));
     }
     let texts = "a text or a list of texts";
     all.extend([
@@ -130,7 +130,7 @@ fn audiences() -> Forged {
         ("aud nested", says("aud", &json!([[AUDIENCE]])), wrong("aud", texts, "a list")),
         ("aud has a number", says("aud", &json!([AUDIENCE, 1])), wrong("aud", texts, "a number")),
         ("aud has null", says("aud", &json!([AUDIENCE, null])), wrong("aud", texts, "null")),
-        ("aud of others", says("aud", &json!(["a", "b"])), Refusal::Audience(Told::new("a, b"))),
+        ("aud of others", says("aud", &json!(["a", "b"])), Refusal::Audience(Excerpt::new("a, b"))),
     ]);
     all
 }

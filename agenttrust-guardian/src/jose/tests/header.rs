@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::signing::{Signer, decode, encode, good, known, signed};
 use super::{Forged, assert_refused};
-use crate::jose::refusal::{Refusal, Told};
+use crate::jose::refusal::{Excerpt, Refusal};
 
-fn told(text: &str) -> Told {
-    Told::new(text)
+fn told(text: &str) -> Excerpt {
+    Excerpt::new(text)
 }
 
 /// Returns a good token, whose header says this too.

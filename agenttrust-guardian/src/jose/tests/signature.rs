@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::signing::{Signer, decode, encode, good, known, published, signed, verify_as, with};
 use super::{Forged, assert_refused};
-use crate::jose::refusal::{Refusal, Told};
+use crate::jose::refusal::{Excerpt, Refusal};
 use crate::jose::{KeySet, Typ};
 
 /// The order of Ed25519's group, in little endian.
@@ -184,7 +184,7 @@ fn unfit_keys() -> Vec<(&'static str, Value, String)> {
 
 fn by_unfit_keys() -> Forged {
     let named = |(what, jwk, token): (&'static str, Value, String)| {
-        (what, token, Refusal::UnknownKey(Told::new(jwk["kid"].as_str().unwrap())))
+        (what, token, Refusal::UnknownKey(Excerpt::new(jwk["kid"].as_str().unwrap())))
     };
     unfit_keys().into_iter().map(named).collect()
 }
@@ -201,7 +201,7 @@ fn key_that_may_not_sign_is_left_out_with_a_reason_and_what_it_signed_is_refused
         let [why] = set.unusable() else { panic!("{what}: {:?}", set.unusable()) };
         assert!(why.starts_with("keys[3] "), "{what}: {why}");
         let refused = verify_as(&set, Typ::External, &token).unwrap_err();
-        let unknown = Refusal::UnknownKey(Told::new(jwk["kid"].as_str().unwrap()));
+        let unknown = Refusal::UnknownKey(Excerpt::new(jwk["kid"].as_str().unwrap()));
         assert_eq!(refused, unknown, "{what}");
     }
 }
@@ -215,7 +215,7 @@ fn two_keys_of_one_name_are_no_key() {
     };
     let token = signed(json!({}), json!({}));
     let refused = verify_as(&twice("other_ed25519"), Typ::External, &token).unwrap_err();
-    assert_eq!(refused, Refusal::KeyAmbiguous { kid: Told::new("ed"), count: 2 });
+    assert_eq!(refused, Refusal::KeyAmbiguous { kid: Excerpt::new("ed"), count: 2 });
     // The same key twice is one, and one for another algorithm is told apart.
     assert!(verify_as(&twice("ed25519"), Typ::External, &token).is_ok());
     assert!(verify_as(&twice("p256"), Typ::External, &token).is_ok());

@@ -14,8 +14,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use super::coverage::Coverage;
 use super::evidence::Evidence;
-use super::happened::Happened;
 use super::intent::{AGENTS, Intent, OPERATORS, Transition};
 use super::model::{Act, Ask, Denial, Input, KeyHolder, Model, Said};
 use crate::domain::Role;
@@ -35,7 +35,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// A key as its holder and its admin know it.
 #[derive(Clone, Debug)]
-struct Held {
+struct TestKey {
     id: String,
     secret: String,
 }
@@ -44,7 +44,7 @@ struct Held {
 #[derive(Debug)]
 struct Identities {
     agents: Vec<String>,
-    keys: BTreeMap<KeyHolder, Held>,
+    keys: BTreeMap<KeyHolder, TestKey>,
 }
 
 /// A Guardian and its model.
@@ -57,7 +57,7 @@ pub(super) struct GuardianAndModel {
     identities: Arc<Identities>,
     model: Model,
     evidence: Evidence,
-    happened: &'static Happened,
+    coverage: &'static Coverage,
 }
 
 async fn open_replica(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
@@ -69,7 +69,7 @@ async fn open_replica(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
 }
 
 impl GuardianAndModel {
-    pub(super) fn new(url: String, happened: &'static Happened) -> Self {
+    pub(super) fn new(url: String, coverage: &'static Coverage) -> Self {
         RUNTIME.block_on(async {
             let start = Timestamp::now();
             let replica = crate::domain::ids::new("life_");
@@ -100,10 +100,10 @@ impl GuardianAndModel {
             let listed = api.get("/api/v1/keys", ADMIN).await.ok().body;
             let made = listed["keys"].as_array().unwrap().iter().find(|key| key["id"] == deputy.id);
             let id = made.unwrap()["made_by"].as_str().unwrap().to_owned();
-            keys.insert(KeyHolder::Admin, Held { id, secret: ADMIN.to_owned() });
+            keys.insert(KeyHolder::Admin, TestKey { id, secret: ADMIN.to_owned() });
             let identities = Arc::new(Identities { agents, keys });
             let (model, evidence) = Default::default();
-            Self { url, replica, start, api, identities, model, evidence, happened }
+            Self { url, replica, start, api, identities, model, evidence, coverage }
         })
     }
 
@@ -137,7 +137,7 @@ impl GuardianAndModel {
             let said = join_all(tasks.collect::<Vec<_>>()).await;
             said.into_iter().map(|said| said.expect("a request panicked")).collect::<Vec<Said>>()
         });
-        acts.iter().zip(&said).for_each(|(act, said)| self.happened.count(act, said));
+        acts.iter().zip(&said).for_each(|(act, said)| self.coverage.count(act, said));
         let steps: Vec<(&Act, &Said)> = acts.iter().zip(&said).collect();
         self.model = explain(&self.model, &self.model, &steps).unwrap_or_else(|| {
             panic!("no order of these steps gives these answers: {steps:?}\nfrom {:?}", self.model)
@@ -239,9 +239,9 @@ fn explain(before: &Model, model: &Model, steps: &[(&Act, &Said)]) -> Option<Mod
     None
 }
 
-async fn key(api: &Api, maker: &str, body: Value) -> Held {
+async fn key(api: &Api, maker: &str, body: Value) -> TestKey {
     let made = api.post("/api/v1/keys", maker, body).await.ok();
-    Held { id: made.text("id"), secret: made.text("key") }
+    TestKey { id: made.text("id"), secret: made.text("key") }
 }
 
 async fn perform(

@@ -45,7 +45,7 @@ pub(super) async fn open(way: &Way<'_>, call: &Call<'_>) -> Result<Updates, Send
     let answering = exchange::send(way, call, true).await?;
     if !answering.is_stream() {
         let update = words::told(answering.whole(way).await?, version);
-        let update = update.map_err(|misread| words::lies(&misread))?;
+        let update = update.map_err(|error| words::lies(&error))?;
         see_task(&update, call)?;
         return Ok(only(update));
     }
@@ -143,7 +143,7 @@ impl Hearing {
             Some(id) => json_rpc::result(members, id)?,
             None => plain(members)?,
         };
-        words::told(result, self.version).map_err(|misread| words::lies(&misread))
+        words::told(result, self.version).map_err(|error| words::lies(&error))
     }
 
     /// Sees that all of it is about one task.

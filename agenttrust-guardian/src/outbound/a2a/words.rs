@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Handed, SendError, Sent, Update};
 use crate::domain::Trace;
-use crate::domain::task::{Misread, Task, Version, read, v03};
+use crate::domain::task::{ParseError, Task, Version, read, v03};
 
 /// The longest id that an agent may know a task by.
 const ID_MAX_BYTES: usize = 512;
@@ -102,7 +102,7 @@ pub(super) const fn is_unsupported(code: i64) -> bool {
 
 /// Returns the answer to a message.
 pub(super) fn sent(result: Value, version: Version, call: &Call<'_>) -> Result<Sent, SendError> {
-    match told(result, version).map_err(|misread| lies(&misread))? {
+    match told(result, version).map_err(|error| lies(&error))? {
         Update::Task(task) => {
             need_task(&task.id, call)?;
             Ok(Sent::Task(task))
@@ -116,7 +116,7 @@ pub(super) fn sent(result: Value, version: Version, call: &Call<'_>) -> Result<S
 
 /// Returns the answer to what is asked about a task.
 pub(super) fn task(result: Value, version: Version, call: &Call<'_>) -> Result<Task, SendError> {
-    let task = read::task(result, version, "result").map_err(|misread| lies(&misread))?;
+    let task = read::task(result, version, "result").map_err(|error| lies(&error))?;
     need_task(&task.id, call)?;
     Ok(task)
 }
@@ -131,13 +131,13 @@ pub(super) fn need_task(id: &str, call: &Call<'_>) -> Result<(), SendError> {
     if plain && id != "." && id != ".." {
         return Ok(());
     }
-    Err(SendError::Lies("the id of its task is none".to_owned()))
+    Err(SendError::Lies("the id of its task is not an id".to_owned()))
 }
 
 /// Returns what an agent says, as an answer or in a stream.
-pub(super) fn told(result: Value, version: Version) -> Result<Update, Misread> {
+pub(super) fn told(result: Value, version: Version) -> Result<Update, ParseError> {
     let Value::Object(members) = result else {
-        return Err(Misread::of("result", "is no object"));
+        return Err(ParseError::of("result", "is no object"));
     };
     match version {
         Version::V1 => told_in_v1(members),
@@ -145,7 +145,7 @@ pub(super) fn told(result: Value, version: Version) -> Result<Update, Misread> {
     }
 }
 
-fn told_in_v1(mut members: Map<String, Value>) -> Result<Update, Misread> {
+fn told_in_v1(mut members: Map<String, Value>) -> Result<Update, ParseError> {
     let mut found = ["task", "message", "statusUpdate", "artifactUpdate"]
         .into_iter()
         .filter_map(|kind| Some((kind, members.remove(kind).filter(|it| !it.is_null())?)))
@@ -153,7 +153,7 @@ fn told_in_v1(mut members: Map<String, Value>) -> Result<Update, Misread> {
     let (Some((kind, value)), true) = (found.pop(), found.is_empty()) else {
         let problem =
             "has none of task, message, statusUpdate and artifactUpdate, or more than one";
-        return Err(Misread::of("result", problem));
+        return Err(ParseError::of("result", problem));
     };
     let at = format!("result.{kind}");
     match (kind, value) {
@@ -161,11 +161,11 @@ fn told_in_v1(mut members: Map<String, Value>) -> Result<Update, Misread> {
         ("message", said) => Ok(Update::Message(Box::new(read::message(said, Version::V1, &at)?))),
         ("statusUpdate", Value::Object(members)) => status(members, Version::V1, &at),
         ("artifactUpdate", Value::Object(members)) => artifact(members, Version::V1, &at),
-        _ => Err(Misread::of(&at, "is no object")),
+        _ => Err(ParseError::of(&at, "is no object")),
     }
 }
 
-fn told_in_v03(members: Map<String, Value>) -> Result<Update, Misread> {
+fn told_in_v03(members: Map<String, Value>) -> Result<Update, ParseError> {
     let kind = members.get("kind").and_then(Value::as_str);
     // Not every agent says it.
     let kind = kind.unwrap_or(if members.contains_key("messageId") { "message" } else { "task" });
@@ -177,11 +177,11 @@ fn told_in_v03(members: Map<String, Value>) -> Result<Update, Misread> {
             Ok(Update::Message(Box::new(message)))
         }
         "task" => Ok(Update::Task(Box::new(read::task(members.into(), Version::V03, "result")?))),
-        _ => Err(Misread::of("result.kind", "is none of A2A 0.3")),
+        _ => Err(ParseError::of("result.kind", "does not exist in A2A 0.3")),
     }
 }
 
-fn status(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Update, Misread> {
+fn status(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Update, ParseError> {
     let status = it.remove("status").unwrap_or_default();
     Ok(Update::Status {
         task_id: text(&mut it, "taskId", at)?,
@@ -191,7 +191,7 @@ fn status(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Upda
     })
 }
 
-fn artifact(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Update, Misread> {
+fn artifact(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Update, ParseError> {
     let artifact = it.remove("artifact").unwrap_or_default();
     let is = |member: &str| it.get(member) == Some(&Value::Bool(true));
     let (append, last_chunk) = (is("append"), is("lastChunk"));
@@ -205,10 +205,10 @@ fn artifact(mut it: Map<String, Value>, version: Version, at: &str) -> Result<Up
     })
 }
 
-fn text(members: &mut Map<String, Value>, member: &str, at: &str) -> Result<String, Misread> {
+fn text(members: &mut Map<String, Value>, member: &str, at: &str) -> Result<String, ParseError> {
     match members.remove(member) {
         Some(Value::String(text)) => Ok(text),
-        _ => Err(Misread::of(&format!("{at}.{member}"), "is no text")),
+        _ => Err(ParseError::of(&format!("{at}.{member}"), "is no text")),
     }
 }
 
@@ -220,8 +220,8 @@ fn metadata(members: &mut Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Returns what cannot be read of an answer.
-pub(super) fn lies(misread: &Misread) -> SendError {
-    SendError::Lies(misread.to_string())
+pub(super) fn lies(error: &ParseError) -> SendError {
+    SendError::Lies(error.to_string())
 }
 
 #[cfg(test)]

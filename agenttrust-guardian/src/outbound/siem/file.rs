@@ -69,11 +69,16 @@ pub(super) fn place(text: &str, folders: &[PathBuf]) -> Result<PathBuf, Error> {
 /// manifests, certificates.
 const ENDINGS: [&str; 3] = ["jsonl", "ndjson", "log"];
 
-/// Refuses a name that no file of events has.
-fn ensure_name(path: &Path) -> Result<(), Error> {
+/// Returns whether a file has the name of one of events.
+pub(crate) fn is_named_for_events(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().and_then(OsStr::to_str);
-    if !name.starts_with('.') && ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
+    !name.starts_with('.') && ending.is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
+/// Refuses a name that no file of events has.
+fn ensure_name(path: &Path) -> Result<(), Error> {
+    if is_named_for_events(path) {
         return Ok(());
     }
     Err(Error::Refused(

@@ -1,8 +1,8 @@
 //! Events on their way to the systems that watch over an organisation: each kind's format, and how it says that it
 //! took them.
 //!
-//! What a receiver did not take for good is sent again: a status that an operator can mend (a token, a path, a time of
-//! maintenance) loses nothing, and only what no receiver would take another time is refused.
+//! Events that a receiver did not take are sent again. A status that an operator can mend (a token, a path, a time of
+//! maintenance) loses nothing. Only an event that would be refused another time too counts as refused.
 
 mod datadog;
 mod elastic;
@@ -23,6 +23,7 @@ use std::time::Duration;
 pub(crate) use self::endpoint::Endpoint;
 use self::endpoint::Place;
 pub(super) use self::file::FilesInUse;
+pub(crate) use self::file::is_named_for_events;
 pub(crate) use self::token::check_token;
 use self::token::without;
 use super::{Error, Outbound};

@@ -1,6 +1,5 @@
-//! What PROTOCOL says the answer is, written down once more and as plainly as possible: every policy is
-//! asked alone, nothing is looked up, kept or skipped, and nothing is taken from the Guardian but the ids
-//! that it gave out.
+//! The answer that is promised, written down once more and as plainly as possible. Every policy is asked alone. Nothing
+//! is looked up, kept or skipped, and nothing is taken from the Guardian but the ids that it gave out.
 
 use agenttrust::Effect;
 use agenttrust::model::SessionMode;

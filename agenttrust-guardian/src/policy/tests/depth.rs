@@ -39,7 +39,8 @@ fn forbid(condition: &str) -> String {
     format!("@id(\"deep\") forbid (principal, action, resource) when {{ {condition} }};")
 }
 
-/// Asks about a policy, clones, prints and drops it, on a small stack. Where Cedar has no room to evaluate it, it denies.
+/// Asks about a policy, clones, prints and drops it, on a small stack. Where Cedar has no room to evaluate it, it
+/// denies.
 fn use_on_a_small_stack(policies: PolicySet) {
     let used = move || {
         denied(policies.decide(&FACTS));

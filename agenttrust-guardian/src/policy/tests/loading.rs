@@ -21,6 +21,11 @@ fn what_the_schema_does_not_know_is_refused_with_its_place() {
     for (text, place, what) in [
         (r#"permit (principal, action == Action::"raed", resource);"#, ":1:", "raed"),
         ("permit (principal, action, resource)\nwhen { context.nme == 1 };", ":2:", "nme"),
+        (
+            "permit (principal, action, resource) when { context.input.cents < 1 };",
+            ":1:",
+            "policies see no arguments of a call, only the length of its input",
+        ),
         ("permit (principal is User, action, resource);", ":1:", "User"),
         ("permit (principal, action, resource) when { principal.name == 1 };", ":1:", "type"),
         (

@@ -170,7 +170,7 @@ fn signed(engine: &Engine, token: &str) -> Result<Claims, Refused> {
         match refusal {
         refusal if refusal.is_expired() => expired(),
         refusal => Problem::InvalidDenialBinding.because(format!(
-            "denial.binding_token is none of this Guardian's ({refusal}); send back the one of context.access_request as \
+            "denial.binding_token is not this Guardian's ({refusal}); send back the one of context.access_request as \
              it came"
         )),
     }

@@ -182,7 +182,7 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     let told_until = found.expires_at.map(|at| at.saturating_add(TOLD_FOR));
     if told_until.is_some_and(|until| until <= engine.clock.now()) {
         return Err(Problem::TaskExpired
-            .because("the task was over a day ago and is told of no more; evaluate again"));
+            .because("the task ended over a day ago and is not shown any more; evaluate again"));
     }
     Ok(found)
 }

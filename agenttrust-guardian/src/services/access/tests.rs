@@ -193,8 +193,7 @@ async fn key_has_its_newest_thousand_requests_found_again_and_the_oldest_forgott
 }
 
 #[tokio::test]
-async fn lists_of_one_key_have_seven_decided_at_a_time_beside_the_one_that_each_has_its_place_for()
-{
+async fn lists_of_one_key_have_no_more_decided_at_a_time_than_eight_requests_would_have() {
     let harness = Harness::new(open_with(|builder| builder).await).await;
     let engine = harness.guardian.engine();
     let writes = |agent: &str| {
@@ -214,7 +213,11 @@ async fn lists_of_one_key_have_seven_decided_at_a_time_beside_the_one_that_each_
         }
     };
     let looking = async {
-        eventually("the first list has all that there is for a key", async || beside() == 7).await;
+        let all = async || engine.limits.requests.held() == 3 && beside() >= 5;
+        eventually("the lists have all that there is for a key", all).await;
+        // What the first ones took before the others came they keep to its end.
+        let most = beside();
+        assert!(most <= 7, "{most}");
         drop(held);
     };
     tokio::join!(decided, looking);

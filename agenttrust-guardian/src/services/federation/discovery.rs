@@ -47,7 +47,7 @@ pub(crate) async fn discover(engine: &Engine, issuer: &str) -> Result<Discovered
     let read = read.map_err(|why| unusable(&format!("at {at} cannot be read: {why}")))?;
     let document: Document = serde_json::from_slice(&read).map_err(|error| {
         let error = cut(&error.to_string());
-        unusable(&format!("at {at} is none: {error}"))
+        unusable(&format!("at {at} cannot be read as one: {error}"))
     })?;
     if document.issuer != issuer {
         let told = cut(&document.issuer);

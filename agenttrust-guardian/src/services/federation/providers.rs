@@ -103,11 +103,11 @@ fn check(engine: &Engine, org_id: &str, vouching: &Vouching) -> Result<(), Error
     }
     check_seen("name", name)?;
     if *trust_level == TrustLevel::Unknown {
-        return Err(Error::invalid("trust_level", "is none; use low, medium or high"));
+        return Err(Error::invalid("trust_level", "is not a trust level; use low, medium or high"));
     }
     check_names("audiences", audiences)?;
     if audiences.is_empty() && engine.settings.public_url().is_none() {
-        let problem = "is empty, and this Guardian was told of no public URL that tokens could be meant for; say what \
+        let problem = "is empty, and this Guardian has no public URL that tokens could be meant for; say what \
                        the `aud` of this issuer's tokens names, or start the Guardian with its public URL";
         return Err(Error::invalid("audiences", problem));
     }

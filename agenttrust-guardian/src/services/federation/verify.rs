@@ -195,11 +195,11 @@ pub(super) async fn verify_of_stranger(
 }
 
 /// The claims that a provider vouches for by a token that holds, with the provider as it is by now.
-type Held = (Arc<ProviderEntry>, Claims);
+type VouchedClaims = (Arc<ProviderEntry>, Claims);
 
 /// The verdict on a token by the keys that are cached.
 enum CachedVerdict {
-    Known(Result<Held, NotVerified>),
+    Known(Result<VouchedClaims, NotVerified>),
     /// No verdict yet: the token may be signed by a key that is not cached, or the cached keys are old. `is_signed`
     /// says that one of them did sign it.
     ToBeRead {
@@ -229,13 +229,13 @@ async fn looked_up(
     engine: &Engine,
     provider: &ProviderEntry,
     asked: (&Unverified<'_>, Audiences<'_>),
-) -> Result<Held, NotVerified> {
+) -> Result<VouchedClaims, NotVerified> {
     let keys = keys_of(engine, provider, asked.0).await?;
     held(engine, provider, keys, asked).await
 }
 
 impl Verified {
-    pub(super) fn new((provider, claims): Held, token: &str) -> Self {
+    pub(super) fn new((provider, claims): VouchedClaims, token: &str) -> Self {
         let rules = &provider.row.vouching.rules;
         let rule = rule_for(rules, &claims.subject, &claims.all);
         Self {
@@ -286,7 +286,7 @@ pub(super) async fn held(
     provider: &ProviderEntry,
     keys: Arc<KeySet>,
     asked: (&Unverified<'_>, Audiences<'_>),
-) -> Result<Held, NotVerified> {
+) -> Result<VouchedClaims, NotVerified> {
     let row = &provider.row;
     let refused = |why| NotVerified::of_signed(provider, why, asked.0);
     let first = held_by(engine, &row.id, &keys, asked);
@@ -303,7 +303,7 @@ fn held_by(
     provider_id: &str,
     keys: &KeySet,
     (token, audiences): (&Unverified<'_>, Audiences<'_>),
-) -> Result<Held, Why> {
+) -> Result<VouchedClaims, Why> {
     // It may have been changed or removed while its keys were read.
     let provider = engine.registry.providers.get(provider_id).ok_or(Why::Removed)?;
     let audiences = audiences_of(engine, &provider, audiences)?;

@@ -1,8 +1,7 @@
 //! A destination, changed.
 
-use super::checks::{Given, check_endpoint, origin};
-use super::{Destination, known, put, stand, told};
-use crate::domain::names::check_name;
+use super::checks::{Given, check_destination_name, check_endpoint, origin};
+use super::{Destination, known, need_free_name, put, stand, told};
 use crate::domain::{DestinationKind, Error, Key};
 use crate::engine::Engine;
 use crate::store::DestinationRow;
@@ -26,7 +25,7 @@ pub(crate) struct DestinationUpdate {
 /// # Errors
 ///
 /// Not found; invalid for what a destination could not be made with, and for another origin without the token; conflict
-/// where others keep changing it; unavailable as for [`create`](super::create).
+/// for a name that another one has, and where others keep changing it; unavailable as for [`create`](super::create).
 pub(crate) async fn change(
     engine: &Engine,
     key: &Key,
@@ -39,6 +38,9 @@ pub(crate) async fn change(
         apply(engine, &mut row, &wanted)?;
         if is_as_before(&row, &before) {
             return Ok(stand(engine, before));
+        }
+        if row.name != before.name {
+            need_free_name(engine, &row).await?;
         }
         row.updated_at = engine.clock.now();
         engine.ensure_auditable()?;
@@ -57,7 +59,7 @@ fn apply(
     wanted: &DestinationUpdate,
 ) -> Result<(), Error> {
     if let Some(name) = &wanted.name {
-        check_name("name", name)?;
+        check_destination_name(name)?;
         row.name.clone_from(name);
     }
     if wanted.kind.is_some_and(|kind| kind != row.kind) {

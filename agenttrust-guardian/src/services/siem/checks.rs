@@ -3,12 +3,13 @@
 use reqwest::Url;
 use serde_json::json;
 
-use crate::domain::names::check_names;
-use crate::domain::{DEFAULT_ORG, DestinationKind, Error, EventFormat, Key, Secret};
+use crate::domain::names::{check_distinct_name, check_names};
+use crate::domain::{DEFAULT_ORG, DestinationKind, Error, EventFormat, Key, Secret, ids};
 use crate::engine::Engine;
 use crate::outbound;
 use crate::outbound::siem::check_token;
 use crate::siem::{Filter, KINDS};
+use crate::store::DestinationRow;
 
 /// The largest number of events that are sent at once.
 const BATCH_SIZE_MOST: i64 = 1_000;
@@ -23,6 +24,15 @@ pub(crate) struct Given {
     pub(crate) flush_seconds: Option<u64>,
     pub(crate) event_types: Option<Vec<String>>,
     pub(crate) format: Option<EventFormat>,
+}
+
+/// Refuses a name that looks like another one, or like the id of a destination: people name one by either.
+pub(super) fn check_destination_name(name: &str) -> Result<(), Error> {
+    check_distinct_name("name", name)?;
+    if name.starts_with(ids::DESTINATION_PREFIX) {
+        return Err(Error::invalid("name", "begins as an id does, with dst_; give another name"));
+    }
+    Ok(())
 }
 
 /// Refuses what is never sent to.
@@ -54,6 +64,37 @@ pub(super) fn check_owner(kind: DestinationKind, key: &Key) -> Result<(), Error>
 /// Refuses what no receiver of this kind lets in by. The value is repeated nowhere.
 pub(super) fn check_secret(kind: DestinationKind, secret: &Secret) -> Result<(), Error> {
     check_token(kind, secret.expose()).map_err(|wrong| Error::invalid("auth_token", wrong))
+}
+
+/// Refuses a new destination without the token that every receiver of its kind asks for.
+pub(super) fn check_has_secret(row: &DestinationRow) -> Result<(), Error> {
+    let missing = match row.kind {
+        _ if row.secret.is_some() => return Ok(()),
+        DestinationKind::Splunk => {
+            "is missing, and Splunk takes nothing without one; give the token of the HTTP Event Collector"
+        }
+        DestinationKind::Datadog => {
+            "is missing, and Datadog takes nothing without an API key; give that"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid("auth_token", missing))
+}
+
+/// Returns what is weak about a destination, in a sentence.
+pub(crate) fn warning(row: &DestinationRow) -> Option<&'static str> {
+    match row.kind {
+        DestinationKind::Webhook if row.secret.is_none() => Some(
+            "what it is sent is unsigned, because it has no secret: its receiver cannot tell it from what others send",
+        ),
+        DestinationKind::Splunk if row.secret.is_none() => {
+            Some("it has no token, and Splunk takes nothing without one")
+        }
+        DestinationKind::Datadog if row.secret.is_none() => {
+            Some("it has no token, and Datadog takes nothing without an API key")
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn check_batch(size: u64) -> Result<i64, Error> {

@@ -12,14 +12,14 @@ use agenttrust::{Timestamp, background};
 use serde_json::json;
 
 pub(crate) use self::changes::{DestinationUpdate, change};
-pub(crate) use self::checks::{Given, origin};
+pub(crate) use self::checks::{Given, origin, warning};
 use self::checks::{
-    check_batch, check_endpoint, check_filter, check_flush, check_owner, check_secret,
+    check_batch, check_destination_name, check_endpoint, check_filter, check_flush,
+    check_has_secret, check_owner, check_secret,
 };
 pub(crate) use self::records::{deliveries, set_aside};
 pub(crate) use self::trial::test;
 use crate::audit::{self, AuditError, Record};
-use crate::domain::names::check_name;
 use crate::domain::{DestinationKind, Error, EventFormat, Key, ids};
 use crate::engine::Engine;
 use crate::store::{DESTINATIONS_MOST, DestinationRow, SecretOf};
@@ -52,16 +52,16 @@ pub(crate) struct Destination {
 ///
 /// # Errors
 ///
-/// Invalid for what no destination can be made with; forbidden for a file of an organisation that only lives here; too
-/// many where the organisation has as many as it may have; unavailable where the database or the audit does not answer,
-/// and where there is no key to seal a token by.
+/// Invalid for what no destination can be made with; conflict for a name that another one has; forbidden for a file of
+/// an organisation that only lives here; too many where the organisation has as many as it may have; unavailable where
+/// the database or the audit does not answer, and where there is no key to seal a token by.
 pub(crate) async fn create(
     engine: &Engine,
     key: &Key,
     new: NewDestination,
 ) -> Result<Destination, Error> {
     check_owner(new.kind, key)?;
-    check_name("name", &new.name)?;
+    check_destination_name(&new.name)?;
     check_endpoint(engine, new.kind, &new.endpoint)?;
     let NewDestination { name, kind, endpoint, given } = new;
     let (id, now) = (ids::new(ids::DESTINATION_PREFIX), engine.clock.now());
@@ -89,11 +89,16 @@ pub(crate) async fn create(
         dropped: 0,
     };
     put(engine, &mut row, &given)?;
+    check_has_secret(&row)?;
     let heads = async { audit::heads(&engine.reading_store.db()).await };
     let heads = of_audit(engine, heads).await?;
     let stored = async {
-        if engine.store.insert_destination(row.clone(), heads).await? {
-            return Ok(());
+        // A name that was taken may be free again by the time that it is looked for.
+        for _ in 0..2 {
+            if engine.store.insert_destination(row.clone(), heads.clone()).await? {
+                return Ok(());
+            }
+            need_free_name(engine, &row).await?;
         }
         Err(Error::too_many(format!(
             "this organisation has {DESTINATIONS_MOST} SIEM destinations, which is the most; remove one first"
@@ -103,6 +108,19 @@ pub(crate) async fn create(
     engine.change(stored, record).await?;
     engine.siem.changed(&row.id);
     Ok(stand(engine, row))
+}
+
+/// Refuses a name that another destination of the organisation has: who names one by it would not know which is meant.
+async fn need_free_name(engine: &Engine, row: &DestinationRow) -> Result<(), Error> {
+    let rows = engine.store.destinations(row.org_id.clone()).await?;
+    match rows.iter().find(|other| other.name == row.name && other.id != row.id) {
+        None => Ok(()),
+        Some(other) => Err(Error::conflict(format!(
+            "name is {:?}, which SIEM destination {} has already; give another name, or change that one",
+            row.name, other.id
+        ))
+        .with(json!({ "field": "name", "destination_id": other.id }))),
+    }
 }
 
 /// Writes what is given into a row.

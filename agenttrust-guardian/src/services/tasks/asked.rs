@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Asked;
 use crate::domain::names::{check_name, check_names};
-use crate::domain::task::{Message, MessageRole, Misread, Part, PartContent, TaskError, trust};
+use crate::domain::task::{Message, MessageRole, ParseError, Part, PartContent, TaskError, trust};
 use crate::store::TaskBody;
 
 /// The longest message, as JSON, in bytes.
@@ -47,9 +47,9 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
     }
     ensure_of_user(message.role)?;
     check_parts(&message.parts)?;
-    let misread = |misread: Misread| TaskError::Invalid(misread.to_string());
-    trust::refuse_message(message, "message").map_err(misread)?;
-    trust::refuse(&asked.metadata, "metadata").map_err(misread)?;
+    let invalid = |error: ParseError| TaskError::Invalid(error.to_string());
+    trust::refuse_message(message, "message").map_err(invalid)?;
+    trust::refuse(&asked.metadata, "metadata").map_err(invalid)?;
     let Asked {
         target_agent_id,
         message,

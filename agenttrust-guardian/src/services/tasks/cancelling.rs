@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reading::Woken;
-use super::{Caller, adopt, hand, interfaces, reading, told, work};
+use super::{Caller, adopt, delivery, interfaces, reading, records, work};
 use crate::domain::Error;
 use crate::domain::task::{Phase, Task, TaskError, TaskState};
 use crate::engine::Engine;
@@ -81,7 +81,7 @@ async fn here(
         return Ok(None);
     };
     if let Some(message) = newest {
-        told::ended(engine, &stepped.task, message).await;
+        records::ended(engine, &stepped.task, message).await;
     }
     work::follow(engine).await?;
     Ok(Some(stepped.task.task))
@@ -111,8 +111,8 @@ async fn at_target(engine: &Arc<Engine>, task: TaskRow) -> Result<Task, TaskErro
             let state = now.map_or(state, |now| now.state());
             Err(TaskError::NotCancelable { id, state })
         }
-        Err(SendError::Refused { code: hand::TASK_NOT_FOUND, message }) => {
-            let code = hand::TASK_NOT_FOUND;
+        Err(SendError::Refused { code: delivery::TASK_NOT_FOUND, message }) => {
+            let code = delivery::TASK_NOT_FOUND;
             let refused = Err(SendError::Refused { code, message });
             reading::keep(engine, &task, refused).await?;
             Err(TaskError::NotCancelable { id: task.id, state: TaskState::Failed })

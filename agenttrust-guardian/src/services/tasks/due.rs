@@ -1,5 +1,5 @@
-//! The work on tasks for which no caller has to ask: decided ones go on, lost ones are in doubt, ones that did not
-//! reach their target are tried again, and targets are asked after what they work at.
+//! The work on tasks for which no caller has to ask. Decided tasks go on, lost ones become in doubt, and ones that did
+//! not reach their target are tried again. Targets are asked about the tasks that they work at.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use agenttrust::background;
 
 use super::work::{self, Claimed};
-use super::{check, hand, reading};
+use super::{check, delivery, reading};
 use crate::domain::task::Phase;
 use crate::engine::Engine;
 use crate::store::StoreError;
@@ -45,11 +45,11 @@ pub(crate) async fn settle_lost(engine: &Arc<Engine>, all: bool) -> Result<(), S
         let task = engine.background_store.task(id, org_id).await?;
         let took = task.and_then(|task| task.upstream?.took);
         if took.as_ref() == Some(&lost.message.id) {
-            hand::kept(engine, &lost, Phase::Sent, |_| {}).await?;
+            delivery::kept(engine, &lost, Phase::Sent, |_| {}).await?;
             continue;
         }
         let why = "the Guardian that sent it was stopped before it knew";
-        hand::doubt(engine, &lost, Phase::Sending, why).await?;
+        delivery::doubt(engine, &lost, Phase::Sending, why).await?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub(crate) async fn ask_after(engine: &Arc<Engine>) -> Result<(), StoreError> {
     for (message_id, task_id, org_id) in engine.background_store.tasks_to_ask_after(now).await? {
         let Some(task) = engine.background_store.task(task_id, org_id).await? else { continue };
         let age = task.created_at.until(now);
-        let wait = (age / 4).clamp(hand::ASKED_AFTER, ASKED_AT_LEAST_EVERY);
+        let wait = (age / 4).clamp(delivery::ASKED_AFTER, ASKED_AT_LEAST_EVERY);
         let next_at = now.saturating_add(wait);
         if engine.background_store.ask_after_task_later(message_id, next_at, now).await? {
             let engine = Arc::clone(engine);

@@ -9,7 +9,7 @@ use agenttrust::Timestamp;
 use super::check::{self, Said};
 use super::reading::LOOK_EVERY;
 use super::work::{self, CLAIMED_FOR, Claimed, Ends};
-use super::{adopt, told};
+use super::{adopt, records};
 use crate::domain::names::{check_name, check_text};
 use crate::domain::task::{Artifact, Message, Phase, Task, TaskState, trust};
 use crate::domain::{Error, Key, ids};
@@ -221,10 +221,10 @@ pub(crate) async fn end(
         row.sight(Sight::Shown, now);
     });
     if let Some(stepped) = ended.await? {
-        let mut record = told::record("task.ended", &stepped.task, &message);
+        let mut record = records::record("task.ended", &stepped.task, &message);
         record.actor = Some(key.id.clone());
-        told::enqueue(engine, record).await;
-        told::outcome(engine, &stepped.task, &message, state).await;
+        records::enqueue(engine, record).await;
+        records::outcome(engine, &stepped.task, &message, state).await;
         work::follow(engine).await?;
         return stepped.task.into_seen().map(|row| row.task).ok_or_else(|| lost(&message));
     }
@@ -312,7 +312,7 @@ fn check_artifacts(artifacts: &[Artifact]) -> Result<(), Error> {
     for (place, artifact) in artifacts.iter().enumerate() {
         check_name(&format!("artifacts[{place}].artifactId"), &artifact.artifact_id)?;
         trust::refuse_artifact(artifact, &format!("artifacts[{place}]"))
-            .map_err(|misread| Error::invalid(&misread.field, misread.problem))?;
+            .map_err(|error| Error::invalid(&error.field, error.problem))?;
         let parts = artifact.parts.len();
         if !(1..=PARTS_MOST).contains(&parts) {
             let wrong = format!("has {parts} entries; use 1 to {PARTS_MOST}");

@@ -38,7 +38,7 @@ pub(crate) async fn of(
     let Some(text) = kept else { return Ok(Vec::new()) };
     let options: Options = serde_json::from_str(&text).map_err(|error| {
         tracing::error!(%error, agent_id, "where an agent is reached cannot be read");
-        Error::unavailable("where the agent is reached cannot be read; generate its card anew")
+        Error::unavailable("where the agent is reached cannot be read; generate its card again")
     })?;
     let known: Vec<Interface> =
         options.interfaces.iter().filter_map(|named| interface(engine, named)).collect();

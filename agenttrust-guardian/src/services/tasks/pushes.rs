@@ -125,7 +125,7 @@ pub(crate) async fn set(
     };
     if !engine.store.put_task_push(row.clone()).await? {
         return Err(Error::too_many(format!(
-            "{TASK_PUSHES_MOST} are told of this task already, which is the most; delete one first"
+            "this task has {TASK_PUSHES_MOST} receivers of notifications, which is the most; delete one first"
         ))
         .into());
     }

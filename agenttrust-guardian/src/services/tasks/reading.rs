@@ -9,8 +9,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-use super::hand::TASK_NOT_FOUND;
-use super::{Caller, TaskFilter, TaskPage, adopt, interfaces, told};
+use super::delivery::TASK_NOT_FOUND;
+use super::{Caller, TaskFilter, TaskPage, adopt, interfaces, records};
 use crate::clock::before;
 use crate::domain::names::check_name;
 use crate::domain::task::{TASK_PREFIX, TRUST_EXTENSION, Task, TaskError, TaskState};
@@ -134,7 +134,7 @@ pub(super) async fn keep(
     if let Some(stepped) = changed.as_ref().filter(|stepped| stepped.ended) {
         let newest = engine.store.newest_task_message(task.id.clone()).await?;
         if let Some(message) = newest {
-            told::ended(engine, &stepped.task, &message).await;
+            records::ended(engine, &stepped.task, &message).await;
         }
     }
     engine.sync().await?;

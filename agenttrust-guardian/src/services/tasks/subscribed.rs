@@ -33,7 +33,7 @@ pub(super) fn start(engine: &Arc<Engine>, org_id: &str, task_id: &str) {
         };
         if let Err(error) = heard.await {
             let error: StoreError = error;
-            tracing::warn!(%error, "what a target told of a task was not kept");
+            tracing::warn!(%error, "what a target reported about a task was not kept");
         }
     });
 }

@@ -8,7 +8,7 @@ use agenttrust::background;
 use serde_json::json;
 
 use super::check::{self, Said};
-use super::{adopt, hand, interfaces, told};
+use super::{adopt, delivery, interfaces, records};
 use crate::domain::ids;
 use crate::domain::task::{Phase, TaskState};
 use crate::engine::Engine;
@@ -110,7 +110,7 @@ async fn move_on(engine: &Arc<Engine>, mut claimed: Claimed) -> Result<(), Store
                 Ok(known) if known.is_empty() && task.upstream.is_none() => {
                     into_inbox(engine, &claimed).await
                 }
-                Ok(known) => hand::hand(engine, claimed, task, known).await,
+                Ok(known) => delivery::deliver(engine, claimed, task, known).await,
                 Err(error) => later(engine, &claimed, &task, error.message()).await,
             }
         }
@@ -149,7 +149,8 @@ pub(super) async fn hold(
         row.sight(sight, now);
     });
     if let Some(stepped) = held.await? {
-        told::enqueue(engine, told::record("task.held", &stepped.task, &claimed.message)).await;
+        records::enqueue(engine, records::record("task.held", &stepped.task, &claimed.message))
+            .await;
         follow(engine).await?;
         // It may have been decided between asking and waiting.
         engine.tasks.look();
@@ -181,7 +182,7 @@ async fn refuse(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), S
     if claimed.doubted {
         // What the target may have done is not undone by that.
         let why = format!("it was not sent again, because {why}");
-        return hand::doubt(engine, claimed, Phase::Checking, &why).await;
+        return delivery::doubt(engine, claimed, Phase::Checking, &why).await;
     }
     let state = claimed.message.state_before.unwrap_or(TaskState::Rejected);
     let ends = Ends { from: Phase::Checking, state, sight: Sight::Kept };
@@ -229,10 +230,10 @@ pub(super) async fn finished(
 ) -> Result<(), StoreError> {
     for earlier in &stepped.earlier {
         // The target took it, and went on.
-        told::outcome(engine, &stepped.task, earlier, TaskState::Working).await;
+        records::outcome(engine, &stepped.task, earlier, TaskState::Working).await;
     }
     if stepped.ended {
-        told::ended(engine, &stepped.task, message).await;
+        records::ended(engine, &stepped.task, message).await;
     }
     follow(engine).await
 }
@@ -245,8 +246,8 @@ async fn into_inbox(engine: &Engine, claimed: &Claimed) -> Result<(), StoreError
         row.sight(Sight::Shown, now);
     });
     if let Some(stepped) = put.await? {
-        let record = told::record("task.dispatched", &stepped.task, &claimed.message);
-        told::enqueue(engine, record).await;
+        let record = records::record("task.dispatched", &stepped.task, &claimed.message);
+        records::enqueue(engine, record).await;
         follow(engine).await?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The identity of workloads: tokens that say which agent runs there, bound to its key where it proved that it has it,
-//! and proofs of that on each request (RFC 9449).
+//! The identity of workloads. Tokens say which agent runs there, and are bound to its key if the agent proved that it
+//! has it. Proofs of that come with each request (RFC 9449).
 
 mod claims;
 mod issue;

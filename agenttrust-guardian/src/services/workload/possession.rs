@@ -64,7 +64,7 @@ pub(super) async fn need(
     let now = engine.clock.now();
     let of = For::Challenge { agent_id: &agent.agent.id };
     let ends = engine.proof_nonces.believes(&proof.nonce, of, now).ok_or_else(|| {
-        Error::proof("the nonce of the proof is none that was given to this agent in the last 5 minutes; ask for a challenge")
+        Error::proof("the nonce of the proof was not given to this agent in the last 5 minutes; ask for a challenge")
     })?;
     let window = WINDOW.as_secs();
     if now.unix_seconds().abs_diff(proof.ts) > window {

@@ -1,5 +1,5 @@
-//! Sessions of agents that come to a server with a workload token and a proof: the server asks for them, in a session
-//! of this token, and sees to the proof of each further call itself.
+//! Sessions of agents that come to a server with a workload token and a proof. The server asks for them, in a session
+//! of this token, and checks the proof of each further call itself.
 
 use agenttrust::model::{Session, SessionMode, SessionSource};
 

@@ -15,9 +15,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::audit_row::AuditRow;
 use super::super::classes::Severity;
 use super::super::outcome::Outcome;
-use super::super::told::Told;
 use super::{Reading, user_of_agent, user_of_key};
 
 /// OpenTelemetry's word for what an agent does with a tool.
@@ -29,15 +29,15 @@ const AUTHZEN: &str = "evaluation";
 const MCP_WORD: &str = "mcp/";
 
 /// Returns how a decision reads.
-pub(super) fn decided(told: &Told<'_>, reading: Reading) -> Reading {
-    let activity = match told.text("effect") {
+pub(super) fn decided(audit_row: &AuditRow<'_>, reading: Reading) -> Reading {
+    let activity = match audit_row.text("effect") {
         Some("read") => "Read",
         Some("mutating") => "Update",
         Some("destructive") => "Delete",
         Some("admin") => "Admin",
         _ => reading.activity,
     };
-    let (severity, outcome, says) = match told.text("decision") {
+    let (severity, outcome, says) = match audit_row.text("decision") {
         Some("allow") => (Severity::Informational, Outcome::Allowed, "a tool call was allowed"),
         Some("hold") => (Severity::Low, Outcome::Held, "a tool call waits for an approval"),
         Some("deny") => (Severity::Medium, Outcome::Blocked, "a tool call was denied"),
@@ -48,8 +48,8 @@ pub(super) fn decided(told: &Told<'_>, reading: Reading) -> Reading {
 }
 
 /// Returns how a task reads that is over.
-pub(super) fn ended(told: &Told<'_>, reading: Reading) -> Reading {
-    match told.text("state") {
+pub(super) fn ended(audit_row: &AuditRow<'_>, reading: Reading) -> Reading {
+    match audit_row.text("state") {
         Some("completed") | None => reading,
         Some("rejected") => Reading { outcome: Outcome::Blocked, ..reading },
         Some(_) => failed(reading),
@@ -57,8 +57,8 @@ pub(super) fn ended(told: &Told<'_>, reading: Reading) -> Reading {
 }
 
 /// Returns how the outcome of a call reads.
-pub(super) fn came_out(told: &Told<'_>, reading: Reading) -> Reading {
-    match told.body.get("success") {
+pub(super) fn came_out(audit_row: &AuditRow<'_>, reading: Reading) -> Reading {
+    match audit_row.body.get("success") {
         Some(Value::Bool(false)) => failed(reading),
         _ => reading,
     }
@@ -69,41 +69,41 @@ fn failed(reading: Reading) -> Reading {
 }
 
 /// Returns the trace of the caller.
-pub(super) fn trace<'a>(told: &Told<'a>) -> Option<&'a str> {
-    told.text("trace_id")
+pub(super) fn trace<'a>(audit_row: &AuditRow<'a>) -> Option<&'a str> {
+    audit_row.text("trace_id")
 }
 
-pub(super) fn members(told: &Told<'_>) -> Value {
-    let called = told.text("tool").or_else(|| told.named()).unwrap_or("unknown");
+pub(super) fn members(audit_row: &AuditRow<'_>) -> Value {
+    let called = audit_row.text("tool").or_else(|| audit_row.named()).unwrap_or("unknown");
     json!({
-        "actor": actor(told),
-        "api": api(told, called),
-        "src_endpoint": source(told),
-        "resources": [{ "name": called, "type": told.row.of, "role_id": 1, "role": "Target" }],
-        "message_context": message_context(told, called),
-        "policy": policies(told).first().map(|id| json!({ "uid": id })),
-        "authorizations": authorizations(told),
-        "duration": told.number("duration_ms"),
-        "status_code": told.text("error_type"),
-        "trace": trace(told).map(|id| json!({ "uid": id })),
+        "actor": actor(audit_row),
+        "api": api(audit_row, called),
+        "src_endpoint": source(audit_row),
+        "resources": [{ "name": called, "type": audit_row.row.of, "role_id": 1, "role": "Target" }],
+        "message_context": message_context(audit_row, called),
+        "policy": policies(audit_row).first().map(|id| json!({ "uid": id })),
+        "authorizations": authorizations(audit_row),
+        "duration": audit_row.number("duration_ms"),
+        "status_code": audit_row.text("error_type"),
+        "trace": trace(audit_row).map(|id| json!({ "uid": id })),
     })
 }
 
-fn policies<'a>(told: &Told<'a>) -> Vec<&'a str> {
-    told.texts("policies").unwrap_or_default()
+fn policies<'a>(audit_row: &AuditRow<'a>) -> Vec<&'a str> {
+    audit_row.texts("policies").unwrap_or_default()
 }
 
 /// Returns each policy that the decision rests on.
-fn authorizations(told: &Told<'_>) -> Option<Value> {
-    let decision = told.text("decision")?;
+fn authorizations(audit_row: &AuditRow<'_>) -> Option<Value> {
+    let decision = audit_row.text("decision")?;
     let by = |id: &&str| json!({ "decision": decision, "policy": { "uid": id } });
-    let all: Vec<Value> = policies(told).iter().map(by).collect();
+    let all: Vec<Value> = policies(audit_row).iter().map(by).collect();
     Some(Value::Array(all)).filter(|all| all.as_array().is_some_and(|all| !all.is_empty()))
 }
 
-fn actor(told: &Told<'_>) -> Value {
+fn actor(audit_row: &AuditRow<'_>) -> Value {
     let mut actor = Map::new();
-    let user = match (told.agent(), told.key()) {
+    let user = match (audit_row.agent(), audit_row.key()) {
         (Some(agent_id), key_id) => {
             let mut user = user_of_agent(agent_id);
             if let (Some(user), Some(key_id)) = (user.as_object_mut(), key_id) {
@@ -115,36 +115,37 @@ fn actor(told: &Told<'_>) -> Value {
         (None, None) => user_of_agent("unknown"),
     };
     actor.insert("user".to_owned(), user);
-    if let Some(session_id) = told.text("session_id") {
+    if let Some(session_id) = audit_row.text("session_id") {
         actor.insert("session".to_owned(), json!({ "uid": session_id }));
     }
     Value::Object(actor)
 }
 
-fn api(told: &Told<'_>, called: &str) -> Value {
+fn api(audit_row: &AuditRow<'_>, called: &str) -> Value {
     let mut api = Map::new();
-    api.insert("operation".to_owned(), json!(operation(told, called)));
-    let service = told.text("server").or_else(|| called.split_once('/').map(|(server, _)| server));
+    api.insert("operation".to_owned(), json!(operation(audit_row, called)));
+    let service =
+        audit_row.text("server").or_else(|| called.split_once('/').map(|(server, _)| server));
     if let Some(service) = service {
         api.insert("service".to_owned(), json!({ "name": service }));
     }
-    if let Some(check_id) = told.text("check_id") {
+    if let Some(check_id) = audit_row.text("check_id") {
         api.insert("request".to_owned(), json!({ "uid": check_id }));
     }
     Value::Object(api)
 }
 
 /// Returns the protocol's word for what was asked.
-fn operation<'a>(told: &Told<'a>, called: &'a str) -> &'a str {
-    if let Some(method) = told.text("method") {
+fn operation<'a>(audit_row: &AuditRow<'a>, called: &'a str) -> &'a str {
+    if let Some(method) = audit_row.text("method") {
         return method;
     }
-    match told.row.kind {
+    match audit_row.row.kind {
         "mcp.answered" | "mcp.refused" => return MCP_CALL,
         kind if kind.starts_with("task.") => return A2A_SEND,
         _ => {}
     }
-    match (told.text("source"), called.split_once(MCP_WORD)) {
+    match (audit_row.text("source"), called.split_once(MCP_WORD)) {
         (_, Some((server, word))) if server.is_empty() || server.ends_with('/') => word,
         (Some("mcp"), _) => MCP_CALL,
         (Some("a2a"), _) => A2A_SEND,
@@ -154,26 +155,26 @@ fn operation<'a>(told: &Told<'a>, called: &'a str) -> &'a str {
 }
 
 /// Returns where the call came from: the address is not known, only the agent or key that asked.
-fn source(told: &Told<'_>) -> Value {
+fn source(audit_row: &AuditRow<'_>) -> Value {
     let mut source = Map::new();
-    let uid = told.agent().or_else(|| told.key()).unwrap_or("unknown");
+    let uid = audit_row.agent().or_else(|| audit_row.key()).unwrap_or("unknown");
     source.insert("uid".to_owned(), json!(uid));
-    if let Some(by) = told.text("source") {
+    if let Some(by) = audit_row.text("source") {
         source.insert("svc_name".to_owned(), json!(by));
     }
     Value::Object(source)
 }
 
 /// Returns the message of an agent that asks for a tool.
-fn message_context(told: &Told<'_>, called: &str) -> Value {
+fn message_context(audit_row: &AuditRow<'_>, called: &str) -> Value {
     let mut context = Map::new();
     context.insert("ai_role_id".to_owned(), json!(3));
     context.insert("ai_role".to_owned(), json!("Tool"));
     context.insert("service".to_owned(), json!({ "name": called }));
-    if let Some(agent_id) = told.agent() {
+    if let Some(agent_id) = audit_row.agent() {
         context.insert("application".to_owned(), json!({ "uid": agent_id }));
     }
-    if let Some(session_id) = told.text("session_id") {
+    if let Some(session_id) = audit_row.text("session_id") {
         context.insert("uid".to_owned(), json!(session_id));
     }
     Value::Object(context)

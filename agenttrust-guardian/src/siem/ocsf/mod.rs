@@ -1,10 +1,10 @@
 //! A row of the audit as an event of OCSF (Open Cybersecurity Schema Framework), in one released version of it.
 //!
 //! What every event says is here, what is its class's own in the rooms below. The body of a row goes along as it is,
-//! below `unmapped` and the name of its kind, and so does its place in the chain: with `metadata.event_code` (the
-//! kind), `metadata.original_time`, `metadata.tenant_uid`, and the agent and the key beside it, a reader has all that
-//! the hash of a row covers. The release has no profile for the integrity of records, so the chain is below
-//! `unmapped`, too.
+//! below `unmapped` and the name of its kind, and so does its place in the chain. Beside these are
+//! `metadata.event_code` (the kind), `metadata.original_time`, `metadata.tenant_uid`, the agent and the key. Together
+//! they are all that the hash of a row covers. The release has no profile for the integrity of records, so the chain is
+//! below `unmapped`, too.
 
 mod calls;
 mod entities;
@@ -13,9 +13,9 @@ mod people;
 
 use serde_json::{Map, Value, json};
 
+use super::audit_row::{AuditRow, millis};
 use super::classes::{Class, SCHEMA, Severity};
 use super::outcome::Outcome;
-use super::told::{Told, millis};
 
 /// The product that events are of.
 const PRODUCT: &str = "AgentTrust Guardian";
@@ -31,42 +31,42 @@ struct Reading {
 }
 
 /// Returns how grave the event of a row is, as the number in the schema.
-pub(super) fn severity(told: &Told<'_>) -> u8 {
-    reading(told).severity.id()
+pub(super) fn severity(audit_row: &AuditRow<'_>) -> u8 {
+    reading(audit_row).severity.id()
 }
 
 /// Returns the event of a row.
-pub(super) fn event(told: &Told<'_>) -> Map<String, Value> {
-    let reading = reading(told);
-    let mut event = classified(told, reading);
-    let own = match told.row.class {
-        Class::ApiActivity => calls::members(told),
-        Class::Authentication | Class::AuthorizeSession => people::members(told),
-        Class::EntityManagement => entities::members(told),
+pub(super) fn event(audit_row: &AuditRow<'_>) -> Map<String, Value> {
+    let reading = reading(audit_row);
+    let mut event = classified(audit_row, reading);
+    let own = match audit_row.row.class {
+        Class::ApiActivity => calls::members(audit_row),
+        Class::Authentication | Class::AuthorizeSession => people::members(audit_row),
+        Class::EntityManagement => entities::members(audit_row),
         Class::ApplicationLifecycle
         | Class::DetectionFinding
         | Class::EventLogActivity
-        | Class::BaseEvent => guardian::members(told),
+        | Class::BaseEvent => guardian::members(audit_row),
     };
     if let Value::Object(own) = own {
         // A member of which nothing is known is left out.
         event.extend(own.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    event.insert("metadata".to_owned(), metadata(told, reading.outcome));
-    event.insert("unmapped".to_owned(), unmapped(told));
+    event.insert("metadata".to_owned(), metadata(audit_row, reading.outcome));
+    event.insert("unmapped".to_owned(), unmapped(audit_row));
     event
 }
 
-fn reading(told: &Told<'_>) -> Reading {
-    let row = told.row;
+fn reading(audit_row: &AuditRow<'_>) -> Reading {
+    let row = audit_row.row;
     let (activity, severity, outcome, says) = (row.activity, row.severity, row.outcome, row.says);
     let reading = Reading { activity, severity, outcome, says };
     match row.kind {
-        "decision" => calls::decided(told, reading),
-        "task.ended" => calls::ended(told, reading),
-        "outcome" => calls::came_out(told, reading),
+        "decision" => calls::decided(audit_row, reading),
+        "task.ended" => calls::ended(audit_row, reading),
+        "outcome" => calls::came_out(audit_row, reading),
         // A trial that came to nothing is no success.
-        _ if told.body.get("ok") == Some(&Value::Bool(false)) => {
+        _ if audit_row.body.get("ok") == Some(&Value::Bool(false)) => {
             Reading { outcome: Outcome::Refused, ..reading }
         }
         _ => reading,
@@ -74,11 +74,11 @@ fn reading(told: &Told<'_>) -> Reading {
 }
 
 /// Returns what kind of event it is, when it was and how it came out.
-fn classified(told: &Told<'_>, reading: Reading) -> Map<String, Value> {
-    let class = told.row.class;
+fn classified(audit_row: &AuditRow<'_>, reading: Reading) -> Map<String, Value> {
+    let class = audit_row.row.class;
     let (category_uid, category_name) = class.category();
     let activity_id = class.activity(reading.activity);
-    let about = told.named().or_else(|| told.text("name"));
+    let about = audit_row.named().or_else(|| audit_row.text("name"));
     let message = match about {
         Some(about) => format!("{}: {about}", reading.says),
         None => reading.says.to_owned(),
@@ -95,16 +95,16 @@ fn classified(told: &Told<'_>, reading: Reading) -> Map<String, Value> {
     say("type_name", json!(format!("{}: {}", class.caption(), reading.activity)));
     say("severity_id", json!(reading.severity.id()));
     say("severity", json!(reading.severity.caption()));
-    say("time", json!(millis(told.at)));
+    say("time", json!(millis(audit_row.at)));
     say("message", json!(message));
-    if let Some(why) = told.why() {
+    if let Some(why) = audit_row.why() {
         say("status_detail", json!(why));
     }
     // One row may tell of several: how many, and of when.
-    if let Some(count) = told.number("left_out") {
+    if let Some(count) = audit_row.number("left_out") {
         say("count", json!(count));
         for (name, member) in [("start_time", "since"), ("end_time", "until")] {
-            if let Some(at) = told.millis(member) {
+            if let Some(at) = audit_row.millis(member) {
                 say(name, json!(at));
             }
         }
@@ -114,16 +114,16 @@ fn classified(told: &Told<'_>, reading: Reading) -> Map<String, Value> {
 }
 
 /// Returns where an event is from, and what it belongs to.
-fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
-    let entry = told.entry;
+fn metadata(audit_row: &AuditRow<'_>, outcome: Outcome) -> Value {
+    let entry = audit_row.entry;
     let mut profiles = Vec::new();
     if outcome.is_control() {
         profiles.push("security_control");
     }
-    if told.row.class == Class::ApiActivity {
+    if audit_row.row.class == Class::ApiActivity {
         profiles.push("ai_operation");
     }
-    if calls::trace(told).is_some() {
+    if calls::trace(audit_row).is_some() {
         profiles.push("trace");
     }
     let mut metadata = json!({
@@ -133,7 +133,7 @@ fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
             "vendor_name": VENDOR,
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "uid": told.id,
+        "uid": audit_row.id,
         "event_code": entry.kind,
         "log_name": "audit",
         "log_provider": PRODUCT,
@@ -145,7 +145,7 @@ fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
         if !profiles.is_empty() {
             metadata.insert("profiles".to_owned(), json!(profiles));
         }
-        if let Some(belongs_to) = correlation(told) {
+        if let Some(belongs_to) = correlation(audit_row) {
             metadata.insert("correlation_uid".to_owned(), json!(belongs_to));
         }
     }
@@ -153,17 +153,17 @@ fn metadata(told: &Told<'_>, outcome: Outcome) -> Value {
 }
 
 /// Returns what events of one matter have in common: the approval, the task, else the check.
-fn correlation<'a>(told: &Told<'a>) -> Option<&'a str> {
+fn correlation<'a>(audit_row: &AuditRow<'a>) -> Option<&'a str> {
     let by = ["approval_id", "task_id", "withdraws", "check_id"];
-    by.into_iter().find_map(|member| told.text(member))
+    by.into_iter().find_map(|member| audit_row.text(member))
 }
 
 /// Returns what the schema has no member for.
-fn unmapped(told: &Told<'_>) -> Value {
-    let entry = told.entry;
+fn unmapped(audit_row: &AuditRow<'_>) -> Value {
+    let entry = audit_row.entry;
     // Each kind by itself: what is a number in one may be a text in another, which many a store of events refuses.
     let name = entry.kind.replace('.', "_");
-    let mut body = told.body.clone();
+    let mut body = audit_row.body.clone();
     if let Some(id) = body.get_mut("request_id") {
         *id = Value::String(id.to_string());
     }
@@ -196,6 +196,6 @@ fn user_of_key(key_id: &str) -> Value {
 }
 
 /// Returns the actor, as far as it is known.
-fn actor(told: &Told<'_>) -> Option<Value> {
-    told.key().map(|key_id| json!({ "user": user_of_key(key_id) }))
+fn actor(audit_row: &AuditRow<'_>) -> Option<Value> {
+    audit_row.key().map(|key_id| json!({ "user": user_of_key(key_id) }))
 }

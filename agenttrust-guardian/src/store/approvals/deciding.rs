@@ -6,7 +6,7 @@ use agenttrust::model::ApprovalStatus;
 use super::super::changes::{Kind, append_change};
 use super::super::db::query;
 use super::super::{Transaction, outbox};
-use super::kin::{Kinship, kinship, votes};
+use super::requester::{RequesterRelation, requester_relation, votes};
 use super::{ApprovalRow, Store, StoreError, find};
 use crate::domain::Event;
 
@@ -42,7 +42,7 @@ pub(crate) enum Decided {
     /// The approval was decided, used or expired before.
     Late(ApprovalRow),
     /// The key is the requester's.
-    OwnRequest(Kinship),
+    OwnRequest(RequesterRelation),
     /// The vote counts, and more are needed; `repeated` when there is no approver more than before.
     Counted { row: ApprovalRow, votes: u32, repeated: bool },
     /// The vote decided it.
@@ -85,9 +85,9 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
     if row.approval.status != ApprovalStatus::Pending {
         return Ok(Decided::Late(row));
     }
-    let kinship = kinship(transaction, id, &vote.key_id).await?;
-    if let (Some(kinship), false) = (kinship, vote.allow_self) {
-        return Ok(Decided::OwnRequest(kinship));
+    let relation = requester_relation(transaction, id, &vote.key_id).await?;
+    if let (Some(relation), false) = (relation, vote.allow_self) {
+        return Ok(Decided::OwnRequest(relation));
     }
     let (status, expires_at, votes) = if vote.approve {
         query(ADD_VOTE)
@@ -125,7 +125,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         Some(mut row) => {
             // Those that decided it: the key of one may be revoked since, in another transaction.
             row.approval.approvals = votes;
-            Ok(Decided::Done { row, own_request: kinship.is_some() })
+            Ok(Decided::Done { row, own_request: relation.is_some() })
         }
         None => Ok(Decided::Unknown),
     }

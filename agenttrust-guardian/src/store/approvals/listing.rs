@@ -5,7 +5,7 @@ use agenttrust::model::{Approval, ApprovalStatus};
 
 use super::super::Place;
 use super::super::db::query;
-use super::kin::votes;
+use super::requester::votes;
 use super::{Raw, Store, StoreError, columns};
 
 // Without the inputs that are long: they must not hide the others from the approver. What lapsed counts as

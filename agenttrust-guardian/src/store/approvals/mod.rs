@@ -5,9 +5,9 @@
 
 mod deciding;
 mod ending;
-mod kin;
 mod listing;
 mod outcomes;
+mod requester;
 mod settling;
 mod waiting;
 
@@ -18,11 +18,11 @@ use agenttrust::model::{Approval, ApprovalStatus, Approver};
 
 pub(crate) use self::deciding::{Decided, Vote};
 pub(super) use self::ending::withdraw;
-pub(crate) use self::kin::Kinship;
-use self::kin::votes;
 pub(crate) use self::listing::ApprovalFilter;
 pub(super) use self::outcomes::settle_outcomes;
-pub(crate) use self::settling::{Held, NewApproval, Settled, Unused};
+pub(crate) use self::requester::RequesterRelation;
+use self::requester::votes;
+pub(crate) use self::settling::{HeldCheck, NewApproval, Settled, Unused};
 use super::db::{Target, query};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, unreadable};

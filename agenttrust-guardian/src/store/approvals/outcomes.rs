@@ -4,7 +4,7 @@ use agenttrust::Timestamp;
 use serde::Serialize;
 
 use super::super::db::query;
-use super::super::{EventRow, Stage, Transaction};
+use super::super::{EventRow, ReportStage, Transaction};
 use super::{Store, StoreError};
 
 // The first word counts: what is reported later of the same check changes nothing. A list of many is sent as
@@ -59,7 +59,7 @@ pub(in crate::store) async fn settle_outcomes(
     transaction: &mut Transaction,
     events: &[&EventRow],
 ) -> Result<(), sqlx::Error> {
-    let ended = events.iter().filter(|event| event.stage == Some(Stage::End));
+    let ended = events.iter().filter(|event| event.stage == Some(ReportStage::End));
     let ended = ended.filter_map(|event| {
         let check_id = event.check_id.as_deref()?;
         Some(Ended { check_id, success: event.success, at: event.received_at.unix_micros() })

@@ -12,7 +12,7 @@ use super::super::changes::{Kind, append_change};
 use super::super::db::{Statement, Target, query};
 use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
-use super::kin::votes;
+use super::requester::votes;
 use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros};
 use crate::domain::{Elevating, Event, Fingerprint, Unserved};
 
@@ -190,7 +190,7 @@ impl RawUnused {
 
 /// A held check: the agent that asks, its name, and the time.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldCheck {
     pub(crate) approval: NewApproval,
     pub(crate) askers: Vec<String>,
     pub(crate) check_id: String,
@@ -235,7 +235,7 @@ pub(crate) enum Settled {
 
 impl Store {
     /// Finds or opens the approval that a held check falls under, and uses it if it is approved.
-    pub(crate) async fn settle(&self, held: Held) -> Result<Settled, StoreError> {
+    pub(crate) async fn settle(&self, held: HeldCheck) -> Result<Settled, StoreError> {
         let own_votes = self.own_votes;
         self.run(move |db| async move {
             // Who is only told reads, and waits for nobody: lists have many of these.
@@ -284,13 +284,13 @@ impl Store {
 
 async fn settle(
     transaction: &mut Transaction,
-    held: Held,
+    held: HeldCheck,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
     if let Some(refused) = refused(Target::from(&mut *transaction), &held, own_votes).await? {
         return Ok(refused);
     }
-    let Held { approval: wanted, askers, check_id, now, task_message, elevating, .. } = held;
+    let HeldCheck { approval: wanted, askers, check_id, now, task_message, elevating, .. } = held;
     let task_message = task_message.unwrap_or_default();
     let at = now.unix_micros();
     wanted.bind_exactly(EXPIRE_SAME).bind(at).execute(&mut *transaction).await?;
@@ -413,7 +413,7 @@ async fn open_approval(
 /// Returns what a held check gets for which no approval is opened or used, by what the database says. Changes nothing.
 async fn refused(
     mut on: Target<'_>,
-    held: &Held,
+    held: &HeldCheck,
     own_votes: bool,
 ) -> Result<Option<Settled>, sqlx::Error> {
     if !is_active(on.again(), &held.approval.agent_id).await? {

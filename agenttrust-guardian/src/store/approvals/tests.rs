@@ -7,7 +7,7 @@ use crate::store::Database;
 
 const ORG: &str = "org_1";
 
-fn held(id: &str, window: Duration, now: Timestamp) -> Held {
+fn held(id: &str, window: Duration, now: Timestamp) -> HeldCheck {
     let approval = NewApproval {
         id: id.to_owned(),
         org_id: ORG.to_owned(),
@@ -28,7 +28,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         expires_at: now.saturating_add(Duration::from_secs(300)),
         input: None,
     };
-    Held {
+    HeldCheck {
         approval,
         askers: vec!["key_1".to_owned()],
         check_id: "chk_1".to_owned(),

@@ -34,6 +34,7 @@ macro_rules! select {
 }
 
 const COUNT: &str = "SELECT COUNT(*) FROM siem_destinations WHERE org_id = $1";
+const COUNT_NAMED: &str = "SELECT COUNT(*) FROM siem_destinations WHERE org_id = $1 AND name = $2";
 const INSERT: &str = "INSERT INTO siem_destinations (id, org_id, name, kind, format, endpoint, secret, batch_size, \
                       flush_seconds, event_types, is_active, epoch, created_by, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -49,7 +50,8 @@ const BY_ID: &str = select!("WHERE id = $1");
 // What was changed is tried at once.
 const UPDATE: &str = "UPDATE siem_destinations SET name = $3, format = $4, endpoint = $5, secret = $6, batch_size = $7, \
                       flush_seconds = $8, event_types = $9, is_active = $10, updated_at = $11, epoch = epoch + 1, \
-                      next_at = 0, attempts = 0 WHERE id = $1 AND epoch = $2";
+                      next_at = 0, attempts = 0 WHERE id = $1 AND epoch = $2 AND (name = $3 OR NOT EXISTS \
+                      (SELECT 1 FROM siem_destinations o WHERE o.org_id = siem_destinations.org_id AND o.name = $3))";
 const SEND_BACK: &str = "UPDATE siem_destinations SET updated_at = $3, epoch = epoch + 1, next_at = 0, attempts = 0 \
                          WHERE id = $1 AND org_id = $2";
 const DELETE: &str = "DELETE FROM siem_destinations WHERE id = $1 AND org_id = $2";
@@ -131,9 +133,9 @@ impl TryFrom<Raw> for DestinationRow {
         let format = EventFormat::from_word(&raw.format);
         let failing = raw.failing_since.map(|at| from_micros("failing_since", at)).transpose()?;
         Ok(Self {
-            kind: kind.ok_or_else(|| unreadable("kind", format!("{:?} is none", raw.kind)))?,
+            kind: kind.ok_or_else(|| unreadable("kind", format!("{:?} is not known", raw.kind)))?,
             format: format
-                .ok_or_else(|| unreadable("format", format!("{:?} is none", raw.format)))?,
+                .ok_or_else(|| unreadable("format", format!("{:?} is not known", raw.format)))?,
             event_types: from_json("event_types", &raw.event_types)?,
             created_at: from_micros("created_at", raw.created_at)?,
             updated_at: from_micros("updated_at", raw.updated_at)?,
@@ -170,7 +172,9 @@ impl Store {
             transaction.lock(&row.org_id).await?;
             let (count,): (i64,) =
                 query(COUNT).bind(&row.org_id).fetch_one(&mut transaction).await?;
-            if count >= DESTINATIONS_MOST {
+            let named = query(COUNT_NAMED).bind(&row.org_id).bind(&row.name);
+            let (named,): (i64,) = named.fetch_one(&mut transaction).await?;
+            if count >= DESTINATIONS_MOST || named > 0 {
                 return Ok(false);
             }
             insert(&mut transaction, &row).await?;
@@ -219,6 +223,9 @@ impl Store {
     /// or where it is gone.
     pub(crate) async fn update_destination(&self, row: DestinationRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            // Two of them at once must not get one name.
+            transaction.lock(&row.org_id).await?;
             let update = query(UPDATE)
                 .bind(row.id)
                 .bind(row.epoch)
@@ -231,7 +238,9 @@ impl Store {
                 .bind(to_json(&row.event_types))
                 .bind(row.is_active)
                 .bind(row.updated_at.unix_micros());
-            Ok(update.execute(&db).await? == 1)
+            let is_updated = update.execute(&mut transaction).await? == 1;
+            transaction.commit().await?;
+            Ok(is_updated)
         })
         .await
     }

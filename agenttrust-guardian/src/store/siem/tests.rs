@@ -18,7 +18,7 @@ impl DestinationRow {
         Self {
             id: id.to_owned(),
             org_id: ORG.to_owned(),
-            name: "prod".to_owned(),
+            name: id.to_owned(),
             kind: DestinationKind::Splunk,
             format: EventFormat::Raw,
             endpoint: "https://siem.example.com/".to_owned(),

@@ -1,5 +1,5 @@
-//! Messages that something is to be done about: of which an approval was decided, which are to be tried again, which were
-//! being sent by a Guardian that is gone.
+//! Messages that have to go on: those whose approval was decided, those to be tried again, and those that were being
+//! sent by a Guardian that is gone.
 
 use super::super::PRUNED_AT_ONCE;
 use super::super::db::query;

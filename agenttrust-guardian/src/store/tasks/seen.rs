@@ -1,5 +1,5 @@
-//! What the target of a task sees of it: nothing while none of its messages has reached it, and never what is said about
-//! one that has not.
+//! What the target of a task sees of it: nothing while none of its messages has reached it, and never what is said
+//! about one that has not.
 
 use agenttrust::Timestamp;
 use serde_json::{Map, Value};
@@ -53,8 +53,8 @@ impl TaskRow {
         Some(self)
     }
 
-    /// Settles what the target sees after a change of `before`: that the task has ended it sees in any case, and of what
-    /// it sees it is known when. Returns whether it sees anything new.
+    /// Settles what the target sees after a change of `before`: that the task has ended it sees in any case, and of
+    /// what it sees it is known when. Returns whether it sees anything new.
     pub(super) fn settle_sight(&mut self, before: &Self, now: Timestamp) -> bool {
         let state = self.state();
         if let Some(seen) = &mut self.seen

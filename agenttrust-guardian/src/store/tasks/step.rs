@@ -64,8 +64,8 @@ pub(crate) struct Stepped {
 }
 
 impl Store {
-    /// Takes a message to check it and move it on; `None` where it is another's, or there is nothing to do about it. One
-    /// that is in doubt is taken only with `doubted`.
+    /// Takes a message to check it and move it on; `None` where it is another's, or there is nothing to do about it.
+    /// One that is in doubt is taken only with `doubted`.
     pub(crate) async fn claim_task_message(
         &self,
         id: String,

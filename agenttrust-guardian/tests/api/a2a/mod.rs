@@ -1,4 +1,5 @@
-//! Agents asked by A2A: each dialect as it travels, agents behind that do what none should, streams, and those who are told.
+//! Agents asked by A2A: each dialect as it travels, agents behind that do what none should, streams, and those who are
+//! told.
 
 mod asked;
 mod bad_input;

@@ -86,7 +86,11 @@ async fn who_is_named_later_is_told_of_what_follows_and_can_be_looked_up_without
             let gone = reached.v1("DeleteTaskPushNotificationConfig", get.clone()).await;
             assert_eq!(gone["result"], json!({}), "{gone}");
         }
-        refused(&reached.v1("GetTaskPushNotificationConfig", get).await, -32001, "told");
+        refused(
+            &reached.v1("GetTaskPushNotificationConfig", get).await,
+            -32001,
+            "notification of task",
+        );
     }
 }
 

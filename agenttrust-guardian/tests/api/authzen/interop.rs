@@ -1,5 +1,6 @@
-//! The todo scenario of AuthZEN's interoperability events, authorization-api-1_0-02: the 40 evaluations and three lists of
-//! evaluations that its runner sends, and what it expects. Its search scenario is another one, and search is not here.
+//! The todo scenario of AuthZEN's interoperability events, authorization-api-1_0-02: the 40 evaluations and three lists
+//! of evaluations that its runner sends, and what it expects. Its search scenario is another one, and search is not
+//! here.
 
 use serde_json::{Value, json};
 

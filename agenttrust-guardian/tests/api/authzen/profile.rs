@@ -1,5 +1,5 @@
-//! The draft profile, by a client that knows nothing but it: it begins with the configuration, and goes on by what it is
-//! told.
+//! The draft profile, by a client that knows nothing but it: it begins with the configuration, and goes on by what it
+//! is told.
 
 use agenttrust_testkit::{ADMIN, Answer, RouterClient};
 use axum::http::Method;

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{EVALUATIONS, with_policies};
-use crate::support::Harness;
+use super::profile::Pep;
+use super::{EVALUATIONS, REQUESTS, deletes, with_policies};
+use crate::support::{Harness, open};
 
 /// Returns documents 1 and 3 may be read, 2 may not.
 async fn documents() -> Harness {
@@ -96,6 +97,29 @@ async fn explained_list_says_why_and_under_which_id() {
     assert_ne!(ids[0], ids[1]);
     assert_eq!(evaluations[1]["context"]["reason"], "denied");
     assert!(evaluations[1]["context"]["reason_admin"]["403"].is_string(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn denial_in_a_list_says_how_access_is_requested_and_serves_to_request_it() {
+    let harness = Harness::new(open().await).await;
+    let wanted = ["users", "orders"].map(|table| deletes(&harness.agent, table));
+    let body = json!({ "evaluations": wanted });
+    let answer = harness.post(EVALUATIONS, &harness.key, body).await.ok();
+    let list = answer.body["evaluations"].as_array().unwrap();
+    assert_eq!(list.len(), 2, "{list:?}");
+    for (wanted, one) in wanted.iter().zip(list) {
+        let denied = &one["context"];
+        assert_eq!(
+            (&one["decision"], &denied["reason"]),
+            (&json!(false), &json!("approval_required"))
+        );
+        assert!(denied["access_request"]["binding_token"].is_string(), "{one}");
+        let submitted = Pep::submission(wanted, denied);
+        let submitted = harness.post(REQUESTS, &harness.key, submitted).await;
+        assert_eq!(submitted.status, 202, "{submitted:?}");
+        let id = submitted.body["task"]["id"].as_str().unwrap();
+        assert_eq!(harness.approval(id).await["input"]["resource"], wanted["resource"]);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What is not to be had of federation from a place that is not meant: by a token for another gateway, a key in the place
-//! of another, a name that looks like another, and a provider whose gateway is gone.
+//! What federation gives to no caller that is not meant: one with a token for another gateway, a key in the place of
+//! another, a name that looks like another, or a provider whose gateway is gone.
 
 use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
@@ -101,7 +101,7 @@ async fn identity_of_a_provider_and_of_a_server_is_nobody_elses() {
         let key = keys.iter().find(|key| key["gateway"] == name).unwrap();
         let path = format!("{KEYS}/{}/rotate", key["id"].as_str().unwrap());
         let refused = fixture.api.post(&path, ADMIN, json!({})).await;
-        refused.refused(409, "CONFLICT").says("register it anew");
+        refused.refused(409, "CONFLICT").says("register it again");
     }
 }
 

@@ -122,7 +122,7 @@ async fn stream_is_gone_on_with_from_an_event_of_its_own_session_and_no_other() 
         let mut headers = of_session(&session).to_vec();
         headers.push(("last-event-id", from));
         let said = read(fixture.begin(Method::GET, &headers, None).await).await;
-        said.refused(400, -32600, "Last-Event-ID is none");
+        said.refused(400, -32600, "Last-Event-ID was not given out");
     }
     assert_eq!(fixture.upstream.heard().len(), heard, "it was asked");
 }

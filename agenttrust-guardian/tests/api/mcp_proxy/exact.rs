@@ -1,5 +1,5 @@
-//! What is handed on is what was sent and checked: no number is another one, and nothing beside the checked input steers
-//! the server.
+//! What is handed on is what was sent and checked: no number is another one, and nothing beside the checked input
+//! steers the server.
 
 use serde_json::{Value, json};
 

@@ -217,7 +217,7 @@ async fn revoked_and_suspended_agents_and_revoked_gateways_come_to_nothing() {
         keys["keys"].as_array().unwrap().iter().find(of_server).unwrap_or_else(|| panic!("{keys}"));
     let path = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
     fixture.api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
-    fixture.comes_with(&token).await.refused(503, -32603, "register it anew");
+    fixture.comes_with(&token).await.refused(503, -32603, "register it again");
     // A key speaks for its agent all the same.
     fixture.comes(&[("x-api-key", &fixture.key)]).await.text_of_tool();
 }

@@ -16,7 +16,7 @@ async fn all_of_the_audit(api: &Api) -> String {
 async fn what_is_not_said_of_a_destination_is_as_the_guide_has_it() {
     let api = open().await;
     let minimal = json!({
-        "name": "splunk-prod", "destination_type": "splunk", "endpoint_url": "https://127.0.0.1:9",
+        "name": "elastic-prod", "destination_type": "elastic", "endpoint_url": "https://127.0.0.1:9",
         "auth_token": null, "batch_size": null, "flush_interval_seconds": null, "filter_event_types": null,
     });
     let answer = make(&api, minimal).await;
@@ -24,8 +24,8 @@ async fn what_is_not_said_of_a_destination_is_as_the_guide_has_it() {
     let made = answer.body;
     assert!(made["id"].as_str().unwrap().starts_with("dst_"), "{made}");
     for (name, value) in [
-        ("name", json!("splunk-prod")),
-        ("destination_type", json!("splunk")),
+        ("name", json!("elastic-prod")),
+        ("destination_type", json!("elastic")),
         ("endpoint_url", json!("https://127.0.0.1:9")),
         ("is_active", json!(true)),
         ("batch_size", json!(100)),
@@ -143,7 +143,8 @@ async fn token_is_kept_for_the_host_that_it_was_given_for_and_no_other() {
     let there = json!({ "endpoint_url": "http://127.0.0.2:9/services/collector", "auth_token": "of-that-one" });
     api.put(&path, ADMIN, there).await.ok();
     // Where there is no token, there is none to be told elsewhere.
-    let open_one = made(&api, quiet_with(json!({ "auth_token": null }))).await;
+    let open_one = json!({ "name": "open", "destination_type": "elastic", "auth_token": null });
+    let open_one = made(&api, quiet_with(open_one)).await;
     api.put(&open_one, ADMIN, json!({ "endpoint_url": "http://127.0.0.3:9" })).await.ok();
 }
 
@@ -171,7 +172,9 @@ async fn destination_that_is_removed_is_gone_with_what_is_kept_of_it() {
 #[tokio::test]
 async fn organisation_has_twenty_destinations_at_most() {
     let api = open().await;
-    let paths = futures_util::future::join_all((0..21).map(|_| make(&api, quiet()))).await;
+    let numbered = |number: usize| quiet_with(json!({ "name": format!("prod-{number}") }));
+    let paths = (0..21).map(|number| make(&api, numbered(number)));
+    let paths = futures_util::future::join_all(paths).await;
     let (ok, full): (Vec<_>, Vec<_>) = paths.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((ok.len(), full.len()), (20, 1));
     let said = full[0].refused(429, "TOO_MANY").text("message");
@@ -181,4 +184,65 @@ async fn organisation_has_twenty_destinations_at_most() {
     make(&api, quiet()).await.ok();
     let listed: Value = api.get(DESTINATIONS, ADMIN).await.ok().body;
     assert_eq!(listed["destinations"].as_array().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn name_of_a_destination_is_its_own_in_its_organisation() {
+    let api = open().await;
+    let made_at_once = futures_util::future::join_all((0..4).map(|_| make(&api, quiet()))).await;
+    let (ok, taken): (Vec<_>, Vec<_>) = made_at_once.iter().partition(|made| made.status == 201);
+    assert_eq!((ok.len(), taken.len()), (1, 3), "{made_at_once:?}");
+    let id = ok[0].text("id");
+    for taken in taken {
+        let said = taken.refused(409, "CONFLICT").text("message");
+        assert!(said.contains("\"prod\"") && said.contains(&id), "{said}");
+        assert_eq!(taken.body["details"], json!({ "field": "name", "destination_id": id }));
+    }
+    // Names are compared as they are written.
+    let other = made(&api, quiet_with(json!({ "name": "Prod" }))).await;
+    let before = api.get(&other, ADMIN).await.ok().body;
+    api.put(&other, ADMIN, json!({ "name": "prod" })).await.refused(409, "CONFLICT");
+    assert_eq!(api.get(&other, ADMIN).await.ok().body["name"], before["name"]);
+    api.put(&other, ADMIN, json!({ "name": "Prod", "batch_size": 7 })).await.ok();
+    // What looks like it, or like an id, is no name.
+    for name in ["prod ", " ", "prod\u{200b}", "prod\u{202e}", "p\u{a0}rod", "dst_1"] {
+        let said = make(&api, quiet_with(json!({ "name": name }))).await;
+        assert_eq!(said.refused(400, "VALIDATION_ERROR").body["details"]["field"], "name");
+        api.put(&other, ADMIN, json!({ "name": name })).await.refused(400, "VALIDATION_ERROR");
+    }
+    // Another organisation's names are its own.
+    let body = json!({ "role": "admin", "org_id": "org_two" });
+    let key = api.post("/api/v1/keys", ADMIN, body).await.ok().text("key");
+    api.post(DESTINATIONS, &key, quiet()).await.ok();
+    // And it is free once the other one is gone.
+    api.ask(Method::DELETE, &format!("{DESTINATIONS}/{id}"), ADMIN, None).await.ok();
+    api.put(&other, ADMIN, json!({ "name": "prod" })).await.ok();
+}
+
+#[tokio::test]
+async fn destination_without_the_token_that_its_receiver_needs_is_refused_and_a_weak_one_says_so() {
+    let api = open().await;
+    for (kind, says) in [("splunk", "HTTP Event Collector"), ("datadog", "API key")] {
+        for token in [json!({ "auth_token": null }), json!({})] {
+            let url = "http://127.0.0.1:9";
+            let mut body = quiet_with(json!({ "destination_type": kind, "endpoint_url": url }));
+            body.as_object_mut().unwrap().remove("auth_token");
+            for (name, value) in token.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            let answer = make(&api, body).await;
+            let refused = answer.refused(400, "VALIDATION_ERROR");
+            assert_eq!(refused.body["details"]["field"], "auth_token", "{kind}");
+            assert!(refused.text("message").contains(says), "{refused:?}");
+        }
+    }
+    let unsigned = json!({ "name": "hook", "destination_type": "webhook", "auth_token": null });
+    let made = make(&api, quiet_with(unsigned)).await.ok().body;
+    assert!(made["warning"].as_str().unwrap().contains("unsigned"), "{made}");
+    let path = format!("{DESTINATIONS}/{}", made["id"].as_str().unwrap());
+    let secret = "whsec_MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=";
+    let signed = api.put(&path, ADMIN, json!({ "auth_token": secret })).await.ok().body;
+    assert!(signed.get("warning").is_none(), "{signed}");
+    let open_one = json!({ "name": "open", "destination_type": "elastic", "auth_token": null });
+    assert!(make(&api, quiet_with(open_one)).await.ok().body.get("warning").is_none());
 }

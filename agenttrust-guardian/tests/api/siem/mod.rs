@@ -1,5 +1,6 @@
 //! Where the audit's events are sent: destinations, what they may be, and what became of what was sent.
 
+mod exact;
 mod kept;
 mod refused;
 mod sent;

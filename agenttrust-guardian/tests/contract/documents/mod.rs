@@ -1,9 +1,12 @@
 //! The Markdown documents of the repository: every block of code, link and name in them is right.
 
 mod blocks;
+mod gate;
 mod links;
 mod named;
 mod policies;
+#[cfg(unix)]
+mod run;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -107,7 +110,8 @@ impl Document {
     }
 }
 
-/// Returns a paragraph taken apart into what is code and what is not: code ends with as many backticks as it began with.
+/// Returns a paragraph taken apart into what is code and what is not: code ends with as many backticks as it began
+/// with.
 fn pieces(paragraph: &str) -> Vec<(bool, &str)> {
     let mut found = Vec::new();
     let mut rest = paragraph;

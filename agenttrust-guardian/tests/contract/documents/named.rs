@@ -67,7 +67,7 @@ fn every_alert_is_explained_to_who_operates_a_guardian() {
     let rules = repository().join("agenttrust-guardian/alerts/agenttrust.rules.yml");
     let rules = std::fs::read_to_string(rules).unwrap();
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
-    let document = document("docs/OPERATIONS.md");
+    let document = document("docs/MONITORING.md");
     let explains = |alert: &str| {
         document.prose().any(|(_, line)| {
             line.starts_with(['#', '|'])

@@ -1,5 +1,5 @@
-//! Under load and delay: what is taken back is in force at once, one key's flood and a flood of connections are
-//! no one else's trouble and open no guard, and a database that is slow opens nothing.
+//! Under load and delay. What is taken back is in force at once. A flood of one key, or of connections, disturbs no
+//! other caller and opens no guard. A slow database opens nothing.
 
 mod connections;
 mod evaluations;

@@ -1,4 +1,5 @@
-//! What is owed to a destination that is down stays in the database: memory is the same with a million events as with none.
+//! What is owed to a destination that is down stays in the database: memory is the same with a million events as with
+//! none.
 
 use std::path::Path;
 

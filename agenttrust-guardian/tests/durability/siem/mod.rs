@@ -6,6 +6,7 @@ mod kills;
 mod replicas;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agenttrust_testkit::siem::{HttpReceiver, Vendor};
@@ -38,8 +39,10 @@ fn receiver() -> HttpReceiver {
 
 /// Returns the body that makes a destination of this receiver.
 fn body(receiver: &HttpReceiver, batch_size: usize, flush_seconds: u64) -> Value {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("siem {}", NUMBER.fetch_add(1, Ordering::Relaxed));
     json!({
-        "name": "siem", "destination_type": "webhook", "endpoint_url": receiver.url(), "auth_token": SECRET,
+        "name": name, "destination_type": "webhook", "endpoint_url": receiver.url(), "auth_token": SECRET,
         "batch_size": batch_size, "flush_interval_seconds": flush_seconds, "format": "raw",
     })
 }

@@ -1,4 +1,5 @@
-//! How it ends: with the client, with the server, when it is told to, when it is killed; and servers that do not let go.
+//! How it ends: with the client, with the server, when it is told to, when it is killed; and servers that do not let
+//! go.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};

@@ -146,3 +146,34 @@ async fn message_to_another_agent_goes_on_with_its_senders_trace_also_after_an_a
     assert_eq!(asked[0]["traceparent"], traceparent().as_str());
     assert_eq!(asked[0]["tracestate"], "vendor=1");
 }
+
+#[tokio::test]
+async fn request_for_access_is_a_span_in_the_callers_trace() {
+    let mut collector = Collector::start().await;
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
+    let mut program = Program::serve(&["--dev"], &environment).await;
+    let create = json!({ "name": "librarian", "capabilities": ["*"] });
+    let (_, agent) = program.post("/api/v1/agents", DEV_KEY, &create).await;
+    let mut wanted = json!({
+        "subject": { "type": "agent", "id": agent["id"] },
+        "action": { "name": "db_delete" },
+        "resource": { "type": "table", "id": "customers" },
+    });
+    let denied = ask(&program, "/access/v1/evaluation", &[], &wanted).await;
+    let requestable = &denied["context"]["access_request"];
+    wanted["denial"] = json!({
+        "binding_token": requestable["binding_token"], "expires_at": requestable["expires_at"],
+    });
+    let told = ask(&program, "/access/v1/requests", &[], &wanted).await;
+    assert_eq!(told["task"]["status"], "pending", "{told}");
+    assert_eq!(audited(&program, "db_delete").await, [TRACE, TRACE]);
+    program.signal("TERM");
+    assert!(program.ends().await.success());
+
+    let spans = collector.spans(2).await;
+    for span in &spans {
+        is_joined(span, "db_delete");
+        assert_eq!(span.attributes["agenttrust.decision"], "hold", "{span:?}");
+    }
+    assert_eq!(spans.len(), 2, "{spans:?}");
+}

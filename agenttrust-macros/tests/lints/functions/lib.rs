@@ -1,7 +1,7 @@
 //! Functions that are linted twice, bare and guarded.
 //!
-//! Those in `clean` are clean. Those in `warned` are each named after the lint that warns of them;
-//! the dead ones among them may be dead, so that it is the one lint they are about that is seen.
+//! Those in `clean` are clean. Those in `warned` are each named after the lint that warns of them. Dead code is allowed
+//! for the dead ones among them, so that only the lint that they are about is seen.
 
 #![warn(clippy::all, clippy::pedantic, rust_2018_idioms, missing_docs, unreachable_pub)]
 #![warn(unused_qualifications, unused_lifetimes, single_use_lifetimes, redundant_lifetimes)]

@@ -1,5 +1,5 @@
-//! Answers that are there before the body was read: the client reads them all the same, and its connection goes on or says
-//! that it ends.
+//! Answers that are there before the body was read: the client reads them all the same, and its connection goes on or
+//! says that it ends.
 
 use std::time::{Duration, Instant};
 

@@ -27,7 +27,8 @@ use crate::model::IssueWimseTokenRequest;
 /// other. The private key stays in its [`KeyStore`]. Clones share the token.
 ///
 /// With [`with_agent_credentials`](AgentTrustClient::with_agent_credentials) a client sends them with every check of
-/// this agent, and so does a guard of that client. A token that cannot be had fails the check; it is never sent without.
+/// this agent, and so does a guard of that client. A token that cannot be had fails the check; it is never sent
+/// without.
 ///
 /// ```
 /// use agenttrust::{AgentCredentials, AgentTrustGuard, InMemoryKeyStore, KeyStore, generate_agent_key};
@@ -134,8 +135,8 @@ impl AgentCredentials {
         Ok(self.bound_token().await?.to_string())
     }
 
-    /// Returns the headers of one request to the Guardian: `Authorization` with a token, and `DPoP` with a proof for this
-    /// method and path. A proof serves once.
+    /// Returns the headers of one request to the Guardian: `Authorization` with a token, and `DPoP` with a proof for
+    /// this method and path. A proof serves once.
     ///
     /// ```
     /// use agenttrust::{AgentCredentials, InMemoryKeyStore, KeyStore, generate_agent_key};

@@ -1,5 +1,5 @@
-//! The signature of a card, as others verify it: by the official SDK for Python, and by libraries of JOSE and of RFC 8785
-//! that know nothing of A2A. The SDK for JavaScript does so in `clients`.
+//! The signature of a card, as others verify it: by the official SDK for Python, and by libraries of JOSE and of RFC
+//! 8785 that know nothing of A2A. The SDK for JavaScript does so in `clients`.
 
 use agenttrust::AgentCard;
 use agenttrust::model::CardKeys;

@@ -1,5 +1,5 @@
-//! The official clients, in each version of A2A that they speak, with the official agent in each version and binding that
-//! it does: what they do with it directly they do through the Guardian.
+//! The official clients, in each version of A2A that they speak, and the official agent, in each version and binding
+//! that it has. What the clients do with it directly they do through the Guardian too.
 
 use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::Result;

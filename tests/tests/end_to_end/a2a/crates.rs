@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 use super::targets::{address, published};
 use crate::mcp::guardian_with_agent::GuardianWithAgent;
 
-/// Does what the first message of a task says: `echo` gives back, `ask` wants to know more until it is told `done`, `wait`
-/// goes on until it is canceled.
+/// Does what the first message of a task says: `echo` gives back, `ask` wants to know more until it is told `done`,
+/// `wait` goes on until it is canceled.
 #[derive(Clone, Debug, Default)]
 struct Peer(Runs);
 

@@ -1,5 +1,5 @@
-//! Clients of OAuth that others wrote, and MCP servers behind the Guardian: from the first 401 to a call that is checked as
-//! the agent that a rule says.
+//! Clients of OAuth that others wrote, and MCP servers behind the Guardian: from the first 401 to a call that is
+//! checked as the agent that a rule says.
 
 use std::path::Path;
 

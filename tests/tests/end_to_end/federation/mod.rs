@@ -1,8 +1,8 @@
-//! Agents and people of an issuer that others wrote, `oidc-provider`, at `agenttrust serve`: their tokens are verified, open
-//! sessions, and bring clients that others wrote too to MCP servers and agents behind the Guardian.
+//! Agents and people of an issuer that others wrote, `oidc-provider`, at `agenttrust serve`. Their tokens are verified
+//! and open sessions. Clients that others wrote come with them to MCP servers and agents behind the Guardian.
 //!
-//! The issuer is the one of `tests/peers/oidc`, after `npm ci` in there; where it or a client is not, their tests skip and
-//! say so.
+//! The issuer is the one of `tests/peers/oidc`, after `npm ci` in there; where it or a client is not, their tests skip
+//! and say so.
 
 mod a2a;
 mod issuer;

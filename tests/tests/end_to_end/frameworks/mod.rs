@@ -1,5 +1,5 @@
-//! `#[guarded]` beside the attributes and in the frameworks that it lives with: whichever stands above, nothing of the
-//! body runs without a permit, and the caller gets the denial in the framework's own words.
+//! `#[guarded]` beside other attributes and in frameworks. Whichever attribute stands above, nothing of the body runs
+//! without a permit, and the caller gets the denial in the framework's own words.
 //!
 //! Every tool is called the way its users call it: an MCP tool by a client over a transport, a handler
 //! by a request. `above` in a name means that the framework's attribute stands above `#[guarded]` and is

@@ -1,5 +1,5 @@
-//! Clients that other people wrote, in each version of the protocol that they speak: every tool of a server answers them
-//! behind the Guardian, and what travels beside the answers arrives.
+//! Clients that other people wrote, in each version of the protocol that they speak: every tool of a server answers
+//! them behind the Guardian, and what travels beside the answers arrives.
 
 use std::path::Path;
 

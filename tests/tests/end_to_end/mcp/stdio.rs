@@ -1,5 +1,5 @@
-//! `agenttrust mcp run` in front of a server that is started over stdio, as desktop and coding agents start theirs: in one
-//! line of their configuration, and with the official clients of that.
+//! `agenttrust mcp run` in front of a server that is started over stdio, as desktop and coding agents start theirs: in
+//! one line of their configuration, and with the official clients of that.
 
 use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::{Context, Result, ensure};

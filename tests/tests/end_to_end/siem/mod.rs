@@ -1,4 +1,4 @@
-//! SIEM streaming at `agenttrust serve`, by every client that there is for it: what happens is told to a collector on this
+//! SIEM streaming at `agenttrust serve`, by every client that there is for it. Events go to a collector on this
 //! machine, which takes what Splunk's HTTP Event Collector takes and nothing else.
 
 mod collector;

@@ -166,14 +166,24 @@ async fn what_happened_at_the_very_time_comes_again_first_and_then_all_that_came
         harness.asks("send_mail").await.ok();
     }
     newest_arrives(&harness, &receiver).await;
+    // What it took is sent again, and first, where it is sent back before that is kept.
+    let engine = harness.guardian.engine();
+    let settled =
+        async || engine.siem.lag(&id_in(&path), engine.clock.now()) == Some(Duration::ZERO);
+    eventually_within(NEVER, "what was taken is owed still", settled).await;
     let first = receiver.taken();
     let from = first.len() - 2;
     let since = json!({ "since": first[from].json["at"] });
     harness.post(&format!("{path}/replay"), ADMIN, since).await.ok();
-    newest_arrives(&harness, &receiver).await;
-    let again = receiver.ids().split_off(first.len());
     let wanted: Vec<_> = first[from..].iter().map(|event| event.id.clone()).collect();
-    assert!(again.starts_with(&wanted), "{again:?} {wanted:?}");
+    // The row of the replay may be on its way before the job hears of it, and comes again behind them then.
+    let comes = async || {
+        let again = receiver.ids().split_off(first.len());
+        let begins =
+            |skipped: usize| again.get(skipped..).is_some_and(|again| again.starts_with(&wanted));
+        if begins(0) || begins(1) { Ok(()) } else { Err(again) }
+    };
+    eventually_within(NEVER, "what happened since does not come first", comes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

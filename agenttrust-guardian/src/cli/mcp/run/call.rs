@@ -161,9 +161,9 @@ impl Relay {
     fn changed(&self, tool: &str) -> String {
         let accept = match self.tools.kept_in() {
             Some(file) => {
-                format!("take its line out of {}, and start the server anew", file.display())
+                format!("take its line out of {}, and start the server again", file.display())
             }
-            None => "and start the server anew".to_owned(),
+            None => "and start the server again".to_owned(),
         };
         format!(
             "the MCP server describes the tool {tool:?} otherwise than it did first, and what was described then is \

@@ -1,8 +1,8 @@
 //! The server: a process group of its own, which ends with this program.
 //!
-//! Between the two stands this program once more (`agenttrust mcp supervise`), the leader of that group. Where this
-//! one is killed, the kernel tells that one, which kills the group: what a server has started, too, and one that
-//! does not look at the end of its input. Only what has left the group outlives it.
+//! Between the two stands this program once more (`agenttrust mcp supervise`), the leader of that group. If this one is
+//! killed, the kernel tells that one, which kills the group. That ends also what a server has started, and a server
+//! that does not look at the end of its input. Only what has left the group outlives it.
 
 use std::ffi::OsString;
 use std::io;

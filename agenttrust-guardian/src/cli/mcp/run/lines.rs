@@ -1,5 +1,5 @@
-//! Lines on their way: each side has a thread, since a read from standard input cannot be broken off, and a
-//! short queue in between, so that a side that sends without end waits for the other.
+//! Lines on their way. Each side has a thread, since a read from standard input cannot be broken off. A short queue is
+//! between them, so that a side that sends without end waits for the other.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::thread;

@@ -50,7 +50,7 @@ impl Pins {
         let mut pins = Vec::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let pin = serde_json::from_str(line).map_err(|_| {
-                cannot(&format!("its line {} is none that was written here; take it out", at + 1))
+                cannot(&format!("its line {} was not written here; take it out", at + 1))
             })?;
             pins.push(pin);
         }
@@ -102,7 +102,10 @@ mod tests {
         let path = folder.path().join("pins");
         std::fs::write(&path, "\n{\"name\":\"read\"").unwrap();
         let error = Pins::open(&path).unwrap_err().to_string();
-        assert!(error.contains("its line 2 is none") && error.contains("take it out"), "{error}");
+        assert!(
+            error.contains("its line 2 was not written here") && error.contains("take it out"),
+            "{error}"
+        );
         let error = Pins::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("cannot be kept in"), "{error}");
     }

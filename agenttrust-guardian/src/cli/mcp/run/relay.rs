@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::asked::Asked;
+use super::guardian::GuardianClient;
 use super::lines::{Gone, LINE_MAX_BYTES, Line, Out};
 use super::pending::{PendingRequests, Refused, Waiting};
 use super::tools::Tools;
@@ -33,7 +33,7 @@ const CANCELLED: &str = "notifications/cancelled";
 /// The two sides and what is known of them.
 pub(super) struct Relay {
     pub(super) server: String,
-    pub(super) asked: Asked,
+    pub(super) asked: GuardianClient,
     pub(super) hold: Option<Duration>,
     pub(super) to_client: Out,
     pub(super) to_server: Out,
@@ -92,7 +92,7 @@ impl From<Gone> for Stop {
 impl Relay {
     pub(super) fn new(
         (server, tools): (String, Tools),
-        asked: Asked,
+        asked: GuardianClient,
         hold: Option<Duration>,
         (to_client, to_server): (Out, Out),
     ) -> Self {
@@ -137,8 +137,7 @@ impl Relay {
         let (method, id) = (message.method(), message.id());
         match (method, id) {
             (Some(method), Some(id)) if !is_request(method, None) => {
-                let message =
-                    "the method is none that agenttrust knows of MCP; it was not handed on";
+                let message = "agenttrust does not know the method in MCP; it was not handed on";
                 let rejection = Rejection::new(METHOD_NOT_FOUND, message);
                 self.refuse(rejection.id(id.clone())).await
             }

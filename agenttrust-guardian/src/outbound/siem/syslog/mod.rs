@@ -1,17 +1,17 @@
 //! Syslog: RFC 5424 over TLS (RFC 5425) or TCP (RFC 6587), each message behind its length.
 //!
 //! Nothing in syslog says that a message was taken. So a connection carries one batch and is ended as TCP and TLS end
-//! one: what was sent was read once the receiver has ended its own side after ours. A receiver that stops before loses
-//! nothing.
+//! one. Once the receiver has ended its own side after ours, it has read what was sent. A receiver that stops before
+//! loses nothing.
 
+mod connection;
 mod message;
-mod talk;
 
 use agenttrust::background;
 use reqwest::Url;
 
+use self::connection::send;
 use self::message::message;
-use self::talk::send;
 use super::super::address::Reach;
 use super::super::{Error, Outbound, target};
 use super::{Batch, Delivery};

@@ -49,6 +49,23 @@ async fn reason_of_elastic_that_has_no_end_is_not_read() {
     assert_eq!(answered(DestinationKind::Elastic, bulk(&items), 3).await, taken);
 }
 
+#[tokio::test]
+async fn token_that_a_receiver_repeats_is_no_part_of_the_reason() {
+    let error = json!({ "reason": format!("the key {TOKEN} may not write") });
+    let items = [json!({ "create": { "status": 400, "error": error } })];
+    let url = answering(bulk(&items)).await;
+    let place = (DestinationKind::Elastic, url.as_str());
+    let taken = Delivery::Taken {
+        status: Some(200),
+        refused: vec![(
+            0,
+            "the receiver answered 400 for this event: the key … may not write".to_owned(),
+        )],
+        later: Vec::new(),
+    };
+    assert_eq!(deliver(&patient(), place, Some(TOKEN), &events(1)).await, taken);
+}
+
 fn bulk(items: &[Value]) -> String {
     json!({ "took": 1, "errors": true, "items": items }).to_string()
 }

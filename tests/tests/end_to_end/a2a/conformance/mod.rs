@@ -1,8 +1,8 @@
-//! What A2A 1.0 demands of everyone who serves it, shown of an agent behind the Guardian. Each test names the sections of the
-//! specification that it is about.
+//! What A2A 1.0 demands of everyone who serves it, shown of an agent behind the Guardian. Each test names the sections
+//! of the specification that it is about.
 //!
-//! A2A's own conformance kit (`a2aproject/a2a-tck`) is on no registry, so its mandatory cases are here in words of our own.
-//! Left out are those that ask for what the Guardian does not serve, or leaves to what is in front of it:
+//! A2A's own conformance kit (`a2aproject/a2a-tck`) is on no registry, so its mandatory cases are here in words of our
+//! own. Left out are those that ask for what the Guardian does not serve, or leaves to what is in front of it:
 //!
 //! - gRPC, and HTTP+JSON towards callers: a card names JSON-RPC only (§5.1, §8.3.1), so nothing else is to be the same.
 //! - TLS, certificates and redirects to HTTPS (§7.1, §7.2): `serve` listens in plain HTTP behind a proxy that has them.
