@@ -7,8 +7,8 @@ trap 'echo "failed in $place, line $LINENO: $BASH_COMMAND"; [ ! -e /run/served.l
 place=none
 said=$WORLD/said
 export PGUSER=postgres
-mkdir -p /root/work
-cd /root/work
+mkdir -p ~/work
+cd ~/work
 
 # Says to which block what follows belongs.
 at() { place=$1 && echo "== $1"; }
