@@ -328,11 +328,11 @@ async fn metadata_never_outgrows_what_may_be_registered_and_may_always_shrink() 
 async fn audit_says_what_was_before_and_after_and_nothing_that_may_be_secret() {
     let api = open().await;
     let body =
-        json!({ "name": "worker", "capabilities": ["search"], "metadata": { "pin": "1234-5" } });
+        json!({ "name": "worker", "capabilities": ["search"], "metadata": { "pin": "pin-1234" } });
     let agent = api.post("/api/v1/agents", ADMIN, body).await.ok().text("id");
     let body = json!({
         "name": "clerk", "grant": ["fetch"], "groups": ["ops"],
-        "metadata": { "pin": "6789-0", "other": { "hidden": "6789-1" } },
+        "metadata": { "pin": "pin-6789-0", "other": { "hidden": "pin-6789-1" } },
     });
     change(&api, &agent, body).await;
     let rows = api.audit("agent.changed").await;
@@ -346,7 +346,7 @@ async fn audit_says_what_was_before_and_after_and_nothing_that_may_be_secret() {
     assert_eq!(bodies, [&first, &second]);
     assert!(rows.iter().all(|row| row["agent_id"] == agent.as_str() && row["actor"].is_string()));
     let all = api.get("/api/v1/audit?limit=1000", ADMIN).await.ok().body.to_string();
-    assert!(!all.contains("1234-5") && !all.contains("6789-"));
+    assert!(!all.contains("pin-1234") && !all.contains("pin-6789"));
     // The longest lists that there can be are told, too.
     let many =
         |prefix: &str| -> Value { (0..80).map(|n| json!(format!("{prefix}{n:0>198}"))).collect() };
