@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use agenttrust::AgentTrustClient;
 #[cfg(feature = "cli")]
 use agenttrust::Effect;
+use agenttrust::{AgentTrustClient, background};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -24,6 +25,9 @@ use crate::mcp;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
 use crate::services::keys::{self, Maker, NewKey};
+
+/// The longest time that a Guardian that closes waits for its jobs to give destinations of events back.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// A running Guardian. Clones share it; it ends with the last of them and of their clients.
 ///
@@ -196,6 +200,8 @@ impl Guardian {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }
         self.engine.audit.close().await;
+        // So that other replicas deliver at once: what is not given back by now is theirs once its lease is over.
+        let _ = background::timeout(GIVEN_BACK_WITHIN, self.engine.siem.all_left()).await;
         self.engine.reading_store.close().await;
         self.engine.control_store.close().await;
         self.engine.store.close().await;

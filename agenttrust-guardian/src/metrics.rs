@@ -63,6 +63,7 @@ pub(crate) struct Metrics {
     policies: Gauge,
     reports_waiting: Gauge,
     not_stored: Gauge,
+    degraded: Family<[Label; 1], Gauge>,
 }
 
 /// The counters by decision and effect.
@@ -96,6 +97,14 @@ impl Registered<'_> {
         })
     }
 
+    fn degraded(&mut self) -> Family<[Label; 1], Gauge> {
+        let degraded = Family::default();
+        let help =
+            "Whether a check of /health is degraded: 1, and something has to be looked at, or 0";
+        self.0.register("degraded", help, Family::clone(&degraded));
+        degraded
+    }
+
     fn reported(&mut self) -> Reported {
         let reports = Family::<[Label; 1], Counter>::default();
         let help = "Events reported, by whether they belong to a check that was allowed here";
@@ -110,6 +119,9 @@ impl Registered<'_> {
     }
 }
 
+/// The parts of `/health` that may be degraded while checks are decided, each with whether it is.
+pub(crate) type Degraded = [(&'static str, bool); 4];
+
 /// The state of the Guardian when the metrics are asked for.
 #[derive(Debug)]
 pub(crate) struct Present<'a> {
@@ -122,6 +134,7 @@ pub(crate) struct Present<'a> {
     pub(crate) reports_waiting: usize,
     /// The number of changes that took something back and could not be stored yet.
     pub(crate) not_stored: usize,
+    pub(crate) degraded: Degraded,
     pub(crate) policies: usize,
     pub(crate) siem: SiemNumbers,
 }
@@ -187,6 +200,7 @@ impl Metrics {
         );
         let audit = AuditNumbers::register(&mut registered);
         let policies = registered.gauge("policies", "Policies that are in force");
+        let degraded = registered.degraded();
         Self {
             registry,
             checks,
@@ -206,6 +220,7 @@ impl Metrics {
             policies,
             reports_waiting,
             not_stored,
+            degraded,
         }
     }
 
@@ -243,6 +258,9 @@ impl Metrics {
         self.denial_bursts.inner().store(present.denial_bursts, Ordering::Relaxed);
         self.reports_waiting.set(gauge(present.reports_waiting));
         self.not_stored.set(gauge(present.not_stored));
+        for (check, is_degraded) in present.degraded {
+            self.degraded.get_or_create(&[("check", check)]).set(is_degraded.into());
+        }
         self.policies.set(gauge(present.policies));
         self.siem.take_over(present.siem);
         let mut text = String::new();

@@ -239,8 +239,10 @@ use proc_macro::TokenStream;
 ///
 /// The captured arguments are what an approval is bound to: each under its own name, in the canonical
 /// JSON form of RFC 8785, taken in the order of the parameters and before the check, from the very values
-/// that the body then gets. They stay in the process: the check carries their digest and their
-/// length, and their text only if the guard was built with `log_inputs(true)`.
+/// that the body then gets. The check carries their digest and their length, and their text only if the guard was
+/// built with `log_inputs(true)`. Of a held call the approver is shown them where the guard was built with
+/// `disclose_on_elevation(true)`, or the Guardian is inside of the program and keeps its data where others do not
+/// reach it. Else they stay in the process.
 ///
 /// | argument | is captured |
 /// |---|---|

@@ -175,7 +175,22 @@ where
 /// Denies with the service's own error: what [`GuardLayer::new`](crate::GuardLayer::new) starts with.
 ///
 /// For services whose error can be made from an [`AgentTrustError`], which every
-/// `Box<dyn Error + Send + Sync>` can.
+/// `Box<dyn Error + Send + Sync>` can:
+///
+/// ```
+/// use agenttrust::AgentTrustError;
+/// use tower::BoxError;
+///
+/// fn way_on(error: &BoxError) -> String {
+///     match error.downcast_ref() {
+///         Some(AgentTrustError::ElevationRequired { approval_id, .. }) => {
+///             format!("ask for approval {approval_id}, then call again")
+///         }
+///         Some(denied) => denied.to_string(),
+///         None => format!("the service itself failed: {error}"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DenyAsError;
 

@@ -406,10 +406,10 @@ fn is_of_the_protocol(body: &[u8]) -> bool {
 fn said_nothing(status: u16, code: &str) -> String {
     if code.is_empty() {
         format!(
-            "it answered with status {status} and no explanation; see that this is the address of a Guardian"
+            "the gateway answered with status {status} and no explanation; see that this is the address of a Guardian"
         )
     } else {
-        format!("it answered with status {status}: {code}")
+        format!("the gateway answered with status {status}: {code}")
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use agenttrust::{AgentTrustClient, AgentTrustError, TransportErrorKind};
 use clap::Args;
+use reqwest::Url;
 
 use crate::domain::GuardianError;
 
@@ -92,6 +93,19 @@ fn unnumbered(rest: &str) -> &str {
     }
 }
 
+/// Returns where the Guardian is asked, without what may be secret, and what says so.
+fn address() -> String {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty()).map(|url| (name, url));
+    let Some((name, url)) = set("AGENTTRUST_URL").or_else(|| set("AGENTTRUST_BASE_URL")) else {
+        return "at http://localhost:8080 (AGENTTRUST_URL names another address)".to_owned();
+    };
+    let origin = Url::parse(&url).map(|url| url.origin().ascii_serialization());
+    match origin {
+        Ok(origin) => super::out::harmless(&format!("at {origin}, as {name} says")),
+        Err(_) => format!("at the address that {name} says"),
+    }
+}
+
 /// Says what the Guardian said.
 pub(super) fn failed(error: AgentTrustError) -> GuardianError {
     let why = super::out::harmless(&error.to_string());
@@ -99,9 +113,16 @@ pub(super) fn failed(error: AgentTrustError) -> GuardianError {
         AgentTrustError::Network(error) if error.kind() == TransportErrorKind::Exhausted => {
             GuardianError::Unavailable(why)
         }
-        AgentTrustError::Network(_) => GuardianError::Unavailable(format!(
-            "{why}; see that the Guardian runs and that AGENTTRUST_URL is its address"
-        )),
+        AgentTrustError::Network(_) => {
+            GuardianError::Unavailable(format!("{why}; see that the Guardian runs {}", address()))
+        }
+        AgentTrustError::Json(_) => {
+            GuardianError::Invalid(format!("{why}; see that a Guardian answers {}", address()))
+        }
+        // The word of something that is no Guardian, or of one before it.
+        _ if why.contains("see that this is the address of a Guardian") => {
+            GuardianError::Invalid(format!("{why}; it was asked {}", address()))
+        }
         // Of a token that was sent along, or its proof, the Guardian says what is wrong.
         AgentTrustError::Authentication { message, .. }
             if !["token", "proof"].iter().any(|sent| message.contains(sent)) =>

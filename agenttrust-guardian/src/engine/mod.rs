@@ -4,6 +4,7 @@
 mod change;
 pub(crate) mod check_ids;
 pub(crate) mod database_health;
+mod health;
 pub(crate) mod issuer_keys;
 pub(crate) mod mcp_keys;
 mod openings;
@@ -272,6 +273,7 @@ impl Engine {
             denial_bursts: self.audit.bursts(),
             reports_waiting: self.telemetry.waiting(),
             not_stored: self.takings.overdue(),
+            degraded: self.degraded(),
             policies: self.policies.load().enforced(),
             siem: self.siem.numbers(self.clock.now()),
         }

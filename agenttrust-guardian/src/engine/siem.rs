@@ -16,7 +16,7 @@ pub(crate) struct SiemProgress {
     /// The count of their changes, so that the loop that begins jobs looks at once.
     changed: watch::Sender<u64>,
     /// The count of changes of each that has a job here, so that this job looks at once, and no other.
-    jobs: Mutex<HashMap<String, watch::Sender<u64>>>,
+    jobs: watch::Sender<HashMap<String, watch::Sender<u64>>>,
     known: Mutex<HashMap<String, Standing>>,
     /// The owner of a destination that this Guardian delivers to.
     owner: String,
@@ -41,7 +41,7 @@ impl SiemProgress {
             true => ids::new(&format!("{log}/")),
             false => log.to_owned(),
         };
-        let (changed, jobs) = (watch::Sender::new(0), Mutex::default());
+        let (changed, jobs) = (watch::Sender::new(0), watch::Sender::default());
         Self { changed, jobs, known: Mutex::default(), owner }
     }
 
@@ -53,7 +53,7 @@ impl SiemProgress {
     /// Says that this destination was made, changed, removed or sent back.
     pub(crate) fn changed(&self, id: &str) {
         let count = |changes: &mut u64| *changes = changes.wrapping_add(1);
-        if let Some(job) = lock(&self.jobs).get(id) {
+        if let Some(job) = self.jobs.borrow().get(id) {
             job.send_modify(count);
         }
         self.changed.send_modify(count);
@@ -64,9 +64,19 @@ impl SiemProgress {
         self.changed.subscribe()
     }
 
-    /// Hears of the changes of this one from here on, until it is [`left`](Self::left).
+    /// Hears of the changes of this one from here on, for its job, until it is [`left`](Self::left).
     pub(crate) fn changes_of(&self, id: &str) -> watch::Receiver<u64> {
-        lock(&self.jobs).entry(id.to_owned()).or_default().subscribe()
+        let changed = watch::Sender::new(0);
+        let changes = changed.subscribe();
+        self.jobs.send_modify(|jobs| {
+            jobs.insert(id.to_owned(), changed);
+        });
+        changes
+    }
+
+    /// Waits until this Guardian delivers to no destination any more.
+    pub(crate) async fn all_left(&self) {
+        let _ = self.jobs.subscribe().wait_for(HashMap::is_empty).await;
     }
 
     /// Takes over which destinations there are that are not paused, and which of them fail.
@@ -90,7 +100,9 @@ impl SiemProgress {
 
     /// Notes that this Guardian does not deliver to it any more.
     pub(crate) fn left(&self, id: &str) {
-        lock(&self.jobs).remove(id);
+        self.jobs.send_modify(|jobs| {
+            jobs.remove(id);
+        });
         if let Some(standing) = lock(&self.known).get_mut(id) {
             standing.backlog_since = None;
         }

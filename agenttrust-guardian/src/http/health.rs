@@ -1,15 +1,12 @@
 //! How the Guardian is. The one endpoint without a key, so it tells nothing but words of its own.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use agenttrust::model::{Health, HealthStatus, SiemHealth};
 use axum::Json;
 use axum::http::StatusCode;
 
 use super::App;
-
-/// The distance that the Guardian's clock may be ahead of the machine's before it is reported.
-const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
 
 /// Tells how the Guardian is
 ///
@@ -26,44 +23,22 @@ pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     let database =
         vital(engine.is_in_touch() && engine.database_health.is_alive(&engine.control_store).await);
     let audit = vital(engine.audit.is_healthy());
-    // What happens to the database now may not be seen by the next Guardian.
-    let checkpoints =
-        if engine.audit.is_noted() { HealthStatus::Healthy } else { HealthStatus::Degraded };
-    // The set in force may not be the one that somebody meant to be.
-    let policies = match engine.policies.trouble() {
-        None => HealthStatus::Healthy,
-        Some(_) => HealthStatus::Degraded,
-    };
-    // Set back under a running Guardian: what it issues ends earlier than others think.
-    let clock = if engine.clock.ahead() > CLOCK_AHEAD_MOST {
-        HealthStatus::Degraded
-    } else {
-        HealthStatus::Healthy
-    };
-    // In force here, and not yet at the other replicas or after a restart.
-    let revocations = match engine.takings.overdue() {
-        0 => HealthStatus::Healthy,
-        _ => HealthStatus::Degraded,
-    };
-    let checks = [
-        ("database", database),
-        ("audit", audit),
-        ("audit_checkpoints", checkpoints),
-        ("policies", policies),
-        ("clock", clock),
-        ("revocations", revocations),
-    ];
-
+    let degraded = engine.degraded().map(|(name, is_degraded)| {
+        (name, if is_degraded { HealthStatus::Degraded } else { HealthStatus::Healthy })
+    });
+    let vital = [("database", database), ("audit", audit)];
+    let checks: BTreeMap<String, HealthStatus> =
+        vital.into_iter().chain(degraded).map(|(name, status)| (name.to_owned(), status)).collect();
     let worst = [HealthStatus::Unhealthy, HealthStatus::Degraded]
         .into_iter()
-        .find(|bad| checks.iter().any(|(_, status)| status == bad))
+        .find(|bad| checks.values().any(|status| status == bad))
         .unwrap_or(HealthStatus::Healthy);
     let code = match worst {
         HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
     let mut health = Health::new(worst, "agenttrust-guardian", env!("CARGO_PKG_VERSION"));
-    health.checks = checks.map(|(name, status)| (name.to_owned(), status)).into();
+    health.checks = checks;
     health.siem = siem(&engine);
     (code, Json(health))
 }

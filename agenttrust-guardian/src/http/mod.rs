@@ -279,7 +279,13 @@ pub(crate) fn full_router() -> Router {
 }
 
 async fn unknown_route(uri: Uri) -> Error {
-    Error::not_found(format!("there is no endpoint {:?}", uri.path()))
+    let path = uri.path();
+    // Of a base URL with a path of its own that is taken off nowhere.
+    let beyond = path.split_once("/api/v1/").filter(|(before, _)| !before.is_empty());
+    let hint = beyond.map_or_else(String::new, |(before, _)| {
+        format!("; leave {before:?} out of the base URL, or have a proxy take it off")
+    });
+    Error::not_found(format!("there is no endpoint {path:?}{hint}"))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Error {

@@ -112,7 +112,8 @@ pub(super) struct View {
     /// The events that are sent; empty where all are.
     filter_event_types: Vec<String>,
     format: EventFormat,
-    /// The age of the oldest event that is not sent yet, in seconds; null where this replica does not send to it.
+    /// The age of the oldest event that is not sent yet, or of a row of the audit that was not read for it yet and may
+    /// be one, in seconds; null where this replica does not send to it.
     #[schema(required = true)]
     lag_seconds: Option<u64>,
     /// The time since which it takes nothing; null where it does.

@@ -78,7 +78,8 @@ impl Siem {
                 .gauge("siem_destinations_failing", "Destinations whose last delivery failed"),
             lag: registered.gauge(
                 "siem_lag_seconds",
-                "How long ago the oldest event was written that a destination of this Guardian is still owed",
+                "How long ago the oldest event was written that a destination of this Guardian is still owed, or a row that was \
+                 not read for it yet and may be one",
             ),
         }
     }

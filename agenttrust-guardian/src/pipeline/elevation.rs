@@ -286,14 +286,18 @@ pub(super) fn reach(terms: ApprovalRequirements, bound_to: BoundTo) -> (Duration
     }
 }
 
-/// Returns the reason for a hold, and that its approval will serve for less than the policies grant, where it will.
+/// Returns the reason for a hold, and for how long and how often its approval will serve, where a policy says that: for
+/// those who decide, who else would take it for one call, and for the caller, where it is less than the policies grant.
 fn with_reach(reason: String, terms: ApprovalRequirements, bound_to: BoundTo) -> String {
     let (window, single_use) = reach(terms, bound_to);
-    let Some(granted) =
-        terms.window.filter(|granted| *granted > window || (single_use && !terms.single_use))
-    else {
-        return reason;
-    };
+    let Some(granted) = terms.window else { return reason };
+    if granted <= window && single_use == terms.single_use {
+        let calls = if single_use { "one call" } else { "any number of calls with this input" };
+        let window = duration::say(window);
+        return format!(
+            "{reason}; an approval of it serves {calls} within {window} of the decision"
+        );
+    }
     let why = match bound_to {
         BoundTo::Request => "the request is bound without its body",
         BoundTo::Method => "the method is bound without its messages",
@@ -332,7 +336,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_says_that_its_approval_serves_for_less_than_is_granted() {
+    fn a_hold_says_how_long_and_how_often_its_approval_serves_and_where_that_is_less_than_is_granted()
+     {
         let terms = |window, single_use| ApprovalRequirements {
             window,
             single_use,
@@ -353,13 +358,18 @@ mod tests {
         }
         // Several calls become one.
         assert!(said(terms(minutes(1), false), BoundTo::Request).contains("one call within 60 s"));
-        for (terms, bound_to) in [
-            (hour, BoundTo::Input),
-            (terms(minutes(1), true), BoundTo::Request),
-            (terms(minutes(5), true), BoundTo::Name),
-            (ApprovalRequirements::default(), BoundTo::Name),
-        ] {
-            assert_eq!(said(terms, bound_to), "held");
+        for (terms, bound_to) in
+            [(hour, BoundTo::Input), (terms(minutes(60), false), BoundTo::Evaluation)]
+        {
+            let several = "any number of calls with this input within 60 min of the decision";
+            assert_eq!(said(terms, bound_to), format!("held; an approval of it serves {several}"));
         }
+        for (terms, bound_to) in
+            [(terms(minutes(60), true), BoundTo::Input), (terms(minutes(5), true), BoundTo::Name)]
+        {
+            let said = said(terms, bound_to);
+            assert!(said.contains("an approval of it serves one call within "), "{said}");
+        }
+        assert_eq!(said(ApprovalRequirements::default(), BoundTo::Name), "held");
     }
 }

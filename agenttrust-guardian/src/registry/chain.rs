@@ -40,10 +40,10 @@ pub(crate) enum Broken {
     Suspended { giver: String },
 }
 
-/// Returns what is said of a delegation that lets so many calls through in all, and has.
+/// Returns what is said of a delegation that has let through as many calls as it may.
 pub(crate) fn used_up(id: &str, most: u32) -> String {
     format!(
-        "delegation {id:?} lets {most} calls through in all, which are used up; have another one made"
+        "delegation {id:?} is used up: {most} of {most} calls were let through; have another one made"
     )
 }
 

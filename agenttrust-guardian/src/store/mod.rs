@@ -84,8 +84,8 @@ pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::{BoundWorkload, Federated, SessionRow};
 pub(crate) use self::siem::{
-    DESTINATIONS_MOST, DestinationRow, SetAsideRow, SiemDeliveryRow, SiemHold, SiemStanding,
-    SiemStep,
+    DESTINATIONS_MOST, DestinationInsert, DestinationRow, SetAsideRow, SiemDeliveryRow, SiemHold,
+    SiemStanding, SiemStep,
 };
 pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{

@@ -104,7 +104,7 @@ async fn token_that_was_issued_under_a_delegation_is_used_under_it() {
     let asks = async |tool: &str| api.check_in(ADMIN, &agents[1], tool, &inner).await;
     asks("files:write").await.denied("restricted to");
     asks("files:read").await.allowed();
-    asks("files:read").await.denied("lets 1 calls through in all");
+    asks("files:read").await.denied("1 of 1 calls were let through");
     let scopes = async || {
         let body = json!({ "token": token });
         api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.ok().body["scopes"].clone()
@@ -255,7 +255,7 @@ async fn delegation_that_does_not_work_at_present_says_so_and_why() {
     }
     let session = begun(&api, &second).await;
     api.check_in(ADMIN, &agents[2], "files:read", &session).await.allowed();
-    assert_eq!(stands(false, "lets 1 calls through in all").await, "active");
+    assert_eq!(stands(false, "1 of 1 calls were let through").await, "active");
     revoke(&api, ADMIN, &first).await.ok();
     assert_eq!(stands(false, "was revoked").await, "revoked");
 }

@@ -486,6 +486,16 @@ fn unreadable(folder: &Path) -> [Making<'_>; 3] {
 }
 
 #[cfg(unix)]
+/// Returns the parts that are degraded by the metrics.
+async fn degraded(api: &Api) -> Vec<String> {
+    let text = api.get("/metrics", ADMIN).await.ok().body;
+    let lines = text.as_str().unwrap().lines();
+    let parts = lines.filter_map(|line| {
+        line.strip_prefix("agenttrust_degraded{check=\"")?.strip_suffix("\"} 1")
+    });
+    parts.map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_at_once_leaves_the_old_set_in_force_and_stops_nothing() {
     for place in 0..3 {
@@ -500,6 +510,7 @@ async fn what_cannot_be_read_at_once_leaves_the_old_set_in_force_and_stops_nothi
         let health = api.get("/health", "").await.ok();
         assert_eq!(health.body["checks"]["policies"], "degraded", "{what}: {health:?}");
         assert_eq!(health.text("status"), "degraded", "{what}");
+        assert_eq!(degraded(&api).await, ["policies"], "{what}");
         let (agent, key) = api.worker().await;
         api.check(&key, &agent, "send_mail").await.allowed();
         reload(&api).await.refused(409, "CONFLICT");
@@ -513,6 +524,7 @@ async fn what_cannot_be_read_at_once_leaves_the_old_set_in_force_and_stops_nothi
         write(folder.path(), "a.cedar", NONE);
         until(&api, "none", has("none")).await;
         assert_eq!(api.get("/health", "").await.ok().text("status"), "healthy", "{what}");
+        assert!(degraded(&api).await.is_empty(), "{what}");
         api.guardian.close().await;
     }
 }

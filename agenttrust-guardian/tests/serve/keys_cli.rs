@@ -44,6 +44,49 @@ fn refusal(mut command: Command) -> String {
     said
 }
 
+/// Answers every request like this, as a server that is no Guardian.
+fn another_server(answer: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let rest = "content-length: 5\r\nconnection: close\r\n\r\nhello";
+            let text = format!("HTTP/1.1 {answer}\r\n{rest}");
+            let _ = std::io::Write::write_all(&mut stream, text.as_bytes());
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn address_that_is_wrong_is_named_with_what_says_it() {
+    let program = serve_dev(None).await;
+    let of = |variables: &[(&str, &str)]| {
+        let mut command = command(&program, DEV_KEY, &["agents", "list"]);
+        command.env_remove("AGENTTRUST_URL").envs(variables.iter().copied());
+        refusal(command)
+    };
+    let [other, hello] = ["404 Not Found", "200 OK"].map(another_server);
+    let beyond = program.url("/guardian");
+    for (variable, url, says) in [
+        ("AGENTTRUST_URL", "http://127.0.0.1:9/x", "runs at http://127.0.0.1:9, as AGENTTRUST_URL"),
+        (
+            "AGENTTRUST_BASE_URL",
+            "http://127.0.0.1:9",
+            "at http://127.0.0.1:9, as AGENTTRUST_BASE_URL",
+        ),
+        ("AGENTTRUST_URL", &other, &format!("it was asked at {other}, as AGENTTRUST_URL says")),
+        ("AGENTTRUST_URL", &hello, &format!("see that a Guardian answers at {hello}, as")),
+        ("AGENTTRUST_URL", &beyond, "leave \"/guardian\" out of the base URL"),
+    ] {
+        let said = of(&[(variable, url)]);
+        assert!(said.contains(says), "{url}: {said}");
+    }
+    assert!(!of(&[("AGENTTRUST_URL", "http://127.0.0.1:9/T0p")]).contains("T0p"));
+}
+
 #[tokio::test]
 async fn quorum_is_tried_with_keys_that_a_guardian_in_memory_made() {
     let folder = tempfile::tempdir().unwrap();

@@ -236,7 +236,7 @@ async fn what_cannot_be_run_is_refused_in_a_sentence() {
         (&["--server", "", "--", "true"], &[], 1, "--server"),
         (&["--policies", nowhere, "--", "true"], &[], 1, "polic"),
         (&["--database", nowhere, "--", "true"], &[], 1, "at.db"),
-        (&["--", "true"], &key, 1, "see that the Guardian runs"),
+        (&["--", "true"], &key, 1, "runs at http://127.0.0.1:9, as AGENTTRUST_URL says"),
         (&["true"], &[], 2, "unexpected argument"),
         (&["--"], &[], 2, "required"),
         (&["--", "/nowhere/server"], &[], 127, "/nowhere/server cannot be started"),

@@ -17,6 +17,28 @@
 //!     guard.flush()
 //! }
 //! ```
+//!
+//! `#[guarded]` goes on a plain function as well, which asks the guard of the process:
+//!
+//! ```no_run,standalone_crate
+//! use agenttrust::blocking::{AgentTrustClient, AgentTrustGuard};
+//! use agenttrust::guarded;
+//!
+//! #[guarded(effect = "destructive")]
+//! fn delete_file(path: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//!     Ok(std::fs::remove_file(path)?)
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let guard = AgentTrustGuard::new(AgentTrustClient::from_env()?, "agent-123");
+//!     // Sends what is still to be reported once it is dropped.
+//!     let _reports = guard.install()?;
+//!     if let Err(error) = delete_file("report.txt") {
+//!         println!("{error}");
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 mod a2a;
 mod access;

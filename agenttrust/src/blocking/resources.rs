@@ -303,6 +303,19 @@ resources! {
     }
 
     /// Reading, deciding and waiting for approvals; the async one is [`crate::client::Approvals`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use agenttrust::blocking::AgentTrustClient;
+    ///
+    /// # fn example(operator: AgentTrustClient, agent: AgentTrustClient) -> agenttrust::Result<()> {
+    /// operator.approvals().approve("apr_1", "alice")?;
+    /// let approval = agent.approvals().wait("apr_1", Duration::from_secs(60))?;
+    /// println!("{} is {}", approval.id, approval.status);
+    /// # Ok(())
+    /// # }
+    /// ```
     Approvals by approvals {
         /// Approves a held action.
         ///

@@ -33,6 +33,11 @@ impl<'a> Agents<'a> {
     /// [`Validation`](crate::AgentTrustError::Validation) for a bad name or capability,
     /// [`Authentication`](crate::AgentTrustError::Authentication) and
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that is wrong or may not do this.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the agent may have been registered, and a private key that was generated here is lost: look for
+    /// the agent with [`list`](Self::list) and revoke it, or [give it another key](Self::update).
     pub async fn create(&self, request: &CreateAgentRequest) -> Result<Agent> {
         let mut request = request.clone();
         let mut private_key = None;

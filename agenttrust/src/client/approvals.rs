@@ -18,7 +18,28 @@ const LONG_POLL: Duration = Duration::from_secs(30);
 /// The pause between questions to a gateway that answers at once.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// See [`AgentTrustClient::approvals`].
+/// Reads, decides and waits for approvals; [`AgentTrustClient::approvals`] returns it.
+///
+/// An approver has a key of role `operator`: the key that asked may not decide.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use agenttrust::AgentTrustClient;
+/// use agenttrust::client::DecisionOptions;
+/// use agenttrust::model::ApprovalStatus;
+///
+/// # async fn example(operator: AgentTrustClient, agent: AgentTrustClient) -> agenttrust::Result<()> {
+/// let duplicate = DecisionOptions::new("alice").reason("the refund is a duplicate");
+/// operator.approvals().deny_with("apr_1", &duplicate).await?;
+///
+/// let approval = agent.approvals().wait("apr_1", Duration::from_secs(60)).await?;
+/// if approval.status == ApprovalStatus::Pending {
+///     println!("not decided within a minute; it waits on");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Approvals<'a> {
     client: &'a AgentTrustClient,
@@ -95,6 +116,10 @@ impl<'a> Approvals<'a> {
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not decide: not an
     /// operator's, or the one that asked. [`Api`](crate::AgentTrustError::Api) with status 409 for an
     /// approval that is already decided or has expired.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the action may have been approved: [`get`](Self::get) says so.
     pub async fn approve(&self, approval_id: &str, decided_by: &str) -> Result<()> {
         self.decide(approval_id, "approve", &DecisionOptions::new(decided_by)).await.map(drop)
     }

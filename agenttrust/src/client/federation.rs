@@ -306,6 +306,10 @@ impl<'a> Federation<'a> {
     ///
     /// [`Validation`](crate::AgentTrustError::Validation) for scopes beyond the agent's capabilities and a lifetime out
     /// of bounds, [`NotFound`](crate::AgentTrustError::NotFound) for an unknown agent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, a token may have been issued that is not returned: it ends at its expiry.
     pub async fn issue_token(
         &self,
         agent_id: &str,

@@ -63,6 +63,11 @@ impl<'a> Keys<'a> {
     /// [`Validation`](crate::AgentTrustError::Validation) for a key of role `agent` without agents,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that is no admin's, and
     /// [`NotFound`](crate::AgentTrustError::NotFound) for an unknown agent and from a gateway that makes no keys.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the key may have been made, and its secret is not shown again: look for it with
+    /// [`list`](Self::list) and revoke it.
     pub async fn create(&self, request: &CreateKeyRequest) -> Result<ApiKey> {
         self.client.post("/api/v1/keys").json(request).send().await?.object("key")
     }
@@ -82,6 +87,10 @@ impl<'a> Keys<'a> {
     /// # Errors
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such key that works.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the key may have a new secret, which is not shown again: rotate it again.
     pub async fn rotate(&self, key_id: &str, overlap: Duration) -> Result<ApiKey> {
         let path = format!("/api/v1/keys/{}/rotate", segment("key id", key_id)?);
         let body = json!({ "overlap": overlap.as_secs() });

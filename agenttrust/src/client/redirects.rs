@@ -23,13 +23,13 @@ pub(super) fn error(
     let status = status.as_u16();
     let message = if is_the_same && !loses_tls {
         format!(
-            "it answered with status {status} that it moved to {origin}{prefix}; set the base URL to that, where it is \
-             right: nothing was sent there"
+            "the gateway answered with status {status} that it moved to {origin}{prefix}; set the base URL to that, where \
+             it is right: nothing was sent there"
         )
     } else {
         format!(
-            "it answered with status {status} and points to {origin}, where nothing was sent; set the base URL to the \
-             address at which the Guardian itself answers"
+            "the gateway answered with status {status} and points to {origin}, where nothing was sent; set the base URL to \
+             the address at which the Guardian itself answers"
         )
     };
     Some(AgentTrustError::Api { message, code: format!("HTTP_{status}"), status })

@@ -32,7 +32,8 @@ impl<'a> Telemetry<'a> {
     /// Does the same as [`report`](Self::report), with the check that each event belongs to, in the
     /// same order.
     ///
-    /// Only events with the id of a check that this key made count as verified.
+    /// Only events with the id of a check that this key made count as verified. `check_ids` is as long as `events`, with
+    /// `None` for an event without a check; a Guardian refuses a list of another length.
     ///
     /// # Errors
     ///

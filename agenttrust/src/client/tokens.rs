@@ -57,6 +57,11 @@ impl<'a> Tokens<'a> {
     /// [`Validation`](crate::AgentTrustError::Validation) for scopes beyond the agent's capabilities
     /// or a lifetime out of bounds, [`NotFound`](crate::AgentTrustError::NotFound) for an unknown
     /// agent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, a token may have been issued that is not returned: it ends at its expiry, or by
+    /// [`revoke_by_id`](Self::revoke_by_id) once [`list`](Self::list) shows it.
     pub async fn issue(&self, request: &IssueTokenRequest) -> Result<Token> {
         self.issue_with(request, IssueOptions::default()).await
     }
@@ -64,6 +69,10 @@ impl<'a> Tokens<'a> {
     /// Does the same as [`issue`](Self::issue), with more.
     ///
     /// # Errors
+    ///
+    /// As for [`issue`](Self::issue).
+    ///
+    /// # Cancel safety
     ///
     /// As for [`issue`](Self::issue).
     pub async fn issue_with(

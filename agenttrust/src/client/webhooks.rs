@@ -77,6 +77,11 @@ impl<'a> Webhooks<'a> {
     /// are not known, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this,
     /// [`Api`](crate::AgentTrustError::Api) with status 429 where the organisation has as many as it may have,
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that has no webhooks.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the webhook may have been registered, and its secret is not shown again: look for it with
+    /// [`list`](Self::list) and delete it.
     pub async fn create(&self, request: &CreateWebhookRequest) -> Result<Webhook> {
         self.client.post("/api/v1/webhooks").json(request).send().await?.object("webhook")
     }

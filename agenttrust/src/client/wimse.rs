@@ -55,6 +55,10 @@ impl<'a> Wimse<'a> {
     /// [`Validation`](AgentTrustError::Validation) for a lifetime out of bounds and what cannot be part of a workload's
     /// id, [`NotFound`](AgentTrustError::NotFound) for an unknown agent, and
     /// [`Authentication`](AgentTrustError::Authentication) for a proof that is not good.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, a token may have been issued that is not returned: it ends at its expiry.
     pub async fn issue_token(&self, request: &IssueWimseTokenRequest) -> Result<WimseToken> {
         self.ask_token(request).await?.object("token_data")
     }
@@ -97,6 +101,10 @@ impl<'a> Wimse<'a> {
     ///
     /// As for [`issue_token`](Self::issue_token), and [`Crypto`](AgentTrustError::Crypto) where the store does not
     /// sign.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`issue_token`](Self::issue_token).
     pub async fn issue_token_with_proof(
         &self,
         request: &IssueWimseTokenRequest,

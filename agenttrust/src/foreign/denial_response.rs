@@ -36,6 +36,34 @@ pub struct DenialResponse {
 }
 
 /// Says why a call was not made.
+///
+/// | reason | [`status`](Self::status) | [`code`](Self::code) |
+/// |---|---|---|
+/// | `Refused` | 400 | `REQUEST_REFUSED` |
+/// | `TooLong` | 413 | `BODY_TOO_LONG` |
+/// | `TooLate` | 408 | `BODY_TIMEOUT` |
+/// | `Unauthenticated` | 401 | `AUTH_FAILED` |
+/// | `OutOfScope` | 403 | `INSUFFICIENT_SCOPE` |
+/// | `Denied` | 403 | `ACTION_DENIED` |
+/// | `Held` | 403 | `ELEVATION_REQUIRED` |
+/// | `Expired` | 403 | `APPROVAL_EXPIRED` |
+/// | `Revoked` | 403 | `AGENT_REVOKED` |
+/// | `Unavailable` | 503 | `GUARDIAN_UNAVAILABLE` |
+/// | `Misconfigured` | 500 | `GUARD_MISCONFIGURED` |
+///
+/// Further reasons may come; programs go by the status and the code of those that they do not know:
+///
+/// ```
+/// use agenttrust::DenialReason;
+///
+/// fn come_back(reason: DenialReason) -> bool {
+///     match reason {
+///         DenialReason::Unavailable => true,
+///         other => other.status().is_server_error(),
+///     }
+/// }
+/// assert!(come_back(DenialReason::Unavailable) && !come_back(DenialReason::Denied));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialReason {

@@ -42,6 +42,22 @@ struct InScope {
 }
 
 /// The process already has a guard; the second one was not installed.
+///
+/// [`set_global`](AgentTrustGuard::set_global) and [`set_global_fallback`](AgentTrustGuard::set_global_fallback) return
+/// it. A second guard serves a part of the program in its [`scope`](AgentTrustGuard::scope):
+///
+/// ```
+/// use agenttrust::guard::GlobalGuardAlreadySet;
+/// use agenttrust::{AgentTrustClient, AgentTrustGuard};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = AgentTrustClient::builder().base_url("http://127.0.0.1:8080").build()?;
+/// AgentTrustGuard::builder(client.clone(), "shopbot").build().set_global_fallback()?;
+/// let other = AgentTrustGuard::builder(client, "mailbot").build();
+/// assert_eq!(other.set_global(), Err(GlobalGuardAlreadySet));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this process has a guard already, and this one was not installed; use `scope` for a part of the program with \

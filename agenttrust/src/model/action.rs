@@ -19,7 +19,8 @@ pub struct ActionCheckRequest {
     pub tool_input_summary: String,
     /// The session, or empty.
     pub session_id: String,
-    /// `read`, `mutating`, `destructive` or `admin`; `None` lets the Guardian classify.
+    /// The caller's hint, `read`, `mutating`, `destructive` or `admin`; `None` lets the Guardian classify by the tool's
+    /// name. The Guardian may find the effect stronger, never weaker.
     pub action_effect: Option<String>,
 }
 

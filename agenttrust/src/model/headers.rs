@@ -23,7 +23,11 @@ pub const TARGET: &str = "agenttrust-target";
 pub const SCOPES: &str = "agenttrust-scopes";
 /// The check ids of a telemetry batch: one per event, `-` for none, separated by commas.
 pub const CHECK_IDS: &str = "agenttrust-check-ids";
-/// The checked parts of a request, `digest` and `scopes`, that were taken into account; on the answer to a check.
+/// The parts of a check that the Guardian took into account beyond the SDK guide's, separated by commas; on its answer.
+///
+/// `digest` says that an approval is bound to the input's digest ([`INPUT_DIGEST`]), `scopes` that the agent has each
+/// scope of [`SCOPES`]. A guard denies a call whose scopes were sent and are not named here, unless
+/// [`trust_gateway_scopes`](crate::AgentTrustGuardBuilder::trust_gateway_scopes) says otherwise.
 pub const ENFORCED: &str = "agenttrust-enforced";
 /// A name for one check, so that a repeated request opens no second approval.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -172,7 +172,8 @@ pub struct SiemDestination {
     /// The form in which events are sent; `None` from a gateway that knows one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<SiemFormat>,
-    /// The age of the oldest event that is still to be sent, in seconds; `None` where the gateway does not say.
+    /// The age of the oldest event that is still to be sent, in seconds, or of a row of the audit that the gateway did
+    /// not read for it yet; `None` where the gateway does not say.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<u64>,
     /// The time since when the receiver accepts nothing, where it does not.

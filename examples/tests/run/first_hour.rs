@@ -3,9 +3,18 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use agenttrust::{AgentTrustGuard, CreateAgentRequest};
+use agenttrust_guardian::Guardian;
+use agenttrust_tower::GuardLayer;
 use anyhow::{Context as _, Result, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tower::ServiceExt as _;
 
 use crate::built::{example, program};
 use crate::front_pages::compiler_of;
@@ -61,6 +70,44 @@ async fn the_first_program_of_the_readme_prints_what_stands_below_it() -> Result
     let said = printed(&mut example("hello")).await?;
     // It is one line, which the README wraps.
     assert_eq!(lasting(shown), lasting(&said), "the README shows something else than\n{said}");
+    Ok(())
+}
+
+async fn delete() -> &'static str {
+    panic!("it ran without an approval")
+}
+
+/// The service of the README's layer.
+fn files(guard: AgentTrustGuard) -> Router {
+    Router::new()
+        .route("/files/{name}", get(|| async { "the text" }).delete(delete))
+        .layer(GuardLayer::http(guard))
+}
+
+#[tokio::test]
+async fn the_layer_of_the_readme_denies_with_what_stands_below_it() -> Result<()> {
+    let (_, below) = README.split_once(".layer(GuardLayer::http(guard))").context("the layer")?;
+    let (_, shown) = below.split_once("```text\n").context("what it answers")?;
+    let (shown, _) = shown.split_once("\n```").context("what it answers ends")?;
+    // The README wraps its longest member.
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    let guardian = Guardian::in_memory().await?;
+    let mut agent = CreateAgentRequest { name: "janitor".to_owned(), ..Default::default() };
+    agent.capabilities.push("http/*".to_owned());
+    let agent = guardian.client().agents().create(&agent).await?;
+    let folder = tempfile::tempdir()?;
+    let guard = AgentTrustGuard::builder(guardian.client(), &agent.id)
+        .state_file(folder.path().join("files.state"))
+        .build();
+    let request = Request::delete("/files/report.txt").body(Body::empty())?;
+    let answer = files(guard).oneshot(request).await?;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await?;
+    let said: Value = serde_json::from_slice(&body)?;
+    let id = said["approval_id"].as_str().context("an approval")?;
+    let said = said.to_string().replace(id, "apr_…");
+    assert_eq!(serde_json::from_str::<Value>(&shown)?, serde_json::from_str::<Value>(&said)?);
     Ok(())
 }
 

@@ -97,8 +97,8 @@ pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<
         }
     }
     if let Some(engine) = engine.upgrade() {
-        engine.siem.left(&job.id);
         work.give_back(&engine).await;
+        engine.siem.left(&job.id);
     }
 }
 

@@ -56,6 +56,11 @@ pub(super) fn place(text: &str, folders: &[PathBuf]) -> Result<PathBuf, Error> {
             "holds a ? or a #; write %3F or %23 where the file's name has it",
         ));
     }
+    if url.path().ends_with('/') {
+        return Err(Error::Refused(
+            "ends with a /, as a folder does; write the file's name at its end, such as events.jsonl",
+        ));
+    }
     let path = url.to_file_path().map_err(|()| NO_FILE)?;
     // No name of a file holds it, and none that is read from a log should.
     if path.file_name().is_none() || path.to_string_lossy().contains(char::is_control) {

@@ -1,7 +1,7 @@
 //! A destination, changed.
 
 use super::checks::{Given, check_destination_name, check_endpoint, origin};
-use super::{Destination, known, need_free_name, put, stand, told};
+use super::{Destination, known, name_taken, put, stand, told};
 use crate::domain::{DestinationKind, Error, Key};
 use crate::engine::Engine;
 use crate::store::DestinationRow;
@@ -40,7 +40,7 @@ pub(crate) async fn change(
             return Ok(stand(engine, before));
         }
         if row.name != before.name {
-            need_free_name(engine, &row).await?;
+            ensure_free_name(engine, &row).await?;
         }
         row.updated_at = engine.clock.now();
         engine.ensure_auditable()?;
@@ -51,6 +51,14 @@ pub(crate) async fn change(
         }
     }
     Err(Error::conflict("others keep changing this SIEM destination; try again in a moment"))
+}
+
+async fn ensure_free_name(engine: &Engine, row: &DestinationRow) -> Result<(), Error> {
+    let rows = engine.store.destinations(row.org_id.clone()).await?;
+    match rows.iter().find(|other| other.name == row.name && other.id != row.id) {
+        None => Ok(()),
+        Some(other) => Err(name_taken(&row.name, &other.id)),
+    }
 }
 
 fn apply(

@@ -22,7 +22,7 @@ pub(crate) use self::trial::test;
 use crate::audit::{self, AuditError, Record};
 use crate::domain::{DestinationKind, Error, EventFormat, Key, ids};
 use crate::engine::Engine;
-use crate::store::{DESTINATIONS_MOST, DestinationRow, SecretOf};
+use crate::store::{DESTINATIONS_MOST, DestinationInsert, DestinationRow, SecretOf};
 
 /// The number of events that are sent at once by default.
 const BATCH_SIZE: i64 = 100;
@@ -93,16 +93,13 @@ pub(crate) async fn create(
     let heads = async { audit::heads(&engine.reading_store.db()).await };
     let heads = of_audit(engine, heads).await?;
     let stored = async {
-        // A name that was taken may be free again by the time that it is looked for.
-        for _ in 0..2 {
-            if engine.store.insert_destination(row.clone(), heads.clone()).await? {
-                return Ok(());
-            }
-            need_free_name(engine, &row).await?;
+        match engine.store.insert_destination(row.clone(), heads).await? {
+            DestinationInsert::Inserted => Ok(()),
+            DestinationInsert::NameTaken(by) => Err(name_taken(&row.name, &by)),
+            DestinationInsert::TooMany => Err(Error::too_many(format!(
+                "this organisation has {DESTINATIONS_MOST} SIEM destinations, which is the most; remove one first"
+            ))),
         }
-        Err(Error::too_many(format!(
-            "this organisation has {DESTINATIONS_MOST} SIEM destinations, which is the most; remove one first"
-        )))
     };
     let record = |_: &()| told("siem.destination_created", &row, key);
     engine.change(stored, record).await?;
@@ -110,17 +107,13 @@ pub(crate) async fn create(
     Ok(stand(engine, row))
 }
 
-/// Refuses a name that another destination of the organisation has: who names one by it would not know which is meant.
-async fn need_free_name(engine: &Engine, row: &DestinationRow) -> Result<(), Error> {
-    let rows = engine.store.destinations(row.org_id.clone()).await?;
-    match rows.iter().find(|other| other.name == row.name && other.id != row.id) {
-        None => Ok(()),
-        Some(other) => Err(Error::conflict(format!(
-            "name is {:?}, which SIEM destination {} has already; give another name, or change that one",
-            row.name, other.id
-        ))
-        .with(json!({ "field": "name", "destination_id": other.id }))),
-    }
+/// Returns the refusal of a name that another destination of the organisation has: who names one by it would not know
+/// which is meant.
+fn name_taken(name: &str, by: &str) -> Error {
+    Error::conflict(format!(
+        "name is {name:?}, which SIEM destination {by} has already; give another name, or change that one"
+    ))
+    .with(json!({ "field": "name", "destination_id": by }))
 }
 
 /// Writes what is given into a row.

@@ -34,7 +34,7 @@ macro_rules! select {
 }
 
 const COUNT: &str = "SELECT COUNT(*) FROM siem_destinations WHERE org_id = $1";
-const COUNT_NAMED: &str = "SELECT COUNT(*) FROM siem_destinations WHERE org_id = $1 AND name = $2";
+const ID_NAMED: &str = "SELECT id FROM siem_destinations WHERE org_id = $1 AND name = $2";
 const INSERT: &str = "INSERT INTO siem_destinations (id, org_id, name, kind, format, endpoint, secret, batch_size, \
                       flush_seconds, event_types, is_active, epoch, created_by, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -159,28 +159,41 @@ impl TryFrom<Raw> for DestinationRow {
     }
 }
 
+/// What became of a destination that was to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DestinationInsert {
+    Inserted,
+    /// Another one of its organisation, whose id this is, has its name.
+    NameTaken(String),
+    /// Its organisation has as many as it may have.
+    TooMany,
+}
+
 impl Store {
-    /// Keeps a new destination that is owed what comes after these rows of each log; `false` when its organisation has
-    /// as many as it may have. Of a log that is not named it is owed everything: it began later.
+    /// Keeps a new destination that is owed what comes after these rows of each log. Of a log that is not named it is
+    /// owed everything: it began later.
     pub(crate) async fn insert_destination(
         &self,
         row: DestinationRow,
         cursors: BTreeMap<String, i64>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<DestinationInsert, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&row.org_id).await?;
+            let named = query(ID_NAMED).bind(&row.org_id).bind(&row.name);
+            let named: Option<(String,)> = named.fetch_optional(&mut transaction).await?;
+            if let Some((id,)) = named {
+                return Ok(DestinationInsert::NameTaken(id));
+            }
             let (count,): (i64,) =
                 query(COUNT).bind(&row.org_id).fetch_one(&mut transaction).await?;
-            let named = query(COUNT_NAMED).bind(&row.org_id).bind(&row.name);
-            let (named,): (i64,) = named.fetch_one(&mut transaction).await?;
-            if count >= DESTINATIONS_MOST || named > 0 {
-                return Ok(false);
+            if count >= DESTINATIONS_MOST {
+                return Ok(DestinationInsert::TooMany);
             }
             insert(&mut transaction, &row).await?;
             set_cursors(&mut transaction, &row.id, cursors).await?;
             transaction.commit().await?;
-            Ok(true)
+            Ok(DestinationInsert::Inserted)
         })
         .await
     }

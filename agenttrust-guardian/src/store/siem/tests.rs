@@ -97,6 +97,11 @@ impl Store {
     }
 }
 
+async fn insert(store: &Store, row: DestinationRow, at: BTreeMap<String, i64>) {
+    let made = store.insert_destination(row, at).await.unwrap();
+    assert_eq!(made, DestinationInsert::Inserted);
+}
+
 /// Runs it on both.
 async fn on_both<W: Future<Output = ()>>(test: impl Fn(Store) -> W) {
     test(Store::open(&Database::Memory).await.unwrap()).await;
@@ -110,12 +115,7 @@ async fn destination_is_one_replicas_until_its_lease_is_over() {
     on_both(async |store| {
         let now = Timestamp::now();
         let later = |seconds| now.saturating_add(Duration::from_secs(seconds));
-        assert!(
-            store
-                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[("a", 7)]))
-                .await
-                .unwrap()
-        );
+        insert(&store, DestinationRow::sample("dst_1", now), cursors(&[("a", 7)])).await;
         let (leased, at) = store.leases("one", (now, 60)).await.unwrap();
         assert_eq!((leased.epoch, at), (1, cursors(&[("a", 7)])));
         assert!(store.leases("two", (now, 60)).await.is_none());
@@ -140,12 +140,7 @@ async fn destination_is_one_replicas_until_its_lease_is_over() {
 async fn change_stops_who_sends_by_what_it_was_before() {
     on_both(async |store| {
         let now = Timestamp::now();
-        assert!(
-            store
-                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[]))
-                .await
-                .unwrap()
-        );
+        insert(&store, DestinationRow::sample("dst_1", now), cursors(&[])).await;
         let (leased, _) = store.leases("one", (now, 60)).await.unwrap();
         assert!(store.advance(hold("one", 1), postponed(now)).await.unwrap());
         let failing = store.destination("dst_1".to_owned()).await.unwrap().unwrap();
@@ -180,7 +175,7 @@ async fn replay_moves_a_cursor_back_and_never_on() {
     on_both(async |store| {
         let now = Timestamp::now();
         let at = cursors(&[("a", 7), ("b", 7)]);
-        assert!(store.insert_destination(DestinationRow::sample("dst_1", now), at).await.unwrap());
+        insert(&store, DestinationRow::sample("dst_1", now), at).await;
         let of = |org: &str| ("dst_1".to_owned(), org.to_owned());
         let back = cursors(&[("a", 3), ("b", 9), ("c", 5)]);
         assert!(!store.replay_destination(of("org_2"), back.clone(), now).await.unwrap());
@@ -196,12 +191,7 @@ async fn replay_moves_a_cursor_back_and_never_on() {
 async fn newest_records_are_kept_and_those_that_are_dropped_are_counted() {
     on_both(async |store| {
         let now = before(Timestamp::now(), Duration::from_secs(60));
-        assert!(
-            store
-                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[]))
-                .await
-                .unwrap()
-        );
+        insert(&store, DestinationRow::sample("dst_1", now), cursors(&[])).await;
         store.leases("one", (now, 600)).await.unwrap();
         for seq in 0..1_003 {
             let took = step(&[("", seq)], Some(record(None, now)));
@@ -236,10 +226,30 @@ async fn organisation_has_no_more_than_it_may_have_however_many_come_at_once() {
             async move { store.insert_destination(row, BTreeMap::new()).await.unwrap() }
         });
         let made = futures_util::future::join_all(made).await;
-        assert_eq!(made.iter().filter(|made| **made).count(), 20);
+        let of = |kind| made.iter().filter(|made| **made == kind).count();
+        assert_eq!((of(DestinationInsert::Inserted), of(DestinationInsert::TooMany)), (20, 5));
         let listed = store.destinations(ORG.to_owned()).await.unwrap();
         assert_eq!(listed.len(), 20);
         assert!(store.destinations("org_2".to_owned()).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn name_that_is_taken_is_said_with_its_owner_also_where_there_is_no_room() {
+    on_both(async |store| {
+        let now = Timestamp::now();
+        for number in 0..DESTINATIONS_MOST {
+            insert(&store, DestinationRow::sample(&format!("dst_{number}"), now), cursors(&[]))
+                .await;
+        }
+        let tried = async |row| store.insert_destination(row, cursors(&[])).await.unwrap();
+        let row = DestinationRow::sample("dst_new", now);
+        assert_eq!(tried(row.clone()).await, DestinationInsert::TooMany);
+        let named = DestinationRow { name: DestinationRow::sample("dst_7", now).name, ..row };
+        assert_eq!(tried(named.clone()).await, DestinationInsert::NameTaken("dst_7".to_owned()));
+        assert!(store.delete_destination("dst_7".to_owned(), ORG.to_owned()).await.unwrap());
+        assert_eq!(tried(named).await, DestinationInsert::Inserted);
     })
     .await;
 }

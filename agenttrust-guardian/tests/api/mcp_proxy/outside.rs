@@ -253,7 +253,7 @@ async fn strangers_who_wait_for_keys_take_no_place_of_a_caller_whose_key_is_know
         for _ in 0..40 {
             let begun = Instant::now();
             fixture.calls_with(&good, "echo", &[]).await.text_of_tool();
-            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -64,7 +64,7 @@ async fn told_to_stop_while_the_server_does_not_end_it_waits_no_longer() {
     signal("TERM", client.id());
     let begun = Instant::now();
     assert_eq!(client.ends().await.code(), Some(128 + 15));
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     all_end(&processes).await;
 }
 

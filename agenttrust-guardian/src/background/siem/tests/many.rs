@@ -11,7 +11,7 @@ use super::{NEVER, SECRET, make, newest_arrives, open};
 use crate::background::siem::leased::LeasedDestination;
 use crate::domain::{DEFAULT_ORG, DestinationKind};
 use crate::engine::Engine;
-use crate::store::{DestinationRow, query};
+use crate::store::{DestinationInsert, DestinationRow, query};
 
 const DESTINATIONS: usize = 200;
 
@@ -45,7 +45,8 @@ async fn a_change_of_one_destination_has_no_other_look_at_the_database() {
     let heads = crate::audit::heads(&engine.store.db()).await.unwrap();
     for number in 0..DESTINATIONS {
         let row = quiet(number, engine.clock.now());
-        assert!(engine.store.insert_destination(row, heads.clone()).await.unwrap());
+        let made = engine.store.insert_destination(row, heads.clone()).await.unwrap();
+        assert_eq!(made, DestinationInsert::Inserted);
     }
     engine.siem.changed("dst_0000");
     let all = async || leases(engine).await.len() == DESTINATIONS;

@@ -129,6 +129,11 @@ async fn only_files_in_folders_that_were_opened_are_written() {
     ] {
         assert!(outbound.endpoint(DestinationKind::File, &url).is_err(), "{url}");
     }
+    for end in ["/", "/.", "//", "/./"] {
+        let url = format!("file://{shown}/events.jsonl{end}");
+        let error = outbound.endpoint(DestinationKind::File, &url).unwrap_err();
+        assert!(error.to_string().contains("ends with a /"), "{url}: {error}");
+    }
     for name in [
         "guardian.db",
         "guardian.db.secret-key",
@@ -167,8 +172,12 @@ async fn file_that_cannot_be_written_is_tried_again() {
     // A disk that does not answer holds one thread, and no second one.
     fs::create_dir(&shown).unwrap();
     let in_use = outbound.files.take(&path).unwrap();
-    let why = reason(outbound.deliver(&endpoint, None, &batch).await);
-    assert!(why.contains("an earlier attempt"), "{why}");
+    for spelled in ["/events.jsonl", "//events.jsonl", "/./events.jsonl", "/%65vents.jsonl"] {
+        let url = format!("file://{}{spelled}", shown.display());
+        let endpoint = outbound.endpoint(DestinationKind::File, &url).unwrap();
+        let why = reason(outbound.deliver(&endpoint, None, &batch).await);
+        assert!(why.contains("an earlier attempt"), "{url}: {why}");
+    }
     drop(in_use);
     assert_eq!(outbound.deliver(&endpoint, None, &batch).await, Delivery::taken(None));
     fs::remove_dir_all(&shown).unwrap();

@@ -35,7 +35,8 @@ const LEFT_OUT: [(&str, &str); 8] = [
 ];
 
 /// Blocks, by a line of theirs, that another test holds.
-const HELD_ELSEWHERE: [(&str, &str); 6] = [
+const HELD_ELSEWHERE: [(&str, &str); 7] = [
+    ("tool \\\"http/DELETE/files/{name}\\\"", "examples, `first_hour`"),
     ("tool \"delete_file\" needs approval", "examples, `first_hour`"),
     ("3. Deleting is held until an operator approves it", "examples, `guides`"),
     ("your tools          #[guarded]", "a diagram"),
